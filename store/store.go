@@ -1,0 +1,41 @@
+// Package store is the seam between the limiter and Redis: one interface of
+// one method, the script that it runs, and the errors that it may return.
+//
+// Implement [Store] to use a Redis client that this module has no driver for.
+// The package imports the standard library only.
+package store
+
+import "context"
+
+// Store runs scripts on one Redis: a server, a Cluster, a Sentinel group.
+//
+// An implementation keeps these rules.
+//
+//  1. Run is safe for any number of goroutines.
+//  2. Run executes the script at most once. It never repeats a run whose
+//     outcome it does not know (a timeout, a broken connection): the units may
+//     have been taken already, and taking them twice is worse than an error.
+//  3. Run works whether or not the server has the script cached: EVALSHA, and
+//     EVAL when the server answers NOSCRIPT (then nothing ran, so rule 2 holds).
+//  4. Run neither keeps nor modifies keys and args once it has returned.
+//  5. An error that the server replied with is, or wraps, a [*ServerError].
+//     A reply that is not a flat array of integers is, or wraps, [ErrReply].
+//     An error because ctx ended wraps ctx.Err().
+type Store interface {
+	// Run runs s with keys as KEYS and the decimal form of args as ARGV, as one
+	// atomic step, and returns the integers of the array that s replies with.
+	Run(ctx context.Context, s *Script, keys []string, args []int64) ([]int64, error)
+}
+
+// Prompt is an ability that a Store may have.
+//
+// A Store whose Prompt method returns true promises that Run returns within
+// moments of its context's deadline, whatever it is doing: dialling, shaking
+// hands, waiting for a connection or for a reply. (A context that is cancelled
+// early may go unnoticed until then.) The limiter, whose contexts all have a
+// deadline, then calls Run on the caller's own goroutine. Without the promise it
+// calls Run on another one, so that it can leave on time, at the price of a
+// goroutine for each run.
+type Prompt interface {
+	Prompt() bool
+}
