@@ -1,0 +1,108 @@
+package redistest
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// slots is the number of hash slots of a Cluster.
+const slots = 16384
+
+// Cluster is a Redis Cluster of a test: three masters, each with a third of the
+// slots, and no replicas.
+type Cluster struct {
+	Nodes []*Server
+}
+
+// StartCluster starts a Cluster, as [Start] starts a server, each node with
+// args, and returns when every node is ready for its slots. That takes two
+// seconds or more, since a node that starts holds back for so long; so share
+// the Cluster between tests where you can.
+func StartCluster(t testing.TB, args ...string) *Cluster {
+	t.Helper()
+	const masters = 3
+	args = append([]string{
+		"--cluster-enabled", "yes",
+		"--cluster-config-file", "nodes.conf", // in the node's own directory
+		"--cluster-node-timeout", "2000",
+		"--cluster-announce-ip", "127.0.0.1",
+	}, args...)
+	c := &Cluster{}
+	for i := range masters {
+		node := Start(t, args...)
+		node.MustDo(t, "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1)) // else they collide
+		node.MustDo(t, addSlots(i*slots/masters, (i+1)*slots/masters)...)
+		c.Nodes = append(c.Nodes, node)
+	}
+	for _, node := range c.Nodes[1:] {
+		c.Nodes[0].MustDo(t, "CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(node.Port()))
+	}
+	c.AwaitReady(t)
+	return c
+}
+
+// AwaitReady waits until every node knows all others and takes the Cluster to be
+// in order, as it is again some time after a node was resumed or restarted.
+func (c *Cluster) AwaitReady(t testing.TB) {
+	t.Helper()
+	var err error
+	for _, node := range c.Nodes {
+		if !poll(readyTimeout, func() bool {
+			err = c.ready(node)
+			return err == nil
+		}) {
+			t.Fatalf("redistest: Cluster not ready in %v: node %s: %v", readyTimeout, node.Addr(), err)
+		}
+	}
+}
+
+// Addrs returns the addresses of the nodes.
+func (c *Cluster) Addrs() []string {
+	var addrs []string
+	for _, node := range c.Nodes {
+		addrs = append(addrs, node.Addr())
+	}
+	return addrs
+}
+
+// URL returns all addresses as "redis://host:port?addr=host:port&addr=host:port".
+func (c *Cluster) URL() string {
+	addrs := c.Addrs()
+	return "redis://" + addrs[0] + "?addr=" + strings.Join(addrs[1:], "&addr=")
+}
+
+// ready returns nil if node takes the Cluster to be in order.
+func (c *Cluster) ready(node *Server) error {
+	conn, err := dial(node.Addr(), node.timeout)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	info, err := conn.fields("CLUSTER", "INFO")
+	if err != nil {
+		return err
+	}
+	for name, want := range map[string]string{
+		"cluster_state":       "ok",
+		"cluster_known_nodes": strconv.Itoa(len(c.Nodes)),
+		"cluster_size":        strconv.Itoa(len(c.Nodes)),
+		"cluster_slots_ok":    strconv.Itoa(slots),
+	} {
+		if info[name] != want {
+			return fmt.Errorf("%s is %q, not %q", name, info[name], want)
+		}
+	}
+	return nil
+}
+
+// addSlots returns the command that gives a node the slots from first up to, not
+// including, end. (CLUSTER ADDSLOTSRANGE is of Redis 7.)
+func addSlots(first, end int) []string {
+	command := []string{"CLUSTER", "ADDSLOTS"}
+	for slot := first; slot < end; slot++ {
+		command = append(command, strconv.Itoa(slot))
+	}
+	return command
+}

@@ -1,0 +1,38 @@
+// Package redistest starts real redis-servers for tests, and breaks them on
+// request: pauses, kills and restarts them.
+//
+// It imports the standard library only, so that it tests every driver and
+// depends on none. What it starts listens on 127.0.0.1 only, keeps its files in
+// the test's temporary directory, and ends with the test.
+package redistest
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// binary is the program that is looked for in PATH.
+const binary = "redis-server"
+
+// Available reports whether a redis-server is installed.
+func Available() bool {
+	_, err := exec.LookPath(binary)
+	return err == nil
+}
+
+// Binary returns the path of redis-server. Where there is none it skips the
+// test, saying what would enable it; in CI, which sets CI=true, it fails the test.
+func Binary(t testing.TB) string {
+	t.Helper()
+	path, err := exec.LookPath(binary)
+	if err == nil {
+		return path
+	}
+	const missing = "redis-server not found: apt-get install redis-server to run this test on real Redis"
+	if os.Getenv("CI") == "true" {
+		t.Fatal(missing)
+	}
+	t.Skip(missing)
+	return ""
+}

@@ -1,0 +1,77 @@
+package redistest
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+// orphanEnv is set in the process that TestOrphan kills.
+const orphanEnv = "REDISTEST_ORPHAN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(orphanEnv) != "" {
+		os.Exit(m.Run()) // its parent kills it: nothing to check
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// outcome records how a test ended that was given to a function.
+type outcome struct {
+	testing.TB
+	skipped, failed string
+}
+
+func (o *outcome) Helper() {}
+
+func (o *outcome) Skip(args ...any) {
+	o.skipped = args[0].(string)
+	panic(o)
+}
+
+func (o *outcome) Fatal(args ...any) {
+	o.failed = args[0].(string)
+	panic(o)
+}
+
+// run runs f until it ends the test that it is given.
+func run(f func(testing.TB)) (o *outcome) {
+	o = &outcome{}
+	defer func() {
+		if ended := recover(); ended != nil && ended != any(o) {
+			panic(ended)
+		}
+	}()
+	f(o)
+	return o
+}
+
+func TestBinaryMissing(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	require.False(t, Available())
+	const hint = "apt-get install redis-server"
+
+	t.Setenv("CI", "")
+	for name, f := range map[string]func(testing.TB){
+		"Binary":       func(t testing.TB) { Binary(t) },
+		"Start":        func(t testing.TB) { Start(t) },
+		"StartCluster": func(t testing.TB) { StartCluster(t) },
+	} {
+		o := run(f)
+		require.Contains(t, o.skipped, hint, name)
+		require.Empty(t, o.failed, name)
+	}
+
+	t.Setenv("CI", "true")
+	o := run(func(t testing.TB) { Binary(t) })
+	require.Contains(t, o.failed, hint)
+	require.Empty(t, o.skipped)
+}
+
+func TestBinary(t *testing.T) {
+	path := Binary(t)
+	require.True(t, Available())
+	require.FileExists(t, path)
+}
