@@ -1,0 +1,125 @@
+package drivertest
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// fake is a server that replies to each EVALSHA and EVAL what a test wants, byte
+// for byte, and to all else just enough for clients to connect.
+type fake struct {
+	listener net.Listener
+	scripts  atomic.Int64 // commands that run one
+
+	mu    sync.Mutex
+	reply string
+}
+
+func startFake(t testing.TB) *fake {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	f := &fake{listener: l}
+	var wg sync.WaitGroup
+	conns := make(chan net.Conn, 1000)
+	t.Cleanup(func() {
+		_ = l.Close()
+		wg.Wait()
+	})
+	wg.Go(func() {
+		defer func() {
+			close(conns)
+			for conn := range conns {
+				_ = conn.Close()
+			}
+		}()
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conns <- conn
+			wg.Go(func() { f.serve(conn) })
+		}
+	})
+	return f
+}
+
+func (f *fake) addr() string { return f.listener.Addr().String() }
+
+// set sets the reply from now on.
+func (f *fake) set(reply string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reply = reply
+}
+
+func (f *fake) serve(conn net.Conn) {
+	defer func() { _ = conn.Close() }()
+	r := bufio.NewReader(conn)
+	for {
+		args, err := readCommand(r)
+		if err != nil {
+			return
+		}
+		reply := "+OK\r\n"
+		switch strings.ToUpper(args[0]) {
+		case "HELLO":
+			reply = "-ERR unknown command 'HELLO'\r\n"
+		case "PING":
+			reply = "+PONG\r\n"
+		case "CLUSTER":
+			_, port, _ := net.SplitHostPort(f.addr())
+			reply = fmt.Sprintf("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:%s\r\n", port)
+		case "EVALSHA", "EVAL":
+			f.scripts.Add(1)
+			f.mu.Lock()
+			reply = f.reply
+			f.mu.Unlock()
+		}
+		if _, err := io.WriteString(conn, reply); err != nil {
+			return
+		}
+	}
+}
+
+// readCommand reads an array of bulk strings.
+func readCommand(r *bufio.Reader) ([]string, error) {
+	n, err := readLength(r, '*')
+	if err != nil || n == 0 {
+		return nil, io.ErrUnexpectedEOF
+	}
+	args := make([]string, n)
+	for i := range args {
+		length, err := readLength(r, '$')
+		if err != nil {
+			return nil, err
+		}
+		data := make([]byte, length+2)
+		if _, err := io.ReadFull(r, data); err != nil {
+			return nil, err
+		}
+		args[i] = string(data[:length])
+	}
+	return args, nil
+}
+
+func readLength(r *bufio.Reader, kind byte) (int, error) {
+	line, err := r.ReadString('\n')
+	if err != nil {
+		return 0, err
+	}
+	if line[0] != kind {
+		return 0, fmt.Errorf("fake: not RESP: %q", line)
+	}
+	return strconv.Atoi(strings.TrimSpace(line[1:]))
+}

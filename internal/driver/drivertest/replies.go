@@ -1,0 +1,255 @@
+package drivertest
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// address returns that of a real server, or of miniredis where none is installed.
+func address(t testing.TB) string {
+	if redistest.Available() {
+		return redistest.Start(t).Addr()
+	}
+	return miniredis.RunT(t).Addr()
+}
+
+// nastyKeys are keys that a careless client mangles.
+var nastyKeys = []string{
+	"", "plain", "{", "}", "{}", "{}x", "}x{", "{a}", "a{b}c{d}", " ", "\r\n", "\x00", "a\x00b", "\xff\xfe",
+	"$3\r\nabc\r\n", "日本語", strings.Repeat("long", 10_000),
+}
+
+// roundTrip: keys and args arrive as they are, and all integers of the reply.
+func roundTrip(t *testing.T, d Driver) {
+	servers := map[string]string{"Miniredis": miniredis.RunT(t).Addr()}
+	if redistest.Available() {
+		servers["Redis"] = redistest.Start(t).Addr()
+	}
+	for name, addr := range servers {
+		t.Run(name, func(t *testing.T) {
+			each(t, d, addr, func(t *testing.T, s store.Store) {
+				require.Equal(t, []int64{0, 0}, run(t, s, echo, nil))
+				for _, key := range nastyKeys {
+					require.Equal(t, []int64{1, 0, int64(len(key)), 1}, run(t, s, echo, []string{key}))
+				}
+				// Redis's numbers are doubles, so integers to 2^53.
+				args := []int64{0, 1, -1, 9, 10, 99, 100, 255, 256, -256, math.MaxInt32, 1 << 53, -1 << 53}
+				want := []int64{0, int64(len(args))}
+				for _, arg := range args {
+					want = append(want, int64(len(strconv.FormatInt(arg, 10))), arg)
+				}
+				require.Equal(t, want, run(t, s, echo, nil, args...))
+
+				keys, many := make([]string, 300), make([]int64, 700)
+				for i := range keys {
+					keys[i] = "k" + strconv.Itoa(1000+i)
+				}
+				for i := range many {
+					many[i] = int64(1_700_000_000_123_456 + i)
+				}
+				before := append([]int64(nil), many...)
+				got := run(t, s, echo, keys, many...)
+				require.Len(t, got, 2+2*len(keys)+2*len(many))
+				require.Equal(t, many[699], got[len(got)-1])
+				require.Equal(t, before, many)
+
+				// The extremes of an int64, which no double holds.
+				extremes := store.NewScript("extremes", `return {#ARGV[1], #ARGV[2]}`)
+				require.Equal(t, []int64{19, 20}, run(t, s, extremes, nil, math.MaxInt64, math.MinInt64))
+				require.Empty(t, run(t, s, store.NewScript("empty", `return {}`), nil))
+			})
+		})
+	}
+}
+
+// concurrency: no run is lost or counted twice, and each gets its own reply.
+func concurrency(t *testing.T, d Driver) {
+	each(t, d, address(t), func(t *testing.T, s store.Store) {
+		const goroutines, runs = 32, 20
+		seen := make(chan int64, goroutines*runs)
+		var wg sync.WaitGroup
+		for range goroutines {
+			wg.Go(func() {
+				for range runs {
+					ints, err := s.Run(context.Background(), incr, []string{"concurrency" + t.Name()}, nil)
+					if err != nil || len(ints) != 1 {
+						t.Errorf("%v, %v", ints, err)
+						return
+					}
+					seen <- ints[0]
+				}
+			})
+		}
+		wg.Wait()
+		close(seen)
+		distinct := make(map[int64]bool)
+		for n := range seen {
+			distinct[n] = true
+		}
+		require.Len(t, distinct, goroutines*runs)
+		require.True(t, distinct[goroutines*runs])
+	})
+}
+
+// noScript: a server that has forgotten its scripts is given them again.
+func noScript(t *testing.T, d Driver) {
+	server := redistest.Start(t)
+	each(t, d, server.Addr(), func(t *testing.T, s store.Store) {
+		for want := int64(1); want <= 3; want++ {
+			require.Equal(t, []int64{want}, run(t, s, incr, []string{t.Name()}))
+			server.MustDo(t, "SCRIPT", "FLUSH")
+		}
+	})
+}
+
+// badReply: of all that a server may reply, only a flat array of integers passes.
+func badReply(t *testing.T, d Driver) {
+	f := startFake(t)
+	good := map[string][]int64{
+		"*0\r\n":                      {},
+		"*1\r\n:5\r\n":                {5},
+		"*2\r\n:-1\r\n:255\r\n":       {-1, 255},
+		"*1\r\n:1700000000123456\r\n": {1700000000123456},
+		"*2\r\n:9223372036854775807\r\n:-9223372036854775808\r\n": {math.MaxInt64, math.MinInt64},
+	}
+	bad := map[string]string{
+		"NilString":     "$-1\r\n",
+		"NilArray":      "*-1\r\n",
+		"Null":          "_\r\n",
+		"Status":        "+OK\r\n",
+		"String":        "$1\r\n5\r\n",
+		"EmptyString":   "$0\r\n\r\n",
+		"Integer":       ":5\r\n",
+		"Float":         ",1.5\r\n",
+		"Bool":          "#t\r\n",
+		"BigNumber":     "(123\r\n",
+		"Verbatim":      "=5\r\ntxt:5\r\n",
+		"Map":           "%1\r\n+a\r\n:1\r\n",
+		"Nested":        "*1\r\n*1\r\n:1\r\n",
+		"NestedEmpty":   "*2\r\n:1\r\n*0\r\n",
+		"NestedDeep":    "*1\r\n*2\r\n$3\r\nabc\r\n*1\r\n:1\r\n",
+		"HasNilString":  "*2\r\n:1\r\n$-1\r\n",
+		"HasNilArray":   "*2\r\n*-1\r\n:1\r\n",
+		"HasNull":       "*2\r\n_\r\n:1\r\n",
+		"HasStatus":     "*1\r\n+5\r\n",
+		"HasString":     "*2\r\n$1\r\n5\r\n:1\r\n",
+		"HasLongString": "*2\r\n$70000\r\n" + strings.Repeat("\r\n", 35_000) + "\r\n:1\r\n",
+		"HasFloat":      "*1\r\n,1.5\r\n",
+		"HasBool":       "*1\r\n#f\r\n",
+		"HasBigNumber":  "*1\r\n(5\r\n",
+		"HasVerbatim":   "*1\r\n=5\r\ntxt:5\r\n",
+		"HasMap":        "*1\r\n%1\r\n:1\r\n:2\r\n",
+		"HasError":      "*2\r\n-ERR inside\r\n:1\r\n",
+		"HasErrorMoved": "*2\r\n-MOVED 1 127.0.0.1:1\r\n:1\r\n",
+	}
+	each(t, d, f.addr(), func(t *testing.T, s store.Store) {
+		for reply, want := range good {
+			f.set(reply)
+			got := run(t, s, incr, []string{"k"})
+			require.Equal(t, want, append([]int64{}, got...), "%q", reply)
+		}
+		for name, reply := range bad {
+			f.set(reply)
+			ints, err := s.Run(context.Background(), incr, []string{"k"}, nil)
+			require.ErrorIs(t, err, store.ErrReply, "%s: %v", name, ints)
+			require.Nil(t, ints)
+			// The connection is in step: the next reply is the next one.
+			f.set("*1\r\n:7\r\n")
+			require.Equal(t, []int64{7}, run(t, s, incr, []string{"k"}), name)
+		}
+		for _, garbage := range []string{"*1\r\n:x\r\n", "*x\r\n"} {
+			f.set(garbage)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			_, err := s.Run(ctx, incr, []string{"k"}, nil)
+			cancel()
+			require.Error(t, err, garbage)
+			f.set("*1\r\n:7\r\n")
+			eventually(t, func() error {
+				_, err := s.Run(context.Background(), incr, []string{"k"}, nil)
+				return err
+			})
+		}
+	})
+}
+
+// serverError: an error reply keeps its text and code, and is sent once.
+func serverError(t *testing.T, d Driver) {
+	f := startFake(t)
+	each(t, d, f.addr(), func(t *testing.T, s store.Store) {
+		for message, prefix := range map[string]string{
+			"NOPERM this user has no permissions":                     "NOPERM",
+			"ERR value is not an integer or out of range":             "ERR",
+			"OOM command not allowed when used memory > 'maxmemory'.": "OOM",
+			"LOADING Redis is loading the dataset in memory":          "LOADING",
+			"READONLY You can't write against a read only replica.":   "READONLY",
+			"BUSY Redis is busy running a script.":                    "BUSY",
+			"CLUSTERDOWN Hash slot not served":                        "CLUSTERDOWN",
+			"TRYAGAIN Multiple keys request during rehashing of slot": "TRYAGAIN",
+			"MASTERDOWN Link with MASTER is down":                     "MASTERDOWN",
+			"NOREPLICAS Not enough good replicas to write.":           "NOREPLICAS",
+			"ERR max number of clients reached":                       "ERR",
+			"lower case":                                              "",
+		} {
+			f.set("-" + message + "\r\n")
+			before := f.scripts.Load()
+			ints, err := s.Run(context.Background(), incr, []string{"k"}, nil)
+			require.Nil(t, ints)
+			server := (*store.ServerError)(nil)
+			require.ErrorAs(t, err, &server)
+			require.Equal(t, message, server.Message)
+			require.Equal(t, prefix, server.Prefix())
+			require.NotErrorIs(t, err, store.ErrReply)
+			require.Equal(t, before+1, f.scripts.Load(), "%s: sent again", message)
+		}
+		f.set("-NOSCRIPT No matching script. Please use EVAL.\r\n")
+		before := f.scripts.Load()
+		_, err := s.Run(context.Background(), incr, []string{"k"}, nil)
+		server := (*store.ServerError)(nil)
+		require.ErrorAs(t, err, &server)
+		require.Equal(t, before+2, f.scripts.Load(), "EVALSHA, then EVAL")
+	})
+	t.Run("OddRedirection", func(t *testing.T) {
+		s := open1(t, d, "redis://"+f.addr(), withCluster)
+		for _, message := range []string{"ASK", "MOVED", "ASK 1", "MOVED 1 ", "ASKED", "MOVED 1 x y z"} {
+			f.set("-" + message + "\r\n")
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			_, err := s.Run(ctx, incr, []string{"k"}, nil)
+			cancel()
+			require.Error(t, err, message)
+		}
+		f.set("*1\r\n:7\r\n")
+		eventually(t, func() error {
+			_, err := s.Run(context.Background(), incr, []string{"k"}, nil)
+			return err
+		})
+	})
+	if !redistest.Available() {
+		return
+	}
+	each(t, d, redistest.Start(t).Addr(), func(t *testing.T, s store.Store) {
+		for source, prefix := range map[string]string{
+			`return redis.error_reply('MYCODE mine')`:                               "MYCODE",
+			`redis.call('RPUSH', KEYS[1], 'x'); return redis.call('INCR', KEYS[1])`: "WRONGTYPE",
+			`redis.call('NOSUCHCOMMAND')`:                                           "ERR",
+			`return nosuchvariable`:                                                 "ERR",
+			`this is not Lua`:                                                       "ERR",
+		} {
+			_, err := s.Run(context.Background(), store.NewScript("x", source), []string{"k" + t.Name()}, nil)
+			server := (*store.ServerError)(nil)
+			require.True(t, errors.As(err, &server), "%s: %v", source, err)
+			require.Equal(t, prefix, server.Prefix(), server.Message)
+		}
+	})
+}

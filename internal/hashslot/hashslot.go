@@ -1,0 +1,59 @@
+// Package hashslot computes the Redis Cluster hash slot of a key.
+package hashslot
+
+import "strings"
+
+// Count is how many hash slots a Redis Cluster has.
+const Count = 16384
+
+// Of returns the slot of key: CRC16 of its hash tag, which is what stands
+// between the first "{" and the next "}", or of all of it where there is no such
+// tag or the tag is empty.
+//
+// See https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags.
+func Of(key string) uint16 {
+	if open := strings.IndexByte(key, '{'); open >= 0 {
+		if length := strings.IndexByte(key[open+1:], '}'); length > 0 {
+			key = key[open+1 : open+1+length]
+		}
+	}
+	return crc16(key) % Count
+}
+
+// Same reports whether all keys are in one slot; no keys are.
+func Same(keys []string) bool {
+	if len(keys) < 2 {
+		return true
+	}
+	first := Of(keys[0])
+	for _, key := range keys[1:] {
+		if Of(key) != first {
+			return false
+		}
+	}
+	return true
+}
+
+// crc16 is CRC-16/XMODEM: polynomial 0x1021, initial value 0, nothing reflected.
+func crc16(s string) uint16 {
+	var crc uint16
+	for i := range len(s) {
+		crc = crc<<8 ^ table[byte(crc>>8)^s[i]]
+	}
+	return crc
+}
+
+var table = func() (table [256]uint16) {
+	for i := range table {
+		crc := uint16(i) << 8
+		for range 8 {
+			if crc&0x8000 != 0 {
+				crc = crc<<1 ^ 0x1021
+			} else {
+				crc <<= 1
+			}
+		}
+		table[i] = crc
+	}
+	return table
+}()

@@ -1,0 +1,30 @@
+package redisurl
+
+import "errors"
+
+// These are all the errors of Parse. They are constants that quote nothing of
+// the text, since any of it may turn out to be a piece of a password: a "/" that
+// was not percent-encoded in one makes the rest look like a database number, a
+// forgotten host makes all of it look like a port.
+var (
+	errScheme = errors.New("redisurl: scheme: want redis://, rediss:// (TLS) or unix://")
+
+	errEscape = errors.New("redisurl: percent-encoding: want two hexadecimal digits after each %; " +
+		"a % that stands for itself is written %25")
+	errSpecial = errors.New("redisurl: user and password: want special characters (/ ? # % : @ and spaces) " +
+		"percent-encoded, as by url.QueryEscape, and one @ before the host")
+	errUserOnly = errors.New("redisurl: password: want one after the user, as in redis://user:password@host; " +
+		"a password without a user is written redis://:password@host")
+
+	errHost = errors.New("redisurl: host: want a name or an IP address, as in redis://host:6379 " +
+		"or redis://[::1]:6379 (none is assumed, not even localhost)")
+	errPort = errors.New("redisurl: port: want 1 to 65535, as in redis://host:6379")
+	errDB   = errors.New("redisurl: db: want one integer of 0 or more, as in redis://host:6379/2 " +
+		"or unix:///path/to.sock?db=2")
+	errSocket = errors.New("redisurl: path: want the absolute path of a socket, as in unix:///path/to.sock " +
+		"(three slashes), an @ in it written %40")
+
+	errParamTCP  = errors.New("redisurl: parameter: want none but addr=host:port, which may be repeated")
+	errParamUnix = errors.New("redisurl: parameter: want none but db=number, once")
+	errFragment  = errors.New("redisurl: #: want none; one that belongs to a password is written %23")
+)

@@ -1,0 +1,132 @@
+// Package goredis is the driver for go-redis, github.com/redis/go-redis/v9.
+//
+// [New] takes a client of yours; [Open] makes one with the settings that a rate
+// limiter wants.
+package goredis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// Client is what the driver needs of a go-redis client. *redis.Client,
+// *redis.ClusterClient, *redis.Ring, redis.UniversalClient and
+// *redis.AutoPipeliner have it. A redis.Pipeliner has it too but does not run
+// what it is given, so it will not do.
+type Client interface {
+	Process(ctx context.Context, cmd redis.Cmder) error
+}
+
+// Store runs scripts through a go-redis client. It is safe for concurrent use.
+type Store struct {
+	client Client
+	close  func() error // nil where the client is the caller's
+	prompt bool
+	text   string // what Format shows
+}
+
+var _ store.Store = (*Store)(nil)
+
+// name stands before what the package's errors say.
+const name = "goredis"
+
+var (
+	errNoClient = errors.New("goredis: the store has no client (it was made of nil)")
+	errNoScript = errors.New("goredis: the script is nil")
+	errNotRun   = errors.New("goredis: the client did not run the command (is it a redis.Pipeliner?)")
+)
+
+// New returns a Store that runs on client, which stays the caller's: to set up,
+// and to close.
+//
+// Whatever the client's MaxRetries and MaxRedirects say, no run is sent again
+// once its outcome is unknown.
+//
+// New(nil) is nil, of which Run returns an error.
+func New(client Client) *Store {
+	if driver.IsNil(client) {
+		return nil
+	}
+	return &Store{client: client, prompt: prompt(client), text: fmt.Sprintf("%T", client)}
+}
+
+// Close closes the client that [Open] made. It leaves alone one that was given
+// to [New].
+func (s *Store) Close() error {
+	if s == nil || s.close == nil {
+		return nil
+	}
+	if err := s.close(); err != nil && !errors.Is(err, redis.ErrClosed) {
+		return fmt.Errorf("goredis: close: %w", err)
+	}
+	return nil
+}
+
+// String names the Redis, or the type of the client. It shows no password.
+func (s Store) String() string { return "goredis.Store(" + s.text + ")" }
+
+// Format implements fmt.Formatter, so that no verb shows the client, whose
+// options have the password.
+func (s Store) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// Run implements [store.Store].
+func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, args []int64) ([]int64, error) {
+	switch {
+	case s == nil || s.client == nil:
+		return nil, errNoClient
+	case script == nil:
+		return nil, errNoScript
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, driver.Wrap(ctx, name, err)
+	}
+	reply, err := s.do(ctx, evalsha, script.SHA1(), keys, args)
+	if err != nil && driver.NoScript(err) {
+		return s.do(ctx, eval, script.Source(), keys, args)
+	}
+	return reply, err
+}
+
+// do sends one command and decodes its reply.
+func (s *Store) do(ctx context.Context, verb any, script string, keys []string, args []int64) ([]int64, error) {
+	call := &call{}
+	cmd := call.command(ctx, verb, script, keys, args)
+	err := s.client.Process(ctx, cmd)
+	if err == nil {
+		err = cmd.Err() // which waits for it where the client is an AsyncAutoPipeline
+	}
+	if err != nil {
+		err = failure(ctx, err)
+		s.learn(ctx, err)
+		return nil, err
+	}
+	return call.reply.integers()
+}
+
+// learn has a cluster client look for the nodes anew, in the background, after an
+// error that was not a reply: the node may be gone. By itself it would do so
+// after a redirection only, or after a while.
+func (s *Store) learn(ctx context.Context, err error) {
+	cluster, ok := s.client.(interface{ ReloadState(context.Context) })
+	if !ok || errors.Is(err, store.ErrReply) || errors.Is(err, redis.ErrClosed) {
+		return
+	}
+	if server := (*store.ServerError)(nil); !errors.As(err, &server) {
+		cluster.ReloadState(ctx)
+	}
+}
+
+// failure returns err as [store.Store] has it.
+func failure(ctx context.Context, err error) error {
+	if reply := redis.Error(nil); errors.As(err, &reply) && !errors.Is(err, redis.Nil) {
+		return driver.Server(reply.Error(), err)
+	}
+	return driver.Wrap(ctx, name, err)
+}

@@ -1,0 +1,249 @@
+package goredis_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
+)
+
+var incr = store.NewScript("incr", `return {redis.call('INCR', KEYS[1])}`)
+
+// All of go-redis's clients will do.
+var (
+	_ goredis.Client = (*redis.Client)(nil)
+	_ goredis.Client = (*redis.ClusterClient)(nil)
+	_ goredis.Client = (*redis.Ring)(nil)
+	_ goredis.Client = (*redis.AutoPipeliner)(nil)
+	_ goredis.Client = redis.UniversalClient(nil)
+)
+
+func TestNoClient(t *testing.T) {
+	for _, s := range []*goredis.Store{goredis.New(nil), goredis.New((*redis.Client)(nil)), nil, {}} {
+		_, err := s.Run(context.Background(), incr, nil, nil)
+		require.ErrorContains(t, err, "no client")
+		require.False(t, s.Prompt())
+		require.NoError(t, s.Close())
+	}
+	require.Nil(t, goredis.New((*redis.ClusterClient)(nil)))
+}
+
+func TestNoScript(t *testing.T) {
+	client := redis.NewClient(&redis.Options{})
+	defer func() { require.NoError(t, client.Close()) }()
+	_, err := goredis.New(client).Run(context.Background(), nil, nil, nil)
+	require.ErrorContains(t, err, "script is nil")
+}
+
+// A pipeline has the method, but runs nothing.
+func TestPipeliner(t *testing.T) {
+	client := redis.NewClient(&redis.Options{})
+	defer func() { require.NoError(t, client.Close()) }()
+	_, err := goredis.New(client.Pipeline()).Run(context.Background(), incr, []string{"k"}, nil)
+	require.ErrorContains(t, err, "did not run")
+}
+
+// Close leaves a client alone that is not the store's own.
+func TestCloseLeavesClient(t *testing.T) {
+	client := redis.NewClient(&redis.Options{Addr: redistest.Start(t).Addr()})
+	defer func() { require.NoError(t, client.Close()) }()
+	s := goredis.New(client)
+	require.NoError(t, s.Close())
+	_, err := s.Run(context.Background(), incr, []string{"k"}, nil)
+	require.NoError(t, err)
+}
+
+func TestFormatOfNew(t *testing.T) {
+	client := redis.NewClient(&redis.Options{Password: "hunter2"})
+	defer func() { require.NoError(t, client.Close()) }()
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		require.Equal(t, "goredis.Store(*redis.Client)", fmt.Sprintf(verb, goredis.New(client)))
+	}
+}
+
+// Error replies are found as go-redis's own, too.
+func TestErrorUnwraps(t *testing.T) {
+	client := redis.NewClient(&redis.Options{Addr: redistest.Start(t).Addr()})
+	defer func() { require.NoError(t, client.Close()) }()
+	_, err := goredis.New(client).Run(context.Background(), store.NewScript("x", `return redis.error_reply('MYCODE x')`), nil, nil)
+	reply := redis.Error(nil)
+	require.ErrorAs(t, err, &reply)
+	require.Equal(t, "MYCODE x", reply.Error())
+	require.Equal(t, "redis: MYCODE x", err.Error())
+}
+
+// Other kinds of clients, each with the retries that go-redis does by default.
+func TestClients(t *testing.T) {
+	server := redistest.Start(t)
+	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
+	defer func() { require.NoError(t, client.Close()) }()
+	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"a": server.Addr()}})
+	defer func() { require.NoError(t, ring.Close()) }()
+	pipeline, err := client.AutoPipeline()
+	require.NoError(t, err)
+	async, err := client.AsyncAutoPipeline()
+	require.NoError(t, err)
+	for name, c := range map[string]goredis.Client{"Ring": ring, "AutoPipeline": pipeline, "AsyncAutoPipeline": async, "Conn": client.Conn()} {
+		t.Run(name, func(t *testing.T) {
+			s := goredis.New(c)
+			for want := int64(1); want <= 3; want++ {
+				ints, err := s.Run(context.Background(), incr, []string{name}, nil)
+				require.NoError(t, err)
+				require.Equal(t, []int64{want}, ints)
+				server.MustDo(t, "SCRIPT", "FLUSH")
+			}
+			_, err := s.Run(context.Background(), store.NewScript("x", `return {1, 'x'}`), nil, nil)
+			require.ErrorIs(t, err, store.ErrReply)
+			_, err = s.Run(context.Background(), store.NewScript("x", `return redis.error_reply('MYCODE x')`), nil, nil)
+			require.ErrorContains(t, err, "MYCODE")
+			var wg sync.WaitGroup
+			for range 100 {
+				wg.Go(func() {
+					if _, err := s.Run(context.Background(), incr, []string{name}, nil); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			require.Equal(t, "103", server.MustDo(t, "GET", name))
+		})
+	}
+	if c, ok := any(client.Conn()).(*redis.Conn); ok {
+		require.NoError(t, c.Close())
+	}
+}
+
+// A client of the caller's may retry: up to three times by default, and a
+// cluster client through MaxRedirects. It does not for a run.
+func TestAtMostOnceWithRetryingClient(t *testing.T) {
+	t.Parallel()
+	const timeout = 200 * time.Millisecond
+	server := redistest.Start(t)
+	single := redis.NewClient(&redis.Options{Addr: server.Addr(), ReadTimeout: timeout, MaxRetries: 3})
+	defer func() { require.NoError(t, single.Close()) }()
+	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"a": server.Addr()}, ReadTimeout: timeout, MaxRetries: 3})
+	defer func() { require.NoError(t, ring.Close()) }()
+	cluster := redis.NewClusterClient(&redis.ClusterOptions{
+		ReadTimeout: timeout, MaxRetries: 3, MaxRedirects: 3,
+		ClusterSlots: func(context.Context) ([]redis.ClusterSlot, error) {
+			return []redis.ClusterSlot{{Start: 0, End: 16383, Nodes: []redis.ClusterNode{{Addr: server.Addr()}}}}, nil
+		},
+	})
+	defer func() { require.NoError(t, cluster.Close()) }()
+	for name, client := range map[string]goredis.Client{"Client": single, "Ring": ring, "ClusterClient": cluster} {
+		t.Run(name, func(t *testing.T) {
+			s := goredis.New(client)
+			_, err := s.Run(context.Background(), incr, []string{"warm"}, nil)
+			require.NoError(t, err)
+			server.Pause()
+			_, err = s.Run(context.Background(), incr, []string{name}, nil)
+			server.Resume()
+			require.Error(t, err)
+			require.NotErrorIs(t, err, context.DeadlineExceeded)
+			_, err = s.Run(context.Background(), incr, []string{"after"}, nil)
+			require.NoError(t, err)
+			require.Equal(t, "1", server.MustDo(t, "GET", name))
+		})
+	}
+}
+
+func TestPrompt(t *testing.T) {
+	wrapped := redis.NewClient(&redis.Options{ContextTimeoutEnabled: true})
+	defer func() { require.NoError(t, wrapped.Close()) }()
+	for name, test := range map[string]struct {
+		client goredis.Client
+		want   bool
+	}{
+		"Client":              {redis.NewClient(&redis.Options{}), false},
+		"ClientContext":       {redis.NewClient(&redis.Options{ContextTimeoutEnabled: true}), true},
+		"Cluster":             {redis.NewClusterClient(&redis.ClusterOptions{}), false},
+		"ClusterContext":      {redis.NewClusterClient(&redis.ClusterOptions{ContextTimeoutEnabled: true}), true},
+		"ClusterReadOnly":     {redis.NewClusterClient(&redis.ClusterOptions{ContextTimeoutEnabled: true, ReadOnly: true}), false},
+		"ClusterRouteByDelay": {redis.NewClusterClient(&redis.ClusterOptions{ContextTimeoutEnabled: true, RouteByLatency: true}), false},
+		"Ring":                {redis.NewRing(&redis.RingOptions{}), false},
+		"RingContext":         {redis.NewRing(&redis.RingOptions{ContextTimeoutEnabled: true}), true},
+		"Other":               {struct{ goredis.Client }{wrapped}, false},
+	} {
+		require.Equal(t, test.want, goredis.New(test.client).Prompt(), name)
+		if c, ok := test.client.(interface{ Close() error }); ok {
+			require.NoError(t, c.Close())
+		}
+	}
+	for _, opts := range [][]goredis.Option{nil, {goredis.WithCluster()}, {goredis.WithSentinel("main")}} {
+		s, err := goredis.Open("redis://127.0.0.1:1", opts...)
+		require.NoError(t, err)
+		require.True(t, s.Prompt())
+		require.NoError(t, s.Close())
+	}
+}
+
+// A Store that says it is prompt is so on a server that hangs, with its pool warm
+// and cold: a thousand callers are back long before any timeout of the client's.
+func TestPromptOnHungServer(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	warm, err := goredis.Open(server.URL())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, warm.Close()) }()
+	crowd(t, warm, 10*time.Second, nil)
+	server.Pause()
+	defer server.Resume()
+	cold, err := goredis.Open(server.URL())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, cold.Close()) }()
+	for _, s := range []*goredis.Store{warm, cold} {
+		start := time.Now()
+		crowd(t, s, 100*time.Millisecond, context.DeadlineExceeded)
+		require.Less(t, time.Since(start), 1500*time.Millisecond)
+	}
+}
+
+// crowd has a thousand goroutines run a script, each with a timeout.
+func crowd(t *testing.T, s store.Store, timeout time.Duration, want error) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for i := range 1000 {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), timeout)
+			defer cancel()
+			if _, err := s.Run(ctx, incr, []string{strconv.Itoa(i)}, nil); !errors.Is(err, want) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func BenchmarkRun(b *testing.B) {
+	s, err := goredis.Open(redistest.Start(b).URL())
+	require.NoError(b, err)
+	defer func() { require.NoError(b, s.Close()) }()
+	script := store.NewScript("bench", `return {1, 5000, 1700000000123456}`)
+	for _, n := range []int{1, 64} {
+		keys, args := make([]string, n), make([]int64, 3*n)
+		for i := range keys {
+			keys[i] = "ratelimit:token_bucket:" + strconv.Itoa(i)
+		}
+		for i := range args {
+			args[i] = int64(1_000_000 + i)
+		}
+		b.Run(fmt.Sprintf("keys=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := s.Run(context.Background(), script, keys, args); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,235 @@
+package rueidis
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	client "github.com/redis/rueidis"
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// stub is a client that does nothing but close.
+type stub struct {
+	client.Client
+	closed atomic.Int64
+}
+
+func (s *stub) Close() { s.closed.Add(1) }
+
+func TestConnectorSharesAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var attempts atomic.Int64
+		made := &stub{}
+		c := &connector{connect: func() (client.Client, error) {
+			if attempts.Add(1) == 1 {
+				time.Sleep(time.Second)
+				return nil, errors.New("down")
+			}
+			time.Sleep(time.Second)
+			return made, nil
+		}}
+		// All wait for one attempt, and get its error; but those whose time is up
+		// leave before.
+		start := time.Now()
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() {
+				_, err := c.get(context.Background())
+				require.EqualError(t, err, "down")
+			})
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+				defer cancel()
+				_, err := c.get(ctx)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.Equal(t, 100*time.Millisecond, time.Since(start))
+			})
+		}
+		wg.Wait()
+		require.Equal(t, int64(1), attempts.Load())
+
+		// The next one tries again, and what it makes stays.
+		for range 3 {
+			got, err := c.get(context.Background())
+			require.NoError(t, err)
+			require.Same(t, made, got)
+		}
+		require.Equal(t, int64(2), attempts.Load())
+		c.close()
+		require.Equal(t, int64(1), made.closed.Load())
+	})
+}
+
+func TestConnectorClosedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		made := &stub{}
+		c := &connector{connect: func() (client.Client, error) {
+			time.Sleep(time.Second)
+			return made, nil
+		}}
+		ended := make(chan error)
+		go func() {
+			_, err := c.get(context.Background())
+			ended <- err
+		}()
+		synctest.Wait()
+		c.close()
+		require.ErrorIs(t, <-ended, errClosed)
+		require.Equal(t, int64(1), made.closed.Load())
+		_, err := c.get(context.Background())
+		require.ErrorIs(t, err, errClosed)
+	})
+}
+
+func TestConnectorMakesNothing(t *testing.T) {
+	c := &connector{connect: func() (client.Client, error) { return nil, nil }}
+	_, err := c.get(context.Background())
+	require.Error(t, err)
+}
+
+// An attempt to connect that takes longer than any caller has time for is not
+// lost: a later caller gets what came of it.
+func TestDialerOutlivesCallers(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = l.Close() }()
+	d := newDialer("tcp", 5*time.Second)
+	defer d.close()
+	release := make(chan struct{})
+	slow := &net.Dialer{ControlContext: controlAfter(release)}
+
+	for range 3 {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+		_, err := d.dial(ctx, l.Addr().String(), slow, nil)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		cancel()
+	}
+	close(release)
+	conn, err := d.dial(context.Background(), l.Addr().String(), slow, nil)
+	require.NoError(t, err)
+	require.NoError(t, conn.Close())
+	// It was one connection, and it belongs to one caller.
+	other, err := d.dial(context.Background(), l.Addr().String(), slow, nil)
+	require.NoError(t, err)
+	require.NotEqual(t, conn.LocalAddr(), other.LocalAddr())
+	require.NoError(t, other.Close())
+}
+
+// Nobody is given a connection that another one has.
+func TestDialerGivesEachItsOwn(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = l.Close() }()
+	d := newDialer("tcp", 5*time.Second)
+	defer d.close()
+	var seen sync.Map
+	var wg sync.WaitGroup
+	for range 30 {
+		wg.Go(func() {
+			conn, err := d.dial(context.Background(), l.Addr().String(), &net.Dialer{}, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, twice := seen.LoadOrStore(conn.LocalAddr().String(), conn); twice {
+				t.Error("given twice")
+			}
+		})
+	}
+	wg.Wait()
+	seen.Range(func(_, conn any) bool { return conn.(net.Conn).Close() == nil })
+}
+
+// A failure answers for a while; a close ends an attempt.
+func TestDialerRemembersFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var attempts atomic.Int64
+		failing := &net.Dialer{ControlContext: func(context.Context, string, string, rawConn) error {
+			attempts.Add(1)
+			return errors.New("refused")
+		}}
+		d := newDialer("tcp", 5*time.Second)
+		for range 10 {
+			_, err := d.dial(context.Background(), "127.0.0.1:1", failing, nil)
+			require.ErrorContains(t, err, "refused")
+		}
+		require.Equal(t, int64(1), attempts.Load())
+		time.Sleep(failurePause + time.Millisecond)
+		_, err := d.dial(context.Background(), "127.0.0.1:1", failing, nil)
+		require.ErrorContains(t, err, "refused")
+		require.Equal(t, int64(2), attempts.Load())
+		d.close()
+	})
+}
+
+func TestDialerClose(t *testing.T) {
+	d := newDialer("tcp", time.Hour)
+	never := make(chan struct{})
+	ended := make(chan error)
+	started := make(chan struct{})
+	stuck := &net.Dialer{ControlContext: func(ctx context.Context, _, _ string, _ rawConn) error {
+		close(started)
+		select {
+		case <-never:
+		case <-ctx.Done():
+		}
+		return ctx.Err()
+	}}
+	go func() {
+		_, err := d.dial(context.Background(), "127.0.0.1:1", stuck, nil)
+		ended <- err
+	}()
+	<-started
+	d.close()
+	require.Error(t, <-ended)
+}
+
+// The client panics on an error reply that looks like a redirection; Run does not.
+func TestRunContainsPanic(t *testing.T) {
+	s := &Store{get: func(context.Context) (client.Client, error) { return panicking{}, nil }}
+	_, err := s.Run(context.Background(), store.NewScript("x", ""), []string{"a"}, nil)
+	require.ErrorContains(t, err, "panicked")
+}
+
+type panicking struct{ client.Client }
+
+func (panicking) Mode() client.ClientMode { return client.ClientModeCluster }
+func (panicking) B() client.Builder       { return client.Builder{} }
+func (panicking) Do(context.Context, client.Completed) client.RedisResult {
+	var none []int
+	_ = none[2]
+	return client.RedisResult{}
+}
+
+func TestSetupMessage(t *testing.T) {
+	for text, want := range map[string]string{
+		"WRONGPASS invalid":        "WRONGPASS invalid",
+		"LOADING Redis is loading": "LOADING Redis is loading",
+		"DB index is out of range": "ERR DB index is out of range",
+		"AUTH <password> called":   "ERR AUTH <password> called",
+		"max number of clients":    "ERR max number of clients",
+		"unknown command 'SELECT'": "ERR unknown command 'SELECT'",
+	} {
+		require.Equal(t, want, setupMessage(text))
+	}
+}
+
+func TestDecimals(t *testing.T) {
+	require.Empty(t, decimals(nil))
+	require.Equal(t, []string{"0", "-1", "9223372036854775807", "-9223372036854775808"},
+		decimals([]int64{0, -1, 1<<63 - 1, -1 << 63}))
+	many := make([]int64, 1000)
+	for i := range many {
+		many[i] = int64(i) - 500
+	}
+	require.Equal(t, "-500", decimals(many)[0])
+	require.Equal(t, "499", decimals(many)[999])
+}

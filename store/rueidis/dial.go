@@ -1,0 +1,141 @@
+package rueidis
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	// failurePause is how long a failure to connect answers for further attempts,
+	// so that a server that is down is asked ten times a second, not each time.
+	failurePause = 100 * time.Millisecond
+	// sparePause is how long a connection waits for somebody to take it. It is
+	// short, since a connection that was left alone may be dead.
+	sparePause = time.Second
+)
+
+// dialer connects for a client. To each address there is one attempt at a time,
+// for all who want a connection to it, and nobody waits for it longer than until
+// the end of their own context. The attempt goes on: who comes next finds it
+// ahead, or done. So a connection comes about even where that takes longer than
+// any caller has time for.
+type dialer struct {
+	network string
+	timeout time.Duration
+	// ctx ends all attempts.
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu       sync.Mutex
+	attempts map[string]*attempt // by address
+}
+
+// attempt is one attempt to connect. Its fields are set once done is closed.
+type attempt struct {
+	done chan struct{}
+	conn net.Conn // nil also once somebody has taken it
+	err  error
+}
+
+func newDialer(network string, timeout time.Duration) *dialer {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &dialer{network: network, timeout: timeout, ctx: ctx, cancel: cancel, attempts: make(map[string]*attempt)}
+}
+
+// dial is a DialCtxFn.
+func (d *dialer) dial(ctx context.Context, addr string, settings *net.Dialer, config *tls.Config) (net.Conn, error) {
+	for {
+		a := d.join(addr, settings, config)
+		select {
+		case <-a.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if conn, err := d.take(addr, a); conn != nil || err != nil {
+			return conn, err
+		}
+		// Another one was faster.
+	}
+}
+
+// close ends attempts and closes what nobody has taken.
+func (d *dialer) close() {
+	d.cancel()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for addr, a := range d.attempts {
+		d.forget(addr, a)
+	}
+}
+
+// join returns the attempt to connect to addr, which it starts where there is none.
+func (d *dialer) join(addr string, settings *net.Dialer, config *tls.Config) *attempt {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a := d.attempts[addr]
+	if a == nil {
+		a = &attempt{done: make(chan struct{})}
+		d.attempts[addr] = a
+		go d.run(a, addr, *settings, config)
+	}
+	return a
+}
+
+// run makes the attempt.
+func (d *dialer) run(a *attempt, addr string, settings net.Dialer, config *tls.Config) {
+	ctx, cancel := context.WithTimeout(d.ctx, d.timeout)
+	defer cancel()
+	var conn net.Conn
+	var err error
+	if config != nil {
+		conn, err = (&tls.Dialer{NetDialer: &settings, Config: config}).DialContext(ctx, d.network, addr)
+	} else {
+		conn, err = settings.DialContext(ctx, d.network, addr)
+	}
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a.conn, a.err = conn, err
+	close(a.done)
+	pause := sparePause
+	if err != nil {
+		pause = failurePause
+	}
+	if d.ctx.Err() != nil {
+		d.forget(addr, a)
+		return
+	}
+	time.AfterFunc(pause, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.forget(addr, a)
+	})
+}
+
+// take returns what came of the attempt, or nothing where another one took it.
+func (d *dialer) take(addr string, a *attempt) (net.Conn, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if a.err != nil {
+		return nil, a.err
+	}
+	conn := a.conn
+	a.conn = nil
+	d.forget(addr, a)
+	return conn, nil
+}
+
+// forget makes the next one who wants a connection start an attempt. It is
+// called with mu held.
+func (d *dialer) forget(addr string, a *attempt) {
+	if d.attempts[addr] == a {
+		delete(d.attempts, addr)
+	}
+	if a.conn != nil {
+		_ = a.conn.Close()
+		a.conn = nil
+	}
+}

@@ -1,0 +1,101 @@
+package rueidis
+
+import (
+	"fmt"
+	"net"
+	"time"
+
+	client "github.com/redis/rueidis"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
+)
+
+// The settings of Open's clients; its comment says why.
+const (
+	dialTimeout     = 2 * time.Second
+	ioTimeout       = 3 * time.Second
+	pingInterval    = time.Second
+	bufferSize      = 64 << 10
+	refreshInterval = 10 * time.Second
+	maxRedirections = 3
+)
+
+// Open returns a Store on a client of its own, to be closed with Close. It does
+// no network I/O, so it succeeds while Redis is down, be it a server, a cluster
+// or behind sentinels; the first Run connects.
+//
+// The URL is one of
+//
+//	redis://[user[:password]@]host[:port][/db]
+//	rediss://…                                  the same, over TLS
+//	unix://[user:password@]/path/to.sock[?db=n]
+//
+// the port being 6379 and the database 0 by default, with more addresses after
+// it (?addr=host2:port2&addr=…) for [WithCluster] and [WithSentinel]. Special
+// characters in a user or password are percent-encoded. No error quotes any of
+// it, as it may hold a password.
+//
+// The client fails fast. It is set up so, where rueidis's own defaults differ:
+//
+//	setting                    value    why
+//	DisableRetry               true     a failure is reported at once; scripts would not be run again anyway
+//	DisableCache               true     nothing here is cached; saves CLIENT TRACKING, which proxies and look-alikes lack
+//	ForceSingleClient          true     (one server) no CLUSTER SLOTS to find out what it is
+//	Dialer.Timeout             2 s      one lost SYN (sent again after 1 s) is survived; the default is 5 s
+//	Sentinel.Dialer.KeepAlive  1 s      (sentinels) is also the interval of pings, by which a hung sentinel is noticed; the default is none
+//	ConnWriteTimeout           3 s      the end of a Run whose context has none, and, after 1 s without a reply, of a hung connection; the default is 10 s
+//	Read-, WriteBufferEachConn 64 KiB   runs are small; the default is 512 KiB each, for each of up to 4 connections
+//	ClientSetInfo              disabled CLIENT SETINFO may be denied by ACL
+//	ShardsRefreshInterval      10 s     (cluster) learns of a failover without a redirection; the default is never
+//	MaxMovedRedirections       3        (cluster) the default is to follow them until the context ends
+//	TopologyRefreshInterval    10 s     (sentinels) survives the loss of a message about a failover; the default is never
+//	DialCtxFn                  own      an attempt to connect outlives its caller, and serves the next; a failure answers for 100 ms
+func Open(url string, opts ...Option) (*Store, error) {
+	target, err := driver.Resolve(url, collect(opts))
+	if err != nil {
+		return nil, fmt.Errorf("rueidis: Open: %w", err)
+	}
+	dialer := newDialer(target.Network, dialTimeout)
+	connector := &connector{connect: func() (client.Client, error) {
+		return client.NewClient(options(target, dialer))
+	}}
+	return &Store{
+		get: connector.get,
+		close: func() {
+			dialer.close()
+			connector.close()
+		},
+		text: target.Config.String(),
+	}, nil
+}
+
+func options(t *driver.Target, d *dialer) client.ClientOption {
+	return client.ClientOption{
+		InitAddress:         t.Addrs,
+		Username:            t.Username,
+		Password:            t.Password,
+		SelectDB:            t.DB,
+		TLSConfig:           t.TLSConfig,
+		Dialer:              net.Dialer{Timeout: dialTimeout, KeepAlive: pingInterval},
+		DialCtxFn:           d.dial,
+		ConnWriteTimeout:    ioTimeout,
+		ReadBufferEachConn:  bufferSize,
+		WriteBufferEachConn: bufferSize,
+		ClientSetInfo:       client.DisableClientSetInfo,
+		DisableRetry:        true,
+		DisableCache:        true,
+		ForceSingleClient:   !t.Cluster && !t.Sentinel,
+		ClusterOption: client.ClusterOption{
+			ShardsRefreshInterval: refreshInterval,
+			MaxMovedRedirections:  maxRedirections,
+		},
+		Sentinel: client.SentinelOption{
+			Dialer:                  net.Dialer{Timeout: dialTimeout, KeepAlive: pingInterval},
+			TLSConfig:               t.TLSConfig,
+			MasterSet:               t.MasterName,
+			Username:                t.SentinelUsername,
+			Password:                t.SentinelPassword,
+			TopologyRefreshInterval: refreshInterval,
+		},
+	}
+}

@@ -1,0 +1,159 @@
+// Package rueidis is the driver for rueidis, github.com/redis/rueidis.
+//
+// It bears its client's name; who needs both imports the client under another:
+//
+//	import (
+//		client "github.com/redis/rueidis"
+//
+//		"github.com/distributed-rate-limiter/ratelimit/store/rueidis"
+//	)
+//
+// [New] takes a client of yours; [Open] makes one with the settings that a rate
+// limiter wants.
+package rueidis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	client "github.com/redis/rueidis"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
+	"github.com/distributed-rate-limiter/ratelimit/internal/hashslot"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// name stands before what the package's errors say.
+const name = "rueidis"
+
+var (
+	errNoClient = errors.New("rueidis: the store has no client (it was made of nil)")
+	errNoScript = errors.New("rueidis: the script is nil")
+	// errCrossSlot is what a cluster would reply, had the client not refused to
+	// send the command.
+	errCrossSlot = driver.Server("CROSSSLOT Keys in request don't hash to the same slot",
+		errors.New("rueidis: the keys of one run are in different hash slots of the cluster"))
+)
+
+// Store runs scripts through a rueidis client. It is safe for concurrent use.
+type Store struct {
+	get   func(context.Context) (client.Client, error)
+	close func() // nil where the client is the caller's
+	text  string // what Format shows
+}
+
+var _ store.Store = (*Store)(nil)
+
+// New returns a Store that runs on c, which stays the caller's: to set up,
+// and to close.
+//
+// rueidis does not send a script again once its outcome is unknown, unless its
+// ConnLifetime is set, which by default it is not: when a connection's time is
+// up while the server hangs, it sends what was under way on another one.
+//
+// New(nil) is nil, of which Run returns an error.
+func New(c client.Client) *Store {
+	if driver.IsNil(c) {
+		return nil
+	}
+	get := func(context.Context) (client.Client, error) { return c, nil }
+	return &Store{get: get, text: fmt.Sprintf("%T", c)}
+}
+
+// Close closes the client that [Open] made. It leaves alone one that was given
+// to [New]. The error is always nil.
+func (s *Store) Close() error {
+	if s != nil && s.close != nil {
+		s.close()
+	}
+	return nil
+}
+
+// String names the Redis, or the type of the client. It shows no password.
+func (s Store) String() string { return "rueidis.Store(" + s.text + ")" }
+
+// Format implements fmt.Formatter, so that no verb shows the client, whose
+// options have the password.
+func (s Store) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// Run implements [store.Store].
+func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, args []int64) ([]int64, error) {
+	switch {
+	case s == nil || s.get == nil:
+		return nil, errNoClient
+	case script == nil:
+		return nil, errNoScript
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, driver.Wrap(ctx, name, err)
+	}
+	c, err := s.get(ctx)
+	if err != nil {
+		return nil, failure(ctx, err)
+	}
+	return run(ctx, c, script, keys, args)
+}
+
+// run runs script on c: EVALSHA, and EVAL where the server does not have it.
+func run(ctx context.Context, c client.Client, script *store.Script, keys []string, args []int64) (reply []int64, err error) {
+	// The builder of a cluster client panics where keys have different slots.
+	if c.Mode() == client.ClientModeCluster && !hashslot.Same(keys) {
+		return nil, errCrossSlot
+	}
+	// The client also panics on error replies that begin like a redirection but
+	// are none: "ASK" is one.
+	defer func() {
+		if p := recover(); p != nil {
+			reply, err = nil, fmt.Errorf("rueidis: the client panicked: %v", p)
+		}
+	}()
+	numbers := decimals(args)
+	message, err := send(ctx, c, command(c.B(), "EVALSHA", script.SHA1(), keys, numbers))
+	if err != nil && driver.NoScript(err) {
+		message, err = send(ctx, c, command(c.B(), "EVAL", script.Source(), keys, numbers))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return decode(&message)
+}
+
+// send sends cmd and returns the reply, or its error as [store.Store] has it.
+func send(ctx context.Context, c client.Client, cmd client.Completed) (client.RedisMessage, error) {
+	message, err := c.Do(ctx, cmd).ToMessage()
+	if err == nil {
+		return message, nil
+	}
+	if reply, ok := client.IsRedisErr(err); ok {
+		// The text of the error lacks the "ERR " that the message began with.
+		if text, _ := message.ToString(); text != "" {
+			return message, driver.Server(text, reply)
+		}
+	}
+	return message, failure(ctx, err)
+}
+
+// failure returns err, which is not that of a reply to a script, as [store.Store]
+// has it.
+func failure(ctx context.Context, err error) error {
+	if client.IsRedisNil(err) {
+		return store.BadReply(nil)
+	}
+	if reply := (*client.RedisError)(nil); errors.As(err, &reply) {
+		return driver.Server(setupMessage(reply.Error()), err)
+	}
+	return driver.Wrap(ctx, name, err)
+}
+
+// setupMessage returns the reply to a command that set up the connection, given
+// its text without the "ERR " that it may have begun with: nearly all of those
+// replies begin with a code of their own (WRONGPASS, NOAUTH, LOADING, …).
+func setupMessage(text string) string {
+	switch (&store.ServerError{Message: text}).Prefix() {
+	case "", "DB", "AUTH", "HELLO", "SELECT", "CLIENT": // not codes
+		return "ERR " + text
+	}
+	return text
+}
