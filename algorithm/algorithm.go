@@ -1,0 +1,94 @@
+// Package algorithm holds the limiting math: what an algorithm is, what it
+// answers, and the Lua harness that turns algorithms into one Redis script.
+//
+// An algorithm is a pure function
+//
+//	(state, now, n, params…) -> (new state, outcome)
+//
+// written twice: in Lua, for Redis to run, and in Go ([Plan.Step]), as the
+// specification that the Lua is tested against. It makes no Redis call and
+// reads no clock. Reading and writing the state, its time to live, the clock,
+// many keys, many decisions, all-or-nothing and the reply are the harness's.
+//
+// # Rules for the math
+//
+//   - Integers only, all below 2^53: Lua's numbers are doubles. A quotient is
+//     taken of a multiple, as (a - a % b) / b, and a number becomes text by
+//     string.format('%.0f', x) alone; tostring and .. round to 14 digits.
+//   - Time is in microseconds (µs) since 1970; spans are in µs too.
+//   - n > 0 takes n units, or none. n = 0 looks: the outcome is that of taking
+//     one unit, but Remaining and ResetAfter are those of the state as it is.
+//     n < 0 is reserved.
+//   - A denial returns the state that it was given. (A state that could never
+//     have come about, such as one from the far future, may be mended instead.)
+//   - A clock that has stepped back gives nothing back.
+//   - Any text is a state: read mends what it can and starts afresh otherwise.
+//   - Once ResetAfter has passed, the state says the same as none. The harness
+//     therefore keeps it no longer.
+package algorithm
+
+import "time"
+
+// Algorithm is a limit as its user writes it: plain data, such as
+// tokenbucket.Limit or slidingwindow.Limit.
+type Algorithm interface {
+	// Compile checks the limit and derives from it all that a decision needs.
+	// Its error names the field and the value that is wrong.
+	Compile() (*Plan, error)
+}
+
+// Plan is a checked limit. It is not modified once it is made.
+type Plan struct {
+	// Name is the name of the math, the same for all limits of its kind. It is
+	// part of every key: lower-case letters, digits and underscores, such as
+	// "token_bucket".
+	Name string
+
+	// Lua is the math for Redis: a chunk that defines three local functions,
+	// of a state of up to three values a, b, c.
+	//
+	//	read(text)  -> a, b, c    text is "" where there is no state
+	//	write(a, b, c) -> text
+	//	step(a, b, c, now, n, params…) -> retry, remaining, reset, a, b, c
+	//
+	// step answers retry 0 where it allows, otherwise the µs to wait, or -1
+	// where no wait will help. It must be the same function as Step.
+	Lua string
+
+	// Params is what step is given after n: at most [MaxParams] integers, each
+	// of magnitude at most 2^53.
+	Params []int64
+
+	// Limit is the most units that a fresh identity can take at once.
+	Limit int64
+
+	// Step is the same math in Go. An empty state is that of an absent key.
+	// It returns state itself where it takes nothing.
+	Step func(state string, now, n int64) (next string, out Outcome)
+
+	// Bound is the most units that can be admitted in any closed interval of
+	// length d, whatever the callers do: the limit's guarantee.
+	Bound func(d time.Duration) int64
+}
+
+// MaxParams is the most parameters that a Plan may have.
+const MaxParams = 6
+
+// Outcome is what an algorithm answers to one request, as integers; spans are
+// in µs.
+type Outcome struct {
+	// RetryAfter is 0 where the request is allowed, otherwise the time until it
+	// would be, absent others, or [NeverRetry].
+	RetryAfter int64
+	// Remaining is how many units could be taken right after, at least 0.
+	Remaining int64
+	// ResetAfter is the time after which the state is that of a fresh identity.
+	ResetAfter int64
+}
+
+// NeverRetry is the RetryAfter of an Outcome where n is more than the limit can
+// ever give.
+const NeverRetry = -1
+
+// Allowed tells whether the request is let through.
+func (o Outcome) Allowed() bool { return o.RetryAfter == 0 }

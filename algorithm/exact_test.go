@@ -1,0 +1,175 @@
+package algorithm_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/slidingwindow"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
+	"github.com/distributed-rate-limiter/ratelimit/internal/virtualclock"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+var exactOps = flag.Int("exact.ops", 20_000, "decisions of TestExact for each algorithm on each server")
+
+// The grid. Of it, the log refuses nothing but is tried to a rate of 999: it
+// writes every unit out.
+var (
+	exactRates   = []int64{1, 2, 3, 6, 7, 10, 20, 60, 97, 999, 1e4, 1e6}
+	exactPeriods = []time.Duration{time.Millisecond, 7 * time.Millisecond, 100 * time.Millisecond, 999_983 * time.Microsecond,
+		time.Second, time.Minute, time.Hour, day, 30 * day}
+	exactClocks = []time.Time{
+		time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC),
+		time.Unix(1<<30, 0), time.Unix(3<<29, 0), time.Unix(7<<28, 0), time.Unix(1<<31, 0), // 2004 to 2038
+		time.Date(2034, 1, 1, 0, 0, 0, 0, time.UTC),
+		time.Unix(1<<32, 0), // 2106
+		time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
+	exactKinds = []struct {
+		name string
+		make func(rate int64, period time.Duration) algorithm.Algorithm
+	}{
+		{"TokenBucket", func(rate int64, period time.Duration) algorithm.Algorithm {
+			return tokenbucket.Limit{Rate: rate, Period: period}
+		}},
+		{"TokenBucketBurst", func(rate int64, period time.Duration) algorithm.Algorithm {
+			return tokenbucket.Limit{Rate: rate, Period: period, Burst: 1 + rate%13}
+		}},
+		{"SlidingWindow", func(rate int64, period time.Duration) algorithm.Algorithm {
+			return slidingwindow.Limit{Rate: rate, Period: period}
+		}},
+		{"SlidingLog", func(rate int64, period time.Duration) algorithm.Algorithm {
+			return slidingwindow.Log{Rate: min(rate, 999), Period: period}
+		}},
+	}
+)
+
+// TestExact holds the real Lua, and Step beside it, to a judge that computes
+// with rational numbers: whole outcomes, over a grid of rates, periods and
+// clocks, with waits that seek the boundaries.
+func TestExact(t *testing.T) {
+	for _, server := range servers {
+		for _, kind := range exactKinds {
+			t.Run(server.name+"/"+kind.name, func(t *testing.T) {
+				s := server.open(t)
+				limits := len(exactRates) * len(exactPeriods) * len(exactClocks)
+				ops := max(1, *exactOps/limits)
+				seed := uint64(0)
+				total := 0
+				for _, rate := range exactRates {
+					for _, period := range exactPeriods {
+						for _, clock := range exactClocks {
+							seed++
+							limit := kind.make(rate, period)
+							total += exactRun(t, s, kind.name, limit, clock, ops, seed)
+						}
+					}
+				}
+				t.Logf("%d decisions of %d limits, no difference", total, limits)
+			})
+		}
+	}
+}
+
+// exactRun takes about ops decisions, several in a run, on a few identities.
+func exactRun(t *testing.T, s store.Store, name string, limit algorithm.Algorithm, clock time.Time, ops int, seed uint64) int {
+	const identities = 4
+	plan := compile(t, limit)
+	program, err := algorithm.Compose(plan)
+	require.NoError(t, err)
+	script := virtualclock.Script(program.Script())
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	unit := plan.Bound(0)
+
+	var keys []string
+	var judges []judge
+	states := make([]string, identities)
+	for i := range identities {
+		keys = append(keys, fmt.Sprintf("exact:%s:%d:%d", name, seed, i))
+		judges = append(judges, newJudge(t, limit))
+	}
+	now := clock.UnixMicro() - int64(rnd.IntN(3))
+	waits := []int64{1}
+	done := 0
+	for done < ops {
+		args := program.AppendParams(nil)
+		type request struct {
+			key int
+			n   int64
+		}
+		var requests []request
+		for range 1 + rnd.IntN(2*identities) {
+			r := request{key: rnd.IntN(identities), n: 1}
+			switch rnd.IntN(8) {
+			case 0:
+				r.n = 0
+			case 1:
+				r.n = unit
+			case 2:
+				r.n = unit + 1
+			case 3, 4:
+				r.n = 1 + rnd.Int64N(unit)
+			}
+			requests = append(requests, r)
+			args = program.AppendDecision(args, r.n, r.key)
+		}
+		reply, err := s.Run(context.Background(), script, keys, append(args, now))
+		require.NoError(t, err)
+		require.NoError(t, program.CheckReply(reply, len(requests)))
+		require.Equal(t, now, program.Now(reply))
+		waits = waits[:0]
+		for i, r := range requests {
+			got, err := program.Outcome(reply, i, 0)
+			require.NoError(t, err)
+			next, want := plan.Step(states[r.key], now, r.n)
+			about := fmt.Sprintf("%#v, n %d at %d, state %q", limit, r.n, now, states[r.key])
+			require.Equal(t, want, got, "Lua against Step: %s", about)
+			if !got.Allowed() || r.n == 0 {
+				require.Equal(t, states[r.key], next, "what takes nothing changes nothing: %s", about)
+			}
+			states[r.key] = next
+			verify(judged{t, about}, judges[r.key], plan.Limit, now, r.n, got)
+			waits = append(waits, got.RetryAfter, got.ResetAfter)
+			done++
+		}
+		now += wait(rnd, waits)
+	}
+	return done
+}
+
+// judged adds what a failure is about.
+type judged struct {
+	testing.TB
+	about string
+}
+
+func (j judged) Errorf(format string, args ...any) {
+	j.Helper()
+	j.TB.Errorf("%s: "+format, append([]any{j.about}, args...)...)
+}
+
+// wait picks a time to let pass: none, 1 µs, until just before or just when
+// something changes, or at random.
+func wait(rnd *rand.Rand, waits []int64) int64 {
+	w := waits[rnd.IntN(len(waits))]
+	switch rnd.IntN(6) {
+	case 0:
+		return 0
+	case 1:
+		return 1
+	case 2:
+		return max(0, w-1)
+	case 3:
+		return max(0, w)
+	case 4:
+		return rnd.Int64N(max(1, w) + 1)
+	}
+	return rnd.Int64N(1 + 2*waits[len(waits)-1])
+}

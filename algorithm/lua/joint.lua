@@ -1,0 +1,70 @@
+-- The harness for several limits that are decided together: all or nothing.
+--
+-- KEYS  the states' keys, each once.
+-- ARGV  the limits' parameters, one limit after the other; then 1 + #limits
+--       integers for each decision: n, and for each limit the place of its key
+--       in KEYS. A key belongs to one limit only.
+-- Reply now, then three integers for each limit of each decision, in order:
+--       retry, remaining, reset. Units are taken only if every retry is 0. A
+--       retry of -2 says that the algorithm failed on this state.
+--
+-- Before this text stand: now; limits, a list of {read, step, write, place of
+-- the first parameter}; first, the place of the first decision in ARGV.
+
+local width = #limits
+local params = {}
+for j = 1, width do
+  params[j] = {}
+  local stop = limits[j + 1] and limits[j + 1][4] or first
+  for i = limits[j][4], stop - 1 do
+    params[j][#params[j] + 1] = tonumber(ARGV[i])
+  end
+end
+
+-- MGET gives nothing, and no error, for a key of another type: SET mends it.
+local texts = redis.call('MGET', unpack(KEYS))
+local as, bs, cs, resets, owner = {}, {}, {}, {}, {}
+local reply, last = {now}, 1
+
+local function decide(j, key, n)
+  local p = params[j]
+  local ok, retry, remaining, reset, a, b, c =
+    pcall(limits[j][2], as[key], bs[key], cs[key], now, n, p[1], p[2], p[3], p[4], p[5], p[6])
+  if not ok then return -2, 0, 0, as[key], bs[key], cs[key] end
+  return retry, remaining, reset, a, b, c
+end
+
+for i = first, #ARGV, 1 + width do
+  local n = tonumber(ARGV[i])
+  local found, all = {}, true
+  for j = 1, width do
+    local key = tonumber(ARGV[i + j])
+    if not owner[key] then
+      owner[key] = j
+      as[key], bs[key], cs[key] = limits[j][1](texts[key] or '')
+    end
+    found[j] = {decide(j, key, n)}
+    all = all and found[j][1] == 0
+  end
+  for j = 1, width do
+    local key, f = tonumber(ARGV[i + j]), found[j]
+    if f[1] == 0 and not all then
+      -- Another limit said no: this one's numbers are those of a look.
+      local _, remaining, reset = decide(j, key, 0)
+      f[2], f[3] = remaining, reset
+    elseif n > 0 and f[1] ~= -2 and (f[4] ~= as[key] or f[5] ~= bs[key] or f[6] ~= cs[key]) then
+      as[key], bs[key], cs[key], resets[key] = f[4], f[5], f[6], f[3]
+    end
+    reply[last + 1], reply[last + 2], reply[last + 3] = f[1], f[2], f[3]
+    last = last + 3
+  end
+end
+
+for key, reset in pairs(resets) do
+  if reset > 0 then
+    redis.call('SET', KEYS[key], limits[owner[key]][3](as[key], bs[key], cs[key]), 'PX', math.ceil(reset / 1000) + 1)
+  else
+    redis.call('DEL', KEYS[key])
+  end
+end
+return reply

@@ -1,0 +1,184 @@
+package algorithm
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+//go:embed lua/clock.lua
+var clockLua string
+
+//go:embed lua/single.lua
+var singleLua string
+
+//go:embed lua/joint.lua
+var jointLua string
+
+// ErrFailed reports that an algorithm's Lua raised an error on a key's state.
+var ErrFailed = errors.New("algorithm: the Lua step failed on the state of this key")
+
+// Program is the script that decides requests under one limit, or under
+// several limits jointly, and the encoding of its arguments and reply. It is
+// immutable and safe for concurrent use.
+type Program struct {
+	script *store.Script
+	limits []*Plan
+	params []int64
+}
+
+// perLimit is how many integers the reply has for each limit of a decision.
+const perLimit = 3
+
+// retryFailed is the retry of a decision whose algorithm raised an error.
+const retryFailed = -2
+
+// Compose returns the program for the given limits. A decision takes its units
+// from all of them or from none. The script depends on the limits' algorithms
+// only, not on their parameters: limits of one kind share one cached script.
+func Compose(limits ...*Plan) (*Program, error) {
+	if len(limits) == 0 {
+		return nil, errors.New("algorithm: no limit to compose a program of")
+	}
+	p := &Program{limits: limits}
+	names := make([]string, len(limits))
+	for i, limit := range limits {
+		if err := limit.validate(); err != nil {
+			return nil, err
+		}
+		names[i] = limit.Name
+		p.params = append(p.params, limit.Params...)
+	}
+	source := composeSingle(limits[0])
+	if len(limits) > 1 {
+		source = composeJoint(limits)
+	}
+	p.script = store.NewScript(strings.Join(names, "+"), source)
+	return p, nil
+}
+
+func (p *Plan) validate() error {
+	switch {
+	case p == nil:
+		return errors.New("algorithm: plan is nil")
+	case !validName(p.Name):
+		return fmt.Errorf("algorithm: Name is %q: must be 1 to 64 lower-case letters, digits or underscores", p.Name)
+	case p.Lua == "":
+		return fmt.Errorf("algorithm %s: Lua is empty", p.Name)
+	case p.Limit < 1:
+		return fmt.Errorf("algorithm %s: Limit is %d: must be at least 1", p.Name, p.Limit)
+	case p.Step == nil:
+		return fmt.Errorf("algorithm %s: Step is nil", p.Name)
+	case p.Bound == nil:
+		return fmt.Errorf("algorithm %s: Bound is nil", p.Name)
+	case len(p.Params) > MaxParams:
+		return fmt.Errorf("algorithm %s: Params has %d integers: must have at most %d", p.Name, len(p.Params), MaxParams)
+	}
+	for i, v := range p.Params {
+		if v > maxExact || v < -maxExact {
+			return fmt.Errorf("algorithm %s: Params[%d] is %d: must be within ±2^53", p.Name, i, v)
+		}
+	}
+	return nil
+}
+
+// maxExact is the greatest integer up to which a double holds every one.
+const maxExact = 1 << 53
+
+func validName(name string) bool {
+	for _, c := range []byte(name) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' {
+			return false
+		}
+	}
+	return 0 < len(name) && len(name) <= 64
+}
+
+func composeSingle(limit *Plan) string {
+	var b strings.Builder
+	b.WriteString(clockLua)
+	b.WriteString(limit.Lua)
+	fmt.Fprintf(&b, "\nlocal first = %d\n", len(limit.Params)+1)
+	b.WriteString("local p1, p2, p3, p4, p5, p6")
+	for i := range limit.Params {
+		b.WriteString([]string{" = ", ", "}[min(i, 1)])
+		fmt.Fprintf(&b, "tonumber(ARGV[%d])", i+1)
+	}
+	b.WriteString("\n")
+	b.WriteString(singleLua)
+	return b.String()
+}
+
+func composeJoint(limits []*Plan) string {
+	var b strings.Builder
+	b.WriteString(clockLua)
+	b.WriteString("local limits = {}\n")
+	first, written := 1, map[string]int{}
+	for i, limit := range limits {
+		if at, ok := written[limit.Lua]; ok {
+			fmt.Fprintf(&b, "limits[%d] = {limits[%d][1], limits[%d][2], limits[%d][3], %d}\n", i+1, at, at, at, first)
+		} else {
+			fmt.Fprintf(&b, "do\n%s\nlimits[%d] = {read, step, write, %d}\nend\n", limit.Lua, i+1, first)
+			written[limit.Lua] = i + 1
+		}
+		first += len(limit.Params)
+	}
+	fmt.Fprintf(&b, "local first = %d\n", first)
+	b.WriteString(jointLua)
+	return b.String()
+}
+
+// Script returns the composed script.
+func (p *Program) Script() *store.Script { return p.script }
+
+// AppendParams appends the limits' parameters to args: a run's args begin with
+// them.
+func (p *Program) AppendParams(args []int64) []int64 { return append(args, p.params...) }
+
+// AppendDecision appends to args a request of n units, n >= 0. For each limit,
+// places has the index in the run's keys, from 0, of the state to decide by.
+// Decisions are taken in the order in which they are appended.
+func (p *Program) AppendDecision(args []int64, n int64, places ...int) []int64 {
+	args = append(args, n)
+	for _, place := range places {
+		args = append(args, int64(place)+1)
+	}
+	return args
+}
+
+// CheckReply returns an error that wraps [store.ErrReply] unless reply is that
+// of a run of the given number of decisions. Call it before Outcome.
+func (p *Program) CheckReply(reply []int64, decisions int) error {
+	want := 1 + perLimit*len(p.limits)*decisions
+	if len(reply) != want {
+		return fmt.Errorf("%w: script %s: got %d integers, want %d", store.ErrReply, p.script.Name(), len(reply), want)
+	}
+	if reply[0] < 0 || reply[0] > maxExact {
+		return fmt.Errorf("%w: script %s: its clock says %d µs", store.ErrReply, p.script.Name(), reply[0])
+	}
+	return nil
+}
+
+// Now returns the instant of a run, in µs since 1970.
+func (p *Program) Now(reply []int64) int64 { return reply[0] }
+
+// Outcome returns what the given limit said to the given decision of a run,
+// both counted from 0. Its error wraps [ErrFailed], or [store.ErrReply] where
+// the numbers cannot be an outcome.
+func (p *Program) Outcome(reply []int64, decision, limit int) (Outcome, error) {
+	at := 1 + perLimit*(len(p.limits)*decision+limit)
+	o := Outcome{RetryAfter: reply[at], Remaining: reply[at+1], ResetAfter: reply[at+2]}
+	switch {
+	case o.RetryAfter == retryFailed:
+		return Outcome{}, fmt.Errorf("%w (%s)", ErrFailed, p.limits[limit].Name)
+	case o.RetryAfter < NeverRetry || o.RetryAfter > maxExact,
+		o.Remaining < 0 || o.Remaining > p.limits[limit].Limit,
+		o.ResetAfter < 0 || o.ResetAfter > maxExact:
+		return Outcome{}, fmt.Errorf("%w: script %s: retry, remaining, reset are %d, %d, %d",
+			store.ErrReply, p.script.Name(), o.RetryAfter, o.Remaining, o.ResetAfter)
+	}
+	return o, nil
+}

@@ -1,0 +1,91 @@
+-- Sliding window counter: two fixed windows stand for the sliding one.
+--
+-- State: the units taken in two windows.
+--   c  units taken in the current window, 0..limit
+--   p  units taken in the one before, 0..limit
+--   s  the instant at which the current window began, in µs since 1970
+-- Written as s in whole seconds, then c and p in four digits each: an integer
+-- that Redis stores in the pointer itself. Where that does not hold them, as
+-- "s:c:p" with s in µs.
+--
+-- Parameters: limit, period (µs). Windows begin at multiples of the period.
+-- limit^2 < 2^53 and period <= 2^51.
+--
+-- The window before weighs ceil(p * x / period), where x is how much of the
+-- current one is left. That product may pass 2^53, so its inverse is used.
+
+-- The most that may be left of a window for p units to weigh no more than k:
+-- k * period / p, rounded down. 0 <= k <= p and p > 0.
+local function left(k, p, period)
+  local r = period % p
+  return k * ((period - r) / p) + (k * r - k * r % p) / p
+end
+
+-- What p units weigh with x of the window left: the least k with left(k) >= x.
+local function weight(p, x, period)
+  if p == 0 then return 0 end
+  -- The estimate is off by one at most; the loops make it exact.
+  local k = math.floor(p * x / period)
+  while k > 0 and left(k - 1, p, period) >= x do k = k - 1 end
+  while left(k, p, period) < x do k = k + 1 end
+  return k
+end
+
+local function read(text)
+  if #text == 18 and string.find(text, '^%d+$') then
+    return tonumber(string.sub(text, 11, 14)), tonumber(string.sub(text, 15)), tonumber(string.sub(text, 1, 10)) * 1000000
+  end
+  local s, c, p = string.match(text, '^(%d+):(%d+):(%d+)$')
+  if not s or #s > 16 or #c > 15 or #p > 15 then return 0, 0, 0 end
+  return tonumber(c), tonumber(p), tonumber(s)
+end
+
+local function write(c, p, s)
+  if c < 10000 and p < 10000 and s % 1000000 == 0 and s >= 1000000000000000 then
+    return string.format('%.0f%04.0f%04.0f', s / 1000000, c, p)
+  end
+  return string.format('%.0f:%.0f:%.0f', s, c, p)
+end
+
+local function step(c0, p0, s0, now, n, limit, period)
+  local c, p, s = math.min(c0, limit), math.min(p0, limit), now - now % period
+  if s0 > now then
+    -- The clock has stepped back: the window stays as at its beginning, unless
+    -- that is further away than a period. Then all counts as taken just now.
+    if s0 - now > period then
+      c, p = math.min(c + p, limit), 0
+      c0, p0, s0 = c, p, s
+    end
+    s = s0
+  elseif s0 < s - period then
+    c, p = 0, 0
+  elseif s0 < s then
+    -- A window that began elsewhere is of another period: both its counts may
+    -- be as young as the later one.
+    if s0 > s - period then c = math.min(c + p, limit) end
+    p = c
+    c = 0
+  elseif s0 > s then
+    c, p = math.min(c + p, limit), 0
+  end
+
+  local stop = s + period - now
+  local need = math.max(n, 1)
+  local free = limit - c - weight(p, math.min(stop, period), period)
+  local retry = 0
+  if need > limit then
+    retry = -1
+  elseif need > free then
+    if c + need <= limit then
+      retry = stop - left(limit - c - need, p, period)
+    else
+      retry = stop + period - left(limit - need, c, period)
+    end
+  else
+    c, free = c + n, free - n
+    c0, p0, s0 = c, p, s
+  end
+  local reset = 0
+  if c > 0 then reset = stop + period elseif p > 0 then reset = stop end
+  return retry, math.max(free, 0), reset, c0, p0, s0
+end

@@ -1,0 +1,125 @@
+// Package slidingwindow limits how many units are taken within the last Period:
+// by [Limit], a counter of constant size that estimates the window, or by
+// [Log], which remembers every unit and is exact.
+package slidingwindow
+
+import (
+	_ "embed"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+)
+
+//go:embed sliding_window.lua
+var windowLua string
+
+//go:embed sliding_log.lua
+var logLua string
+
+// maxPeriod keeps every sum of instants exact in a Lua number: 71 years.
+const maxPeriod = 1 << 51 * time.Microsecond
+
+// Limit is a sliding window counter: Rate units per Period.
+//
+// It counts the units of two fixed windows, which begin at multiples of Period
+// since 1970, and takes those of the earlier one to be spread evenly over it:
+// with a quarter of the current window gone, three quarters of them still
+// count. (The method is known from Cloudflare, "How we built rate limiting
+// capable of scaling to millions of domains", 2017.) An identity's state is
+// three integers, whatever the Rate.
+//
+// The estimate has a price. At most Rate + Rate x d/Period units are admitted in
+// any interval d: that is up to twice Rate in one Period, when a burst at the
+// end of a window meets a steady flow in the next. Where Rate must hold in
+// every Period, use [Log].
+//
+// A limit may be changed while keys live: what was taken still counts, up to
+// the new Rate.
+type Limit struct {
+	// Rate is how many units may be taken in each Period: 1 to 94,906,265, the
+	// square root of 2^53.
+	Rate int64
+	// Period is the length of the window, in whole microseconds, at most 71 years.
+	Period time.Duration
+}
+
+// Log is a sliding window log: in any interval shorter than Period, at most
+// Rate units are admitted. (An interval of d can hold Rate units once more for
+// each whole Period in d.)
+//
+// It remembers the instant of each unit: 7 bytes a unit, all of which are read
+// and written with each request that is let through. That suits a Rate of some
+// thousands, not of a million.
+//
+// A limit may be changed while keys live: what was taken still counts.
+type Log struct {
+	// Rate is how many units may be taken in each Period: 1 to 1,000,000.
+	Rate int64
+	// Period is the length of the window, in whole microseconds, at most 71 years.
+	Period time.Duration
+}
+
+// Compile implements [algorithm.Algorithm]. It refuses what is outside the
+// ranges of the fields.
+func (l Limit) Compile() (*algorithm.Plan, error) {
+	if err := check(l.Rate, 94_906_265, l.Period); err != nil {
+		return nil, err
+	}
+	w := window{limit: l.Rate, period: l.Period.Microseconds()}
+	return &algorithm.Plan{
+		Name:   "sliding_window",
+		Lua:    windowLua,
+		Params: []int64{w.limit, w.period},
+		Limit:  w.limit,
+		Step:   w.step,
+		Bound: func(d time.Duration) int64 {
+			return saturate(new(big.Int).Add(big.NewInt(l.Rate), quo(l.Rate, d, l.Period)))
+		},
+	}, nil
+}
+
+// Compile implements [algorithm.Algorithm]. It refuses what is outside the
+// ranges of the fields.
+func (l Log) Compile() (*algorithm.Plan, error) {
+	if err := check(l.Rate, 1_000_000, l.Period); err != nil {
+		return nil, err
+	}
+	g := ledger{limit: l.Rate, period: l.Period.Microseconds()}
+	return &algorithm.Plan{
+		Name:   "sliding_log",
+		Lua:    logLua,
+		Params: []int64{g.limit, g.period},
+		Limit:  g.limit,
+		Step:   g.step,
+		Bound: func(d time.Duration) int64 {
+			return saturate(new(big.Int).Mul(big.NewInt(l.Rate), big.NewInt(int64(d/l.Period)+1)))
+		},
+	}, nil
+}
+
+func check(rate, most int64, period time.Duration) error {
+	switch {
+	case rate < 1 || rate > most:
+		return fmt.Errorf("slidingwindow: Rate is %d: must be 1 to %d", rate, most)
+	case period < time.Microsecond || period > maxPeriod:
+		return fmt.Errorf("slidingwindow: Period is %v: must be 1µs to %v", period, maxPeriod)
+	case period%time.Microsecond != 0:
+		return fmt.Errorf("slidingwindow: Period is %v: must be whole microseconds", period)
+	}
+	return nil
+}
+
+// quo is rate x d/period, rounded down.
+func quo(rate int64, d, period time.Duration) *big.Int {
+	n := new(big.Int).Mul(big.NewInt(rate), big.NewInt(int64(d)))
+	return n.Quo(n, big.NewInt(int64(period)))
+}
+
+func saturate(n *big.Int) int64 {
+	if !n.IsInt64() {
+		return 1<<63 - 1
+	}
+	return n.Int64()
+}

@@ -1,0 +1,71 @@
+-- Token bucket, exact and in integers only.
+--
+-- State: units owed (taken and not come back yet), and since when.
+--   u  units owed, 0..burst; 0 is a full bucket, the state of an absent key
+--   t  the instant at which just u units were owed, in µs since 1970
+--   f  what that instant has beyond whole µs, in d-ths of one: 0 <= f < d
+-- Written as the digits of u, then t in 16 digits, then "." and f where f > 0:
+-- up to 921 units owed at a whole µs, that is an integer that Redis stores in
+-- the pointer itself.
+--
+-- Parameters: burst, q, m, d. One unit comes back every q + m/d µs, 0 <= m < d.
+-- With u, burst <= B: B * d < 2^53 and B * (q + 1) < 2^53.
+
+-- The least whole number of µs after t by which k units have come back.
+local function due(k, f, q, m, d)
+  local x = f + k * m
+  return k * q + (x + -x % d) / d
+end
+
+local function read(text)
+  local u, t, f = string.match(text, '^(%d+)(%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d)%.?(%d*)$')
+  if not u or #u > 15 or #f > 15 then return 0, 0, 0 end
+  return tonumber(u), tonumber(t), tonumber(f) or 0
+end
+
+local function write(u, t, f)
+  if f == 0 then return string.format('%.0f%016.0f', u, t) end
+  return string.format('%.0f%016.0f.%.0f', u, t, f)
+end
+
+local function step(u0, t0, f0, now, n, burst, q, m, d)
+  local u, t, f = math.min(u0, burst), t0, f0
+  if f >= d then t, f = t + 1, 0 end
+  if u == 0 then
+    t, f = now, 0
+  elseif t > now then
+    -- The clock has stepped back: nothing comes back until it is at t again,
+    -- unless that is further away than a whole refill.
+    if t - now > due(burst, 0, q, m, d) then
+      t, f = now, 0
+      u0, t0, f0 = u, t, f
+    end
+  else
+    local e = now - t
+    if due(u, f, q, m, d) <= e then
+      u, t, f = 0, now, 0
+    elseif due(1, f, q, m, d) <= e then
+      -- The estimate is off by one at most; the loops make it exact.
+      local k = math.floor(e / (q + m / d))
+      while due(k, f, q, m, d) > e do k = k - 1 end
+      while due(k + 1, f, q, m, d) <= e do k = k + 1 end
+      local x = f + k * m
+      u, t, f = u - k, t + k * q + (x - x % d) / d, x % d
+    end
+  end
+
+  local need = math.max(n, 1)
+  local missing = u + need - burst
+  local retry = 0
+  if need > burst then
+    retry = -1
+  elseif missing > 0 then
+    retry = due(missing, f, q, m, d) - (now - t)
+  else
+    u = u + n
+    u0, t0, f0 = u, t, f
+  end
+  local reset = 0
+  if u > 0 then reset = due(u, f, q, m, d) - (now - t) end
+  return retry, burst - u, reset, u0, t0, f0
+end

@@ -1,0 +1,110 @@
+// Package tokenbucket is the token bucket algorithm: a bucket of Burst units
+// that is refilled at Rate units per Period. It lets bursts through and holds
+// the average exactly.
+//
+// It is the algorithm to begin with. An identity's state is two integers.
+package tokenbucket
+
+import (
+	_ "embed"
+	"fmt"
+	"math"
+	"math/big"
+	"math/bits"
+	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+)
+
+//go:embed token_bucket.lua
+var lua string
+
+// Limit is a token bucket. A fresh identity has Burst units. Each request takes
+// some; they come back one by one, one every Period/Rate, until there are Burst
+// again. That quotient is never rounded: 7 a second are exactly 7 x 3600 an hour.
+//
+// At most Burst + Rate x d/Period units are admitted in any interval d.
+//
+// A limit may be changed while keys live. What counts is how many units an
+// identity owes: a raised Burst or Rate helps at once, and under a lowered
+// Burst no identity owes more than that.
+type Limit struct {
+	// Rate is how many units come back in each Period, at least 1.
+	Rate int64
+	// Period is the time in which Rate units come back, in whole microseconds.
+	Period time.Duration
+	// Burst is how many units there are at most, those that can be taken at
+	// once. 0 means Rate.
+	Burst int64
+}
+
+// maxRefill is the longest time that a bucket may take to fill, in µs: 142
+// years. Twice that is exact in a Lua number.
+const maxRefill = 1 << 52
+
+// Compile implements [algorithm.Algorithm]. It refuses a Rate or Period below
+// the least unit, a negative Burst, and what cannot be counted exactly in
+// integers below 2^53: a bucket that takes more than 142 years to fill, or
+// Burst x Rate above 2^53 after Rate and Period (in µs) are reduced to lowest
+// terms. No Rate and Burst of up to ten million are refused for the latter.
+func (l Limit) Compile() (*algorithm.Plan, error) {
+	if l.Rate < 1 {
+		return nil, fmt.Errorf("tokenbucket: Rate is %d: must be at least 1", l.Rate)
+	}
+	if l.Period < time.Microsecond {
+		return nil, fmt.Errorf("tokenbucket: Period is %v: must be at least 1µs", l.Period)
+	}
+	if l.Period%time.Microsecond != 0 {
+		return nil, fmt.Errorf("tokenbucket: Period is %v: must be whole microseconds", l.Period)
+	}
+	if l.Burst < 0 {
+		return nil, fmt.Errorf("tokenbucket: Burst is %d: must be at least 1, or 0 for Rate", l.Burst)
+	}
+	burst, field := l.Burst, "Burst"
+	if burst == 0 {
+		burst, field = l.Rate, "Rate"
+	}
+	period := l.Period.Microseconds()
+	g := gcd(l.Rate, period)
+	b := &bucket{burst: burst, cost: period / g, d: l.Rate / g}
+	b.q, b.m = b.cost/b.d, b.cost%b.d
+
+	if hi, lo := bits.Mul64(uint64(burst)+1, uint64(b.d)); hi > 0 || lo > 1<<53 {
+		return nil, fmt.Errorf("tokenbucket: %s is %d: too large to be exact at a Rate of %d per %v", field, burst, l.Rate, l.Period)
+	}
+	hi, lo := bits.Mul64(uint64(burst), uint64(b.cost))
+	if hi >= uint64(b.d) || burst > 1<<52 {
+		lo = math.MaxUint64
+	} else {
+		lo, _ = bits.Div64(hi, lo, uint64(b.d))
+	}
+	if lo >= maxRefill {
+		return nil, fmt.Errorf("tokenbucket: %s is %d: %d units at a Rate of %d per %v take more than 142 years to come back", field, burst, burst, l.Rate, l.Period)
+	}
+	return &algorithm.Plan{
+		Name:   "token_bucket",
+		Lua:    lua,
+		Params: []int64{burst, b.q, b.m, b.d},
+		Limit:  burst,
+		Step:   b.step,
+		Bound:  func(d time.Duration) int64 { return bound(burst, l.Rate, l.Period, d) },
+	}, nil
+}
+
+// bound is burst + rate x d/period, rounded down.
+func bound(burst, rate int64, period, d time.Duration) int64 {
+	n := new(big.Int).Mul(big.NewInt(rate), big.NewInt(int64(d)))
+	n.Quo(n, big.NewInt(int64(period)))
+	n.Add(n, big.NewInt(burst))
+	if !n.IsInt64() {
+		return math.MaxInt64
+	}
+	return n.Int64()
+}
+
+func gcd(a, b int64) int64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
