@@ -1,0 +1,136 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// What a call cannot mean. Match them with [errors.Is].
+var (
+	// ErrIdentity reports that the identity is empty. A request without one must
+	// not share a limit with all others like it.
+	ErrIdentity = errors.New("ratelimit: identity is empty")
+	// ErrN reports that n is negative.
+	ErrN = errors.New("ratelimit: n is negative")
+)
+
+var (
+	errNotMade = errors.New("ratelimit: limiter was not made by New")
+	errGivenUp = errors.New("ratelimit: decision was given up")
+)
+
+// Allow takes one unit from what identity has, if it can. It is AllowN of 1.
+func (l *Limiter) Allow(ctx context.Context, identity string) (Result, error) {
+	return l.AllowN(ctx, identity, 1)
+}
+
+// AllowN takes n units from what identity has, all or none. An identity is any
+// text but the empty one. An n above Result.Limit is denied with a RetryAfter of
+// [algorithm.Never]; an n of 0 is a [Limiter.Peek].
+//
+// A denial takes nothing. The error is not nil only if identity is empty
+// ([ErrIdentity]), n is negative ([ErrN]), or ctx ended (it wraps ctx.Err()); the
+// result is then the zero Result, a denial. After the end of ctx it is unknown
+// whether the units were taken. A deadline of ctx is kept; a cancellation is
+// noticed within the limiter's timeout at the latest.
+func (l *Limiter) AllowN(ctx context.Context, identity string, n int64) (Result, error) {
+	if err := l.check(identity, n); err != nil {
+		return Result{}, err
+	}
+	var start time.Time
+	if len(l.observers) > 0 {
+		start = time.Now()
+	}
+	result, failure := l.decide(ctx, identity, n)
+	var err error
+	if failure != nil {
+		if cause := ended(ctx); cause != nil {
+			err = fmt.Errorf("%w: %w", errGivenUp, cause)
+			failure = err
+		} else {
+			result = l.degraded(n)
+		}
+	}
+	if len(l.observers) > 0 {
+		l.observe(ctx, Event{
+			Namespace: l.namespace,
+			Algorithm: l.plan.Name,
+			Identity:  Identity(identity),
+			N:         n,
+			Result:    result,
+			Err:       failure,
+			Class:     classify(failure),
+			Elapsed:   time.Since(start),
+		})
+	}
+	return result, err
+}
+
+// Peek tells how identity stands. It takes nothing and writes nothing. Allowed
+// and RetryAfter of its result are those of a request of one unit. Its errors
+// are those of [Limiter.AllowN].
+func (l *Limiter) Peek(ctx context.Context, identity string) (Result, error) {
+	return l.AllowN(ctx, identity, 0)
+}
+
+var resetScript = store.NewScript("reset", "return {redis.call('DEL', KEYS[1])}\n")
+
+// Reset makes identity a fresh one. As it decides nothing, no failure mode
+// stands in for it: its error is not nil if identity is empty or Redis did not
+// do it in time.
+func (l *Limiter) Reset(ctx context.Context, identity string) error {
+	if err := l.check(identity, 0); err != nil {
+		return err
+	}
+	if _, err := l.run(ctx, resetScript, l.keys.key(identity), nil); err != nil {
+		return fmt.Errorf("ratelimit: reset: %w", err)
+	}
+	return nil
+}
+
+func (l *Limiter) check(identity string, n int64) error {
+	switch {
+	case l == nil || l.program == nil:
+		return errNotMade
+	case identity == "":
+		return ErrIdentity
+	case n < 0:
+		return fmt.Errorf("%w: it is %d", ErrN, n)
+	}
+	return nil
+}
+
+// ended returns why the caller's context is over, or nil. A connection that has
+// the context's deadline may report it before the context does.
+func ended(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// decide asks Redis.
+func (l *Limiter) decide(ctx context.Context, identity string, n int64) (Result, error) {
+	args := l.program.AppendParams(make([]int64, 0, algorithm.MaxParams+2))
+	args = l.program.AppendDecision(args, n, 0)
+	reply, err := l.run(ctx, l.program.Script(), l.keys.key(identity), args)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := l.program.CheckReply(reply, 1); err != nil {
+		return Result{}, err
+	}
+	outcome, err := l.program.Outcome(reply, 0, 0)
+	if err != nil {
+		return Result{}, err
+	}
+	return outcome.Result(l.plan.Limit, l.program.Now(reply)), nil
+}

@@ -1,0 +1,110 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// FailureMode is what a limiter decides while Redis cannot decide.
+type FailureMode int
+
+const (
+	// FailOpen lets requests through: for limits that protect comfort, such as
+	// those of a public API.
+	FailOpen FailureMode = iota
+	// FailClosed denies them: for limits that protect safety, such as those of
+	// a login.
+	FailClosed
+)
+
+// String returns "open" or "closed".
+func (m FailureMode) String() string {
+	switch m {
+	case FailOpen:
+		return "open"
+	case FailClosed:
+		return "closed"
+	}
+	return fmt.Sprintf("FailureMode(%d)", int(m))
+}
+
+// degraded is the failure mode's answer. What no state of Redis could allow is
+// denied in any mode.
+func (l *Limiter) degraded(n int64) Result {
+	r := Result{Limit: l.plan.Limit, Degraded: true}
+	if n > l.plan.Limit {
+		r.RetryAfter = algorithm.Never
+	} else {
+		r.Allowed = l.mode == FailOpen
+	}
+	return r
+}
+
+// ErrorClass is what kind of failure kept Redis from deciding. It is fit for a
+// label: there are few, and none has data in it.
+type ErrorClass string
+
+// The classes of errors.
+const (
+	// ClassTimeout: no answer came in time. Whether units were taken is unknown.
+	ClassTimeout ErrorClass = "timeout"
+	// ClassCanceled: the caller's own context ended. The call returned an error.
+	ClassCanceled ErrorClass = "canceled"
+	// ClassRefused: nothing listens at Redis's address.
+	ClassRefused ErrorClass = "refused"
+	// ClassUnavailable: the connection failed, or Redis says that it cannot
+	// serve now: loading, failing over, read-only, busy, out of memory.
+	ClassUnavailable ErrorClass = "unavailable"
+	// ClassDenied: Redis refuses the user, the password or the command.
+	ClassDenied ErrorClass = "denied"
+	// ClassScript: the script failed.
+	ClassScript ErrorClass = "script"
+	// ClassReply: the reply was not one that the script can give.
+	ClassReply ErrorClass = "reply"
+	// ClassOverloaded: too many runs were in flight; nothing was sent.
+	ClassOverloaded ErrorClass = "overloaded"
+)
+
+// classify returns the class of a failed decision's error, or "" for nil.
+func classify(err error) ErrorClass {
+	var server *store.ServerError
+	var network net.Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, ErrOverloaded):
+		return ClassOverloaded
+	case errors.Is(err, errGivenUp):
+		return ClassCanceled
+	case errors.Is(err, store.ErrReply):
+		return ClassReply
+	case errors.Is(err, algorithm.ErrFailed):
+		return ClassScript
+	case errors.As(err, &server):
+		return classifyServer(server.Prefix())
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return ClassTimeout
+	case errors.As(err, &network) && network.Timeout():
+		return ClassTimeout
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return ClassRefused
+	}
+	return ClassUnavailable
+}
+
+func classifyServer(prefix string) ErrorClass {
+	switch prefix {
+	case "NOAUTH", "NOPERM", "WRONGPASS":
+		return ClassDenied
+	case "BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN":
+		return ClassUnavailable
+	}
+	return ClassScript
+}

@@ -1,0 +1,66 @@
+package ratelimit
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"sync"
+)
+
+// Identity is the identity of an [Event]. It may be personal data, so every way
+// of printing or encoding it says "[identity]"; string(identity) is the
+// identity itself.
+type Identity string
+
+const redacted = "[identity]"
+
+// Format implements [fmt.Formatter] for all verbs.
+func (Identity) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// MarshalText implements [encoding.TextMarshaler], also for encoding/json and
+// log/slog.
+func (Identity) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// keyring makes the Redis keys of a limiter: prefix, then the identity's hash
+// in 64 hexadecimal digits. Neither the namespace nor the algorithm's name has a
+// colon, and the hash is of constant length, so no two triples share a key
+// unless SHA-256 collides.
+type keyring struct {
+	prefix string
+	hashes sync.Pool // of *hasher
+}
+
+type hasher struct {
+	hash.Hash
+	text []byte
+	sum  [sha256.Size]byte
+}
+
+func newKeyring(namespace, algorithm string, secret []byte) *keyring {
+	k := &keyring{prefix: namespace + ":" + algorithm + ":"}
+	k.hashes.New = func() any {
+		if secret == nil {
+			return &hasher{Hash: sha256.New()}
+		}
+		return &hasher{Hash: hmac.New(sha256.New, secret)}
+	}
+	return k
+}
+
+// key returns the Redis key of identity. It allocates that string only.
+func (k *keyring) key(identity string) string {
+	h := k.hashes.Get().(*hasher)
+	h.Reset()
+	h.text = append(h.text[:0], identity...)
+	h.Write(h.text)
+	h.text = append(h.text[:0], k.prefix...)
+	h.text = hex.AppendEncode(h.text, h.Sum(h.sum[:0]))
+	key := string(h.text)
+	if cap(h.text) <= 4096 { // a huge identity is not to be remembered
+		k.hashes.Put(h)
+	}
+	return key
+}

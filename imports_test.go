@@ -1,0 +1,111 @@
+package ratelimit_test
+
+import (
+	"encoding/json"
+	"io"
+	"os/exec"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/distributed-rate-limiter/ratelimit"
+
+// mayImport is the import graph: for each folder, what its packages may import
+// beside the standard library, with the reason why no more. What is under
+// internal/ is named like the rest. Test files are not held to it.
+var mayImport = map[string]struct {
+	imports []string
+	reason  string
+}{
+	"store":                   {nil, "it is the ground floor: whoever writes a store depends on nothing else"},
+	"algorithm":               {[]string{"store"}, "the math knows no Redis client; it makes a *store.Script at most"},
+	"algorithm/tokenbucket":   {[]string{"algorithm"}, "an algorithm is a pure function"},
+	"algorithm/slidingwindow": {[]string{"algorithm"}, "an algorithm is a pure function"},
+	".":                       {[]string{"algorithm", "store"}, "users of the core get no dependency by it"},
+	"observe":                 {[]string{".", "algorithm"}, "observers that need more than the standard library are modules of their own"},
+	"store/goredis": {[]string{"store", "internal/driver", "internal/redisurl", "internal/hashslot", "github.com/redis/go-redis/v9"},
+		"a driver brings its own client and no other"},
+	"store/rueidis": {[]string{"store", "internal/driver", "internal/redisurl", "internal/hashslot", "github.com/redis/rueidis"},
+		"a driver brings its own client and no other"},
+	"store/embedded": {[]string{"store", "store/goredis", "github.com/redis/go-redis/v9", "github.com/alicebob/miniredis/v2"},
+		"only those who ask for the embedded Redis get it"},
+	"internal/driver": {[]string{"store", "internal/redisurl"}, "it is what both drivers share, so it has no client"},
+	"internal/driver/drivertest": {[]string{"store", "internal/driver", "internal/redistest", "github.com/alicebob/miniredis/v2", "github.com/stretchr/testify"},
+		"it is the drivers' tests, so it has no client"},
+	"internal/hashslot":     {nil, "it is arithmetic"},
+	"internal/redisurl":     {nil, "it is parsing"},
+	"internal/redistest":    {nil, "tests of any client use it, so it has none"},
+	"internal/virtualclock": {[]string{"store"}, "it rewrites a script"},
+	"examples": {[]string{".", "algorithm", "algorithm/tokenbucket", "algorithm/slidingwindow", "observe", "store",
+		"store/embedded", "store/goredis", "store/rueidis"}, "an example shows what users may use"},
+}
+
+// TestImportGraph holds every package to mayImport.
+func TestImportGraph(t *testing.T) {
+	for _, p := range listPackages(t, "./...") {
+		folder := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		if folder == "" {
+			folder = "."
+		}
+		rule, ok := mayImport[folder]
+		if top, _, _ := strings.Cut(folder, "/"); !ok && top == "examples" {
+			rule, ok = mayImport[top], true
+		}
+		if !ok {
+			t.Errorf("%s is in no rule of mayImport: say what it may import, and why no more", folder)
+		}
+		for _, imported := range p.Imports {
+			if !strings.Contains(strings.Split(imported, "/")[0], ".") {
+				continue // the standard library
+			}
+			if !allowed(rule.imports, imported) {
+				t.Errorf("%s imports %s, which it may not: %s", folder, imported, rule.reason)
+			}
+		}
+	}
+}
+
+func allowed(imports []string, imported string) bool {
+	for _, ok := range imports {
+		if strings.Contains(strings.Split(ok, "/")[0], ".") && ok != "." {
+			if imported == ok || strings.HasPrefix(imported, ok+"/") {
+				return true
+			}
+		} else if imported == path.Join(module, ok) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestCoreNeedsStandardLibraryOnly: what the root package brings along.
+func TestCoreNeedsStandardLibraryOnly(t *testing.T) {
+	for _, p := range listPackages(t, "-deps", ".") {
+		if !p.Standard {
+			require.True(t, p.ImportPath == module || strings.HasPrefix(p.ImportPath, module+"/"), p.ImportPath)
+		}
+	}
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Standard   bool
+}
+
+func listPackages(t *testing.T, args ...string) (all []listed) {
+	out, err := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Standard"}, args...)...).Output()
+	require.NoError(t, err)
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := d.Decode(&p); err == io.EOF {
+			require.NotEmpty(t, all)
+			return all
+		}
+		require.NoError(t, err)
+		all = append(all, p)
+	}
+}

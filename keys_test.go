@@ -1,0 +1,135 @@
+package ratelimit_test
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
+	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
+)
+
+// TestKeysOnAServer runs every kind of call and looks at what is then in Redis,
+// and at all that was sent: keys of one form, each with a time to live, and no
+// identity.
+func TestKeysOnAServer(t *testing.T) {
+	onRedis(t, func(t *testing.T, s site) {
+		var monitors []*redistest.Monitor
+		for _, node := range s.nodes {
+			monitors = append(monitors, node.Monitor(t))
+		}
+		const mail = "alice@example.com"
+		identities := []string{mail, "user:12345", "203.0.113.7", "}x", "é", strings.Repeat("long", 1000)}
+		secret := []byte("a secret of thirty-two bytes ...")
+		for kind, limit := range kinds {
+			for _, options := range [][]ratelimit.Option{nil, {ratelimit.WithNamespace("my app")}, {ratelimit.WithNamespace("hmac"), ratelimit.WithIdentityKey(secret)}} {
+				l := newLimiter(t, s.open(t), limit(2, month), options...)
+				for _, identity := range identities {
+					for range 3 {
+						allow(t, l, identity, 1)
+					}
+					allow(t, l, identity, 0)
+					allow(t, l, identity, 100)
+				}
+				require.NoError(t, l.Reset(context.Background(), identities[1]), kind)
+			}
+		}
+		form := regexp.MustCompile(`^(ratelimit|my app|hmac):(token_bucket|sliding_window|sliding_log):[0-9a-f]{64}$`)
+		var count int
+		for _, node := range s.nodes {
+			for _, key := range node.MustDo(t, "KEYS", "*").([]any) {
+				count++
+				require.Regexp(t, form, key)
+				require.Positive(t, node.MustDo(t, "PTTL", key.(string)), "%s has no time to live", key)
+			}
+		}
+		require.Equal(t, len(kinds)*3*(len(identities)-1), count)
+
+		var lines int
+		for _, monitor := range monitors {
+			for _, line := range monitor.Stop() {
+				lines++
+				for _, identity := range identities {
+					if len(identity) > 3 {
+						require.NotContains(t, line, identity)
+					}
+				}
+				require.NotContains(t, line, "alice")
+				require.NotContains(t, line, string(secret))
+				require.NotContains(t, line, hex.EncodeToString(secret))
+			}
+		}
+		require.Greater(t, lines, 100, "MONITOR saw what was sent")
+	})
+}
+
+func TestKeyFormat(t *testing.T) {
+	r := start(t)
+	bucket := tokenbucket.Limit{Rate: 1, Period: time.Second}
+	sum := sha256.Sum256([]byte("user:1"))
+	require.Equal(t, "ratelimit:token_bucket:"+hex.EncodeToString(sum[:]), ratelimit.KeyOf(newLimiter(t, r, bucket), "user:1"))
+
+	secret := []byte("0123456789abcdef")
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte("user:1"))
+	l := newLimiter(t, r, bucket, ratelimit.WithNamespace("{n}"), ratelimit.WithIdentityKey(secret))
+	for range 2 {
+		require.Equal(t, "{n}:token_bucket:"+hex.EncodeToString(mac.Sum(nil)), ratelimit.KeyOf(l, "user:1"))
+	}
+	secret[0] = 'x' // the caller's own
+	require.Equal(t, "{n}:token_bucket:"+hex.EncodeToString(mac.Sum(nil)), ratelimit.KeyOf(l, "user:1"))
+}
+
+// FuzzKeys: no two identities share a key, and a key shows nothing of one.
+func FuzzKeys(f *testing.F) {
+	l, err := ratelimit.New(noStore{}, tokenbucket.Limit{Rate: 1, Period: time.Second})
+	require.NoError(f, err)
+	f.Add("a", "b")
+	f.Add("", "\x00")
+	f.Add("}x", "{}x")
+	f.Add("\xff", "\ufffd")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		require.Equal(t, a == b, ratelimit.KeyOf(l, a) == ratelimit.KeyOf(l, b))
+		require.Regexp(t, `^ratelimit:token_bucket:[0-9a-f]{64}$`, ratelimit.KeyOf(l, a))
+	})
+}
+
+// TestNothingPrintsSecrets: neither an identity nor a secret is printed,
+// whatever the verb.
+func TestNothingPrintsSecrets(t *testing.T) {
+	secret := []byte("supersecretsupersecret")
+	var last ratelimit.Event
+	l := newLimiter(t, start(t), tokenbucket.Limit{Rate: 1, Period: time.Second},
+		ratelimit.WithIdentityKey(secret), ratelimit.WithObserver(observerFunc(func(e ratelimit.Event) { last = e })))
+	allow(t, l, "alice@example.com", 1)
+	require.Equal(t, "alice@example.com", string(last.Identity))
+
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("event", "event", last, "identity", last.Identity, "limiter", l)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("event", "event", last, "identity", last.Identity, "limiter", l)
+	text, err := json.Marshal(last)
+	require.NoError(t, err)
+	printed := log.String() + string(text)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
+		for _, v := range []any{last, &last, last.Identity, l, *l, ratelimit.WithIdentityKey(secret)} { //nolint:govet // the copy is only printed
+			printed += fmt.Sprintf(verb, v)
+		}
+	}
+	for _, s := range []string{"alice@example.com", string(secret)} {
+		require.NotContains(t, printed, s)
+		require.NotContains(t, printed, hex.EncodeToString([]byte(s)))
+		require.NotContains(t, strings.ToLower(printed), hex.EncodeToString([]byte(s)))
+		require.NotContains(t, printed, strings.Trim(fmt.Sprint([]byte(s)), "[]"))
+	}
+}

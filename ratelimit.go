@@ -1,0 +1,128 @@
+// Package ratelimit limits how often something may happen, for a whole fleet of
+// processes at once: one Redis decides, atomically and by its own clock.
+//
+//	limiter, err := ratelimit.New(
+//		goredis.New(client),
+//		tokenbucket.Limit{Rate: 100, Period: time.Minute, Burst: 20},
+//		ratelimit.WithNamespace("myapp"),
+//	)
+//	…
+//	res, err := limiter.Allow(ctx, "user:12345")
+//	if err != nil {
+//		return err // the call could not be meant, or ctx ended
+//	}
+//	if !res.Allowed {
+//		// come back after res.RetryAfter
+//	}
+//
+// Two things are pluggable: the store (packages store/goredis, store/rueidis,
+// store/embedded, or any [store.Store]) and the algorithm (packages
+// algorithm/tokenbucket, algorithm/slidingwindow, or any [algorithm.Algorithm]).
+//
+// # Errors, and a Redis that is away
+//
+// A denial is not an error, and neither is a Redis that does not answer: within
+// the limiter's timeout the [FailureMode] decides, Result.Degraded is true, and
+// observers are told why. An error means that the call itself could not be
+// meant ([ErrIdentity], [ErrN]) or was given up (ctx ended). So code that treats
+// an error as a failure of its own never defeats [FailOpen].
+//
+// # What Redis gets to see
+//
+// One key for each identity, <namespace>:<algorithm>:<sha256 of the identity in
+// hexadecimal>, which expires by itself; never the identity. See
+// [WithIdentityKey] for identities that could be guessed.
+package ratelimit
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// Result is the answer to one request.
+type Result = algorithm.Result
+
+// Limiter decides requests under one limit. Make it by [New]. It is safe for
+// concurrent use, keeps no state of identities, and needs no closing: it
+// borrows its store, which the caller closes.
+type Limiter struct {
+	config
+	store   store.Store
+	plan    *algorithm.Plan
+	program *algorithm.Program
+	keys    *keyring
+	// lanes bounds the runs in flight.
+	lanes chan struct{}
+	// prompt tells that Run leaves when its context ends.
+	prompt bool
+}
+
+// maxRuns is the most runs that a limiter has in flight. It is what a Redis
+// that hangs can hold up; further callers wait for their turn, or leave.
+const maxRuns = 256
+
+// New returns a limiter that decides by a, on s. It checks all that it is given,
+// and its error names what is wrong. It does no I/O, so it works while Redis is
+// down.
+func New(s store.Store, a algorithm.Algorithm, options ...Option) (*Limiter, error) {
+	if isNil(s) {
+		return nil, errors.New("ratelimit: store is nil")
+	}
+	if isNil(a) {
+		return nil, errors.New("ratelimit: algorithm is nil")
+	}
+	c := config{namespace: "ratelimit", mode: FailOpen, timeout: 250 * time.Millisecond}
+	for _, option := range options {
+		if option == nil {
+			continue
+		}
+		if err := option.apply(&c); err != nil {
+			return nil, fmt.Errorf("ratelimit: %w", err)
+		}
+	}
+	plan, err := a.Compile()
+	if err != nil {
+		return nil, fmt.Errorf("ratelimit: %w", err)
+	}
+	program, err := algorithm.Compose(plan)
+	if err != nil {
+		return nil, fmt.Errorf("ratelimit: %w", err)
+	}
+	l := &Limiter{
+		config:  c,
+		store:   s,
+		plan:    plan,
+		program: program,
+		keys:    newKeyring(c.namespace, plan.Name, c.secret),
+		lanes:   make(chan struct{}, maxRuns),
+	}
+	l.config.secret = nil
+	if p, ok := s.(store.Prompt); ok {
+		l.prompt = p.Prompt()
+	}
+	return l, nil
+}
+
+// isNil tells whether v is nil or holds a nil pointer.
+func isNil(v any) bool {
+	if v == nil {
+		return true
+	}
+	r := reflect.ValueOf(v)
+	return r.Kind() == reflect.Pointer && r.IsNil()
+}
+
+// Format implements [fmt.Formatter]: whatever the verb, it names the limiter and
+// shows no secret.
+func (l *Limiter) Format(f fmt.State, _ rune) {
+	if l == nil || l.program == nil {
+		fmt.Fprint(f, "ratelimit.Limiter()")
+		return
+	}
+	fmt.Fprintf(f, "ratelimit.Limiter(%s:%s)", l.namespace, l.plan.Name)
+}
