@@ -51,17 +51,6 @@ func (s site) open(t testing.TB) store.Store {
 	return o
 }
 
-// find returns the node that key is on.
-func (s site) find(t testing.TB, key string) *redistest.Server {
-	for _, node := range s.nodes {
-		if n, err := node.Do("EXISTS", key); err == nil && n == int64(1) {
-			return node
-		}
-	}
-	require.Failf(t, "no such key", "%q", key)
-	return nil
-}
-
 // onRedis runs test with each driver on one redis-server, and on a Cluster.
 func onRedis(t *testing.T, test func(t *testing.T, s site)) {
 	for _, driver := range []string{"goredis", "rueidis"} {

@@ -3,7 +3,6 @@ package drivertest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"strconv"
 	"sync"
@@ -207,6 +206,6 @@ func atMostOnce(t *testing.T, d Driver) {
 		succeeded, executed = attempt(test.name, test.pause, test.timeout)
 		require.LessOrEqual(t, succeeded, executed, test.name)
 		require.LessOrEqual(t, executed, runs, test.name)
-		t.Log(fmt.Sprintf("%s: %d of %d runs succeeded, %d were executed", test.name, succeeded, runs, executed))
+		t.Logf("%s: %d of %d runs succeeded, %d were executed", test.name, succeeded, runs, executed)
 	}
 }

@@ -1,0 +1,107 @@
+package observe
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"sync/atomic"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+)
+
+// Counts is an observer that counts. The zero value is ready to use, by its
+// pointer, and is safe for concurrent use.
+//
+// It is an expvar.Var too: expvar.Publish("ratelimit", &counts) shows it at
+// /debug/vars.
+type Counts struct {
+	allowed, denied                 atomic.Int64
+	degradedAllowed, degradedDenied atomic.Int64
+	units                           atomic.Int64
+	errors                          [len(classes) + 1]atomic.Int64
+}
+
+// classes are those that are counted; what is none of them counts as other.
+var classes = [...]ratelimit.ErrorClass{
+	ratelimit.ClassTimeout,
+	ratelimit.ClassCanceled,
+	ratelimit.ClassRefused,
+	ratelimit.ClassUnavailable,
+	ratelimit.ClassDenied,
+	ratelimit.ClassScript,
+	ratelimit.ClassReply,
+	ratelimit.ClassOverloaded,
+}
+
+const other ratelimit.ErrorClass = "other"
+
+// Observe implements [ratelimit.Observer].
+func (c *Counts) Observe(_ context.Context, e ratelimit.Event) {
+	if e.Err != nil {
+		i := slices.Index(classes[:], e.Class)
+		if i < 0 {
+			i = len(classes)
+		}
+		c.errors[i].Add(1)
+	}
+	if !decided(e) {
+		return
+	}
+	switch r := e.Result; {
+	case r.Allowed && r.Degraded:
+		c.degradedAllowed.Add(1)
+	case r.Allowed:
+		c.allowed.Add(1)
+	case r.Degraded:
+		c.degradedDenied.Add(1)
+	default:
+		c.denied.Add(1)
+	}
+	if e.Result.Allowed {
+		c.units.Add(e.N)
+	}
+}
+
+// Snapshot is what a [Counts] had counted at some time.
+type Snapshot struct {
+	// Allowed and Denied are the requests that Redis decided.
+	Allowed int64 `json:"allowed"`
+	Denied  int64 `json:"denied"`
+	// DegradedAllowed and DegradedDenied are those that the failure mode decided.
+	DegradedAllowed int64 `json:"degraded_allowed"`
+	DegradedDenied  int64 `json:"degraded_denied"`
+	// Units is how many units the allowed requests took, degraded ones included.
+	Units int64 `json:"units"`
+	// Errors has the number of failures of each class that occurred, also those
+	// of Peeks and of requests whose own context ended. It is not nil.
+	Errors map[ratelimit.ErrorClass]int64 `json:"errors"`
+}
+
+// Snapshot returns the counts so far. Each is right by itself; a decision that
+// is being counted meanwhile may be in one and not yet in another.
+func (c *Counts) Snapshot() Snapshot {
+	s := Snapshot{
+		Allowed:         c.allowed.Load(),
+		Denied:          c.denied.Load(),
+		DegradedAllowed: c.degradedAllowed.Load(),
+		DegradedDenied:  c.degradedDenied.Load(),
+		Units:           c.units.Load(),
+		Errors:          map[ratelimit.ErrorClass]int64{},
+	}
+	for i := range c.errors {
+		if n := c.errors[i].Load(); n > 0 {
+			class := other
+			if i < len(classes) {
+				class = classes[i]
+			}
+			s.Errors[class] = n
+		}
+	}
+	return s
+}
+
+// String returns the snapshot as a JSON object.
+func (c *Counts) String() string {
+	text, _ := json.Marshal(c.Snapshot()) // of integers: it does not fail
+	return string(text)
+}

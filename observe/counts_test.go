@@ -1,0 +1,122 @@
+package observe_test
+
+import (
+	"expvar"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/observe"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+var _ expvar.Var = (*observe.Counts)(nil)
+
+func TestCounts(t *testing.T) {
+	var counts observe.Counts
+	readonly := broken{&store.ServerError{Message: "READONLY You can't write against a read only replica."}}
+	redis := startRedis(t)
+	working := newLimiter(t, redis, ratelimit.WithObserver(&counts))
+	open := newLimiter(t, readonly, ratelimit.WithObserver(&counts))
+	closed := newLimiter(t, readonly, ratelimit.WithObserver(&counts), ratelimit.WithFailureMode(ratelimit.FailClosed))
+	require.Equal(t, observe.Snapshot{Errors: map[ratelimit.ErrorClass]int64{}}, counts.Snapshot())
+
+	for _, n := range []int64{2, 1, 3, 0} { // allowed, denied, denied, peeked
+		_, err := working.AllowN(t.Context(), identity, n)
+		require.NoError(t, err)
+	}
+	for _, n := range []int64{2, 1, 3, 0} { // 2 allowed, denied in any mode, peeked
+		_, err := open.AllowN(t.Context(), identity, n)
+		require.NoError(t, err)
+	}
+	_, err := closed.Allow(t.Context(), identity)
+	require.NoError(t, err)
+	_, err = working.Allow(ended(t), identity)
+	require.Error(t, err)
+
+	require.Equal(t, observe.Snapshot{
+		Allowed: 1, Denied: 2,
+		DegradedAllowed: 2, DegradedDenied: 2,
+		Units:  2 + 3,
+		Errors: map[ratelimit.ErrorClass]int64{ratelimit.ClassUnavailable: 5, ratelimit.ClassCanceled: 1},
+	}, counts.Snapshot())
+	require.JSONEq(t, `{
+		"allowed": 1, "denied": 2, "degraded_allowed": 2, "degraded_denied": 2, "units": 5,
+		"errors": {"unavailable": 5, "canceled": 1}
+	}`, counts.String())
+}
+
+func TestCountsConcurrently(t *testing.T) {
+	const workers, requests = 8, 100
+	var counts observe.Counts
+	limiter := newLimiter(t, startRedis(t), ratelimit.WithObserver(&counts))
+	var group sync.WaitGroup
+	for range workers {
+		group.Go(func() {
+			for range requests {
+				if _, err := limiter.Allow(t.Context(), identity); err != nil {
+					t.Error(err)
+				}
+				_ = counts.Snapshot()
+			}
+		})
+	}
+	group.Wait()
+	require.Equal(t, observe.Snapshot{
+		Allowed: 2, Denied: workers*requests - 2, Units: 2,
+		Errors: map[ratelimit.ErrorClass]int64{},
+	}, counts.Snapshot())
+}
+
+// Each class that the limiter has is counted by its name.
+func TestCountsEveryClass(t *testing.T) {
+	classes := classesOf(t, "../failure.go")
+	require.Contains(t, classes, ratelimit.ClassTimeout)
+	var counts observe.Counts
+	want := map[ratelimit.ErrorClass]int64{"other": 1}
+	for _, class := range append(classes, "a class of tomorrow") {
+		counts.Observe(t.Context(), ratelimit.Event{Class: class, Err: store.ErrReply})
+	}
+	for _, class := range classes {
+		want[class] = 1
+	}
+	require.Equal(t, want, counts.Snapshot().Errors)
+}
+
+// classesOf returns the values of the ErrorClass constants of a file.
+func classesOf(t *testing.T, file string) (classes []ratelimit.ErrorClass) {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	require.NoError(t, err)
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if typ, ok := spec.Type.(*ast.Ident); ok && typ.Name == "ErrorClass" {
+			for _, value := range spec.Values {
+				class, err := strconv.Unquote(value.(*ast.BasicLit).Value)
+				require.NoError(t, err)
+				classes = append(classes, ratelimit.ErrorClass(class))
+			}
+		}
+		return true
+	})
+	return classes
+}
+
+func BenchmarkCounts(b *testing.B) {
+	var counts observe.Counts
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			counts.Observe(b.Context(), events[0])
+		}
+	})
+}

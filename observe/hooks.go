@@ -1,0 +1,44 @@
+package observe
+
+import (
+	"context"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+)
+
+// Hooks is an observer that calls functions, those that are not nil. They run
+// on the goroutine of the request, so they must be fast and safe for concurrent
+// use.
+type Hooks struct {
+	// OnAllow is called for each request that is let through, and OnBlock for
+	// each that is denied, whether Redis decided it or, Result.Degraded being
+	// true, the failure mode. Neither is called for a Peek, nor for a request
+	// whose own context ended: those were not decided.
+	OnAllow, OnBlock func(context.Context, ratelimit.Event)
+
+	// OnError is called where Redis did not decide: Err is not nil, and Class
+	// says what kind it is. It is called for a Peek too, and, of class
+	// [ratelimit.ClassCanceled], where the request's own context ended. If the
+	// failure mode decides, OnAllow or OnBlock is called after it.
+	OnError func(context.Context, ratelimit.Event)
+}
+
+// Observe implements [ratelimit.Observer].
+func (h Hooks) Observe(ctx context.Context, e ratelimit.Event) {
+	if e.Err != nil {
+		call(h.OnError, ctx, e)
+	}
+	switch {
+	case !decided(e):
+	case e.Result.Allowed:
+		call(h.OnAllow, ctx, e)
+	default:
+		call(h.OnBlock, ctx, e)
+	}
+}
+
+func call(hook func(context.Context, ratelimit.Event), ctx context.Context, e ratelimit.Event) {
+	if hook != nil {
+		hook(ctx, e)
+	}
+}

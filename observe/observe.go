@@ -1,0 +1,19 @@
+// Package observe has observers that need nothing but the standard library:
+// [Hooks] calls functions of yours, [Slog] writes to a log, [Counts] counts.
+//
+//	var counts observe.Counts
+//	limiter, err := ratelimit.New(store, limit,
+//		ratelimit.WithObserver(&counts),
+//		ratelimit.WithObserver(observe.Slog(logger)),
+//		ratelimit.WithObserver(observe.Hooks{OnBlock: audit}),
+//	)
+//
+// One observer may serve any number of limiters.
+package observe
+
+import "github.com/distributed-rate-limiter/ratelimit"
+
+// decided tells whether e is a decision: not a Peek, and not given up.
+func decided(e ratelimit.Event) bool {
+	return e.N > 0 && e.Class != ratelimit.ClassCanceled
+}
