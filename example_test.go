@@ -1,0 +1,140 @@
+package ratelimit_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/slidingwindow"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
+	"github.com/distributed-rate-limiter/ratelimit/observe"
+	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
+	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
+)
+
+var (
+	ctx  = context.Background()
+	addr = "localhost:6379"
+)
+
+func Example() {
+	server, err := embedded.Start() // or goredis.Open("redis://localhost:6379")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	limit := tokenbucket.Limit{Rate: 100, Period: time.Minute, Burst: 2}
+	limiter, err := ratelimit.New(server, limit, ratelimit.WithNamespace("myapp"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 3 {
+		res, err := limiter.Allow(ctx, "user:12345")
+		fmt.Println(res.Allowed, res.Remaining, res.RetryAfter.Round(100*time.Millisecond), err)
+	}
+	// Output:
+	// true 1 0s <nil>
+	// true 0 0s <nil>
+	// false 0 600ms <nil>
+}
+
+func ExampleNew() {
+	limit := tokenbucket.Limit{Rate: 100, Period: time.Minute}
+
+	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
+	limiter, err := ratelimit.New(goredis.New(client), limit)
+	fmt.Println(limiter, err)
+
+	_, err = ratelimit.New(goredis.New(client), tokenbucket.Limit{Rate: -1, Period: time.Minute})
+	fmt.Println(err)
+	// Output:
+	// ratelimit.Limiter(ratelimit:token_bucket) <nil>
+	// ratelimit: tokenbucket: Rate is -1: must be at least 1
+}
+
+func ExampleWithFailureMode() {
+	server, err := goredis.Open("redis://127.0.0.1:1") // nothing listens there
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	limit := tokenbucket.Limit{Rate: 100, Period: time.Minute}
+
+	limiter, err := ratelimit.New(server, limit,
+		ratelimit.WithFailureMode(ratelimit.FailClosed), // default: FailOpen
+		ratelimit.WithTimeout(100*time.Millisecond),
+		ratelimit.WithObserver(observe.Slog(nil)),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	res, err := limiter.Allow(ctx, "user:12345")
+	fmt.Println(res.Allowed, res.Degraded, err)
+	// Output: false true <nil>
+}
+
+func ExampleNew_cluster() {
+	store, err := goredis.Open("redis://node1:6379?addr=node2:6379", goredis.WithCluster())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
+	fmt.Println(ratelimit.New(store, slidingwindow.Limit{Rate: 100, Period: time.Minute}))
+	// Output: ratelimit.Limiter(ratelimit:sliding_window) <nil>
+}
+
+func ExampleLimiter_AllowN() {
+	server, err := embedded.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	limiter, err := ratelimit.New(server, slidingwindow.Log{Rate: 10, Period: time.Minute})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, n := range []int64{6, 5, 4, 11} {
+		res, err := limiter.AllowN(ctx, "tenant:7", n)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(n, res.Allowed, res.Remaining, res.RetryAfter == algorithm.Never)
+	}
+	// Output:
+	// 6 true 4 false
+	// 5 false 4 false
+	// 4 true 0 false
+	// 11 false 0 true
+}
+
+func ExampleLimiter_Peek() {
+	server, err := embedded.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	server.SetTime(time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)) // its clock stands still
+	limiter, err := ratelimit.New(server, tokenbucket.Limit{Rate: 10, Period: time.Second})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := limiter.AllowN(ctx, "user:1", 10); err != nil {
+		log.Fatal(err)
+	}
+	for range 2 {
+		res, err := limiter.Peek(ctx, "user:1")
+		fmt.Println(res.Allowed, res.Remaining, res.RetryAfter, res.ResetAfter, err)
+	}
+	server.Advance(250 * time.Millisecond)
+	res, err := limiter.Peek(ctx, "user:1")
+	fmt.Println(res.Allowed, res.Remaining, res.ResetAt().UTC().Format(time.RFC3339Nano), err)
+	// Output:
+	// false 0 100ms 1s <nil>
+	// false 0 100ms 1s <nil>
+	// true 2 2026-07-01T12:00:01Z <nil>
+}
