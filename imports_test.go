@@ -40,7 +40,7 @@ var mayImport = map[string]struct {
 	"internal/redistest":    {nil, "tests of any client use it, so it has none"},
 	"internal/virtualclock": {[]string{"store"}, "it rewrites a script"},
 	"examples": {[]string{".", "algorithm", "algorithm/tokenbucket", "algorithm/slidingwindow", "observe", "store",
-		"store/embedded", "store/goredis", "store/rueidis"}, "an example shows what users may use"},
+		"store/embedded", "store/goredis", "store/rueidis", "github.com/redis/go-redis/v9"}, "an example shows what users may use"},
 }
 
 // TestImportGraph holds every package to mayImport.

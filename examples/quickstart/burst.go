@@ -44,6 +44,8 @@ func burst(ctx context.Context, limiter *ratelimit.Limiter, clients []*client) e
 					case err != nil: // the call was given up; never that Redis is down
 						errs[worker] = err
 						return
+					case result.Degraded: // that Redis is down; the observer has counted it
+						return
 					case result.Allowed:
 						c.allowed.Add(1)
 					default:
