@@ -46,9 +46,15 @@ func (l *Limiter) observe(ctx context.Context, e Event) {
 func notify(ctx context.Context, o Observer, e Event) {
 	defer func() {
 		if p := recover(); p != nil {
-			// By its type alone: its text may have the identity in it.
-			slog.ErrorContext(ctx, "ratelimit: observer panicked", "observer", fmt.Sprintf("%T", o), "panic", fmt.Sprintf("%T", p))
+			report(ctx, o, p)
 		}
 	}()
 	o.Observe(ctx, e)
+}
+
+// report logs a panic by its type alone: its text may have the identity in it.
+// A logger that panics, which may be why the observer did, is left alone.
+func report(ctx context.Context, o Observer, p any) {
+	defer func() { _ = recover() }()
+	slog.ErrorContext(ctx, "ratelimit: observer panicked", "observer", fmt.Sprintf("%T", o), "panic", fmt.Sprintf("%T", p))
 }

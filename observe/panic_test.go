@@ -87,3 +87,15 @@ func (a audited) Observe(ctx context.Context, e ratelimit.Event) {
 	a.Counts.Observe(ctx, e)
 	panic(string(e.Identity))
 }
+
+// Where the default logger is what panics, there is nobody left to tell; the
+// caller has its result all the same.
+func TestPanicOfTheDefaultLogger(t *testing.T) {
+	before := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(before) })
+	slog.SetDefault(slog.New(handler{}))
+	limiter := newLimiter(t, startRedis(t), ratelimit.WithObserver(observe.Slog(nil)))
+	result, err := limiter.Allow(t.Context(), identity)
+	require.NoError(t, err)
+	require.True(t, result.Allowed)
+}

@@ -17,12 +17,17 @@ import (
 	"slices"
 	"time"
 
+	"github.com/redis/go-redis/v9/logging"
+
 	"github.com/distributed-rate-limiter/ratelimit"
 	"github.com/distributed-rate-limiter/ratelimit/observe"
 	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	logging.Disable() // go-redis logs each failed dial; here the observer's count will do
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // run returns the exit code: 0, 1 if Redis failed, 2 if args are wrong.
 func run(args []string, stdout, stderr io.Writer) int {

@@ -56,7 +56,7 @@ func TestRedisDown(t *testing.T) {
 		var stdout, stderr bytes.Buffer
 		code := run([]string{"-driver", driver, "-redis", "redis://127.0.0.1:1"}, &stdout, &stderr)
 		require.Equal(t, 1, code)
-		require.Contains(t, stderr.String(), "not decided by Redis: 72 requests were allowed and 0 denied in degraded mode")
+		require.Regexp(t, "not decided by Redis: [1-8] requests were allowed and 0 denied in degraded mode", stderr.String())
 		require.Contains(t, stderr.String(), "class [refused]")
 		require.NotContains(t, stdout.String(), "identity", "a table of guesses")
 	}

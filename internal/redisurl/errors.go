@@ -7,24 +7,24 @@ import "errors"
 // was not percent-encoded in one makes the rest look like a database number, a
 // forgotten host makes all of it look like a port.
 var (
-	errScheme = errors.New("redisurl: scheme: want redis://, rediss:// (TLS) or unix://")
+	errScheme = errors.New("url: scheme: want redis://, rediss:// (TLS) or unix://")
 
-	errEscape = errors.New("redisurl: percent-encoding: want two hexadecimal digits after each %; " +
+	errEscape = errors.New("url: percent-encoding: want two hexadecimal digits after each %; " +
 		"a % that stands for itself is written %25")
-	errSpecial = errors.New("redisurl: user and password: want special characters (/ ? # % : @ and spaces) " +
+	errSpecial = errors.New("url: user and password: want special characters (/ ? # % : @ and spaces) " +
 		"percent-encoded, as by url.QueryEscape, and one @ before the host")
-	errUserOnly = errors.New("redisurl: password: want one after the user, as in redis://user:password@host; " +
+	errUserOnly = errors.New("url: password: want one after the user, as in redis://user:password@host; " +
 		"a password without a user is written redis://:password@host")
 
-	errHost = errors.New("redisurl: host: want a name or an IP address, as in redis://host:6379 " +
+	errHost = errors.New("url: host: want a name or an IP address, as in redis://host:6379 " +
 		"or redis://[::1]:6379 (none is assumed, not even localhost)")
-	errPort = errors.New("redisurl: port: want 1 to 65535, as in redis://host:6379")
-	errDB   = errors.New("redisurl: db: want one integer of 0 or more, as in redis://host:6379/2 " +
+	errPort = errors.New("url: port: want 1 to 65535, as in redis://host:6379")
+	errDB   = errors.New("url: db: want one integer of 0 or more, as in redis://host:6379/2 " +
 		"or unix:///path/to.sock?db=2")
-	errSocket = errors.New("redisurl: path: want the absolute path of a socket, as in unix:///path/to.sock " +
+	errSocket = errors.New("url: path: want the absolute path of a socket, as in unix:///path/to.sock " +
 		"(three slashes), an @ in it written %40")
 
-	errParamTCP  = errors.New("redisurl: parameter: want none but addr=host:port, which may be repeated")
-	errParamUnix = errors.New("redisurl: parameter: want none but db=number, once")
-	errFragment  = errors.New("redisurl: #: want none; one that belongs to a password is written %23")
+	errParamTCP  = errors.New("url: parameter: want none but addr=host:port, which may be repeated")
+	errParamUnix = errors.New("url: parameter: want none but db=number, once")
+	errFragment  = errors.New("url: #: want none; one that belongs to a password is written %23")
 )
