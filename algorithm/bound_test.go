@@ -136,3 +136,27 @@ func TestClockStepsBack(t *testing.T) {
 		}
 	}
 }
+
+// TestOrdinaryLimitsAreNotRefused: any Rate to a million in any Period of 1 ms to
+// 366 days, prime or not.
+func TestOrdinaryLimitsAreNotRefused(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(9, 10))
+	const shortest, longest = int64(time.Millisecond / time.Microsecond), int64(366 * day / time.Microsecond)
+	for range 50_000 {
+		rate := 1 + rnd.Int64N([]int64{10, 1000, 1e6}[rnd.IntN(3)])
+		micros := shortest + rnd.Int64N(longest-shortest+1)
+		if rnd.IntN(2) == 0 {
+			micros = shortest + rnd.Int64N(1e7)
+		}
+		period := time.Duration(micros) * time.Microsecond
+		for _, limit := range []algorithm.Algorithm{
+			tokenbucket.Limit{Rate: rate, Period: period},
+			slidingwindow.Limit{Rate: rate, Period: period},
+			slidingwindow.Log{Rate: rate, Period: period},
+		} {
+			if _, err := limit.Compile(); err != nil {
+				t.Fatalf("%#v: %v", limit, err)
+			}
+		}
+	}
+}

@@ -19,12 +19,12 @@ import (
 
 var exactOps = flag.Int("exact.ops", 20_000, "decisions of TestExact for each algorithm on each server")
 
-// The grid. Of it, the log refuses nothing but is tried to a rate of 999: it
+// The grid, with primes whose products pass 2^53. Of it, the log refuses nothing but is tried to a rate of 999: it
 // writes every unit out.
 var (
-	exactRates   = []int64{1, 2, 3, 6, 7, 10, 20, 60, 97, 999, 1e4, 1e6}
+	exactRates   = []int64{1, 2, 3, 6, 7, 10, 20, 60, 97, 999, 1e4, 999_983, 1e6}
 	exactPeriods = []time.Duration{time.Millisecond, 7 * time.Millisecond, 100 * time.Millisecond, 999_983 * time.Microsecond,
-		time.Second, time.Minute, time.Hour, day, 30 * day}
+		time.Second, time.Minute, time.Hour, day, 30 * day, 366*day - time.Microsecond}
 	exactClocks = []time.Time{
 		time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC),
 		time.Unix(1<<30, 0), time.Unix(3<<29, 0), time.Unix(7<<28, 0), time.Unix(1<<31, 0), // 2004 to 2038
