@@ -60,7 +60,7 @@ func (l *Limiter) AllowN(ctx context.Context, identity string, n int64) (Result,
 		l.observe(ctx, Event{
 			Namespace: l.namespace,
 			Algorithm: l.plan.Name,
-			Identity:  Identity(identity),
+			Identity:  NewIdentity(identity),
 			N:         n,
 			Result:    result,
 			Err:       failure,

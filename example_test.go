@@ -79,12 +79,12 @@ func ExampleWithFailureMode() {
 }
 
 func ExampleNew_cluster() {
-	store, err := goredis.Open("redis://node1:6379?addr=node2:6379", goredis.WithCluster())
+	cluster, err := goredis.Open("redis://node1:6379?addr=node2:6379", goredis.WithCluster())
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer store.Close()
-	fmt.Println(ratelimit.New(store, slidingwindow.Limit{Rate: 100, Period: time.Minute}))
+	defer cluster.Close()
+	fmt.Println(ratelimit.New(cluster, slidingwindow.Limit{Rate: 100, Period: time.Minute}))
 	// Output: ratelimit.Limiter(ratelimit:sliding_window) <nil>
 }
 

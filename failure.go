@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
@@ -60,7 +61,8 @@ const (
 	// ClassRefused: nothing listens at Redis's address.
 	ClassRefused ErrorClass = "refused"
 	// ClassUnavailable: the connection failed, or Redis says that it cannot
-	// serve now: loading, failing over, read-only, busy, out of memory.
+	// serve now: loading, failing over, read-only, busy, out of memory; or that
+	// the key is on another node (was the store opened as a Cluster's?).
 	ClassUnavailable ErrorClass = "unavailable"
 	// ClassDenied: Redis refuses the user, the password or the command.
 	ClassDenied ErrorClass = "denied"
@@ -88,7 +90,7 @@ func classify(err error) ErrorClass {
 	case errors.Is(err, algorithm.ErrFailed):
 		return ClassScript
 	case errors.As(err, &server):
-		return classifyServer(server.Prefix())
+		return classifyServer(server)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return ClassTimeout
 	case errors.As(err, &network) && network.Timeout():
@@ -99,12 +101,25 @@ func classify(err error) ErrorClass {
 	return ClassUnavailable
 }
 
-func classifyServer(prefix string) ErrorClass {
-	switch prefix {
-	case "NOAUTH", "NOPERM", "WRONGPASS":
+func classifyServer(e *store.ServerError) ErrorClass {
+	switch e.Prefix() {
+	case "DENIED", "NOAUTH", "NOPERM", "WRONGPASS":
 		return ClassDenied
-	case "BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN":
+	case "ASK", "BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN":
 		return ClassUnavailable
+	}
+	// What a command of a script is refused for stands inside the message.
+	for part, class := range map[string]ErrorClass{
+		"can't run this command":        ClassDenied,
+		"NOPERM":                        ClassDenied,
+		"-OOM ":                         ClassUnavailable,
+		"-READONLY ":                    ClassUnavailable,
+		"-MISCONF ":                     ClassUnavailable,
+		"max number of clients reached": ClassUnavailable,
+	} {
+		if strings.Contains(e.Message, part) {
+			return class
+		}
 	}
 	return ClassScript
 }

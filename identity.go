@@ -10,10 +10,24 @@ import (
 	"sync"
 )
 
-// Identity is the identity of an [Event]. It may be personal data, so every way
-// of printing or encoding it says "[identity]"; string(identity) is the
-// identity itself.
-type Identity string
+// Identity is the identity of an [Event]. It may be personal data, so it does
+// not print: every way of formatting or encoding it, or a value that it is in,
+// shows a placeholder, a pointer or nothing. Reveal says what it is. Two of them
+// are not to be compared.
+type Identity struct {
+	text *string // not a string: fmt shows the unexported fields of others' structs
+}
+
+// NewIdentity returns the identity that text is: for tests of observers.
+func NewIdentity(text string) Identity { return Identity{&text} }
+
+// Reveal returns the identity as the caller gave it.
+func (i Identity) Reveal() string {
+	if i.text == nil {
+		return ""
+	}
+	return *i.text
+}
 
 const redacted = "[identity]"
 

@@ -113,16 +113,20 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	l := newLimiter(t, start(t), tokenbucket.Limit{Rate: 1, Period: time.Second},
 		ratelimit.WithIdentityKey(secret), ratelimit.WithObserver(observerFunc(func(e ratelimit.Event) { last = e })))
 	allow(t, l, "alice@example.com", 1)
-	require.Equal(t, "alice@example.com", string(last.Identity))
+	require.Equal(t, "alice@example.com", last.Identity.Reveal())
+	require.Empty(t, ratelimit.Identity{}.Reveal())
 
 	var log strings.Builder
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("event", "event", last, "identity", last.Identity, "limiter", l)
-	slog.New(slog.NewTextHandler(&log, nil)).Info("event", "event", last, "identity", last.Identity, "limiter", l)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("event", "event", last, "hidden", struct{ e ratelimit.Event }{last}, "identity", last.Identity, "limiter", l)
 	text, err := json.Marshal(last)
 	require.NoError(t, err)
-	printed := log.String() + string(text)
+	asKey, err := json.Marshal(map[ratelimit.Identity]int{last.Identity: 1})
+	require.NoError(t, err)
+	printed := log.String() + string(text) + string(asKey)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
-		for _, v := range []any{last, &last, last.Identity, l, *l, ratelimit.WithIdentityKey(secret)} { //nolint:govet // the copy is only printed
+		hidden := struct{ event ratelimit.Event }{last}                                                                                                                // fmt calls no methods in there
+		for _, v := range []any{hidden, &hidden, map[ratelimit.Identity]int{last.Identity: 1}, last, &last, last.Identity, l, *l, ratelimit.WithIdentityKey(secret)} { //nolint:govet // the copy is only printed
 			printed += fmt.Sprintf(verb, v)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -201,4 +202,138 @@ func TestBlackhole(t *testing.T) {
 		wait.Wait()
 		require.NoError(t, s.Close())
 	}
+}
+
+// TestClusterHangs: all nodes of a Cluster hang, and come back.
+func TestClusterHangs(t *testing.T) {
+	const timeout = 150 * time.Millisecond
+	for _, driver := range []string{"goredis", "rueidis"} {
+		t.Run(driver, func(t *testing.T) {
+			cluster := redistest.StartCluster(t)
+			s := site{driver, cluster.URL(), cluster.Nodes}.open(t)
+			l := newLimiter(t, s, tokenbucket.Limit{Rate: 1000, Period: time.Minute},
+				ratelimit.WithTimeout(timeout), ratelimit.WithFailureMode(ratelimit.FailClosed))
+			recovers(t, l)
+			for _, node := range cluster.Nodes {
+				node.Pause()
+			}
+			var wait sync.WaitGroup
+			for i := range 500 {
+				wait.Go(func() {
+					begin := time.Now()
+					r, err := l.Allow(context.Background(), fmt.Sprint("caller", i))
+					if took := time.Since(begin); err != nil || !r.Degraded || r.Allowed || took > timeout+time.Second {
+						t.Errorf("after %v: error %v, result %+v", took, err, r)
+					}
+				})
+			}
+			wait.Wait()
+			for _, node := range cluster.Nodes {
+				node.Resume()
+			}
+			recovers(t, l)
+		})
+	}
+}
+
+// TestDeniedByACL: a user who may not do all that the script does never passes
+// for one whose identities are all fresh.
+func TestDeniedByACL(t *testing.T) {
+	server := redistest.Start(t)
+	for i, c := range []struct {
+		rule    string
+		decided bool
+	}{
+		{"+@all -get", true}, // MGET will do
+		{"+@all -get -mget", false},
+		{"+@all -set", false},
+		{"+@all -time", false},
+		{"+@all -evalsha -eval", false},
+		{"-@all +evalsha +eval +time +get +mget +set +del", true},
+	} {
+		user := fmt.Sprint("user", i)
+		server.MustDo(t, append([]string{"ACL", "SETUSER", user, "on", ">secret", "~*", "allchannels"}, strings.Fields(c.rule)...)...)
+		for _, driver := range []string{"goredis", "rueidis"} {
+			for kind, limit := range kinds {
+				var seen events
+				s := site{driver, fmt.Sprintf("redis://%s:secret@%s", user, server.Addr()), []*redistest.Server{server}}.open(t)
+				l := newLimiter(t, s, limit(2, month), ratelimit.WithFailureMode(ratelimit.FailClosed),
+					ratelimit.WithObserver(&seen), ratelimit.WithNamespace(fmt.Sprint(driver, kind, i)))
+				var allowed int
+				for range 4 {
+					r, err := l.Allow(context.Background(), "x")
+					require.NoError(t, err)
+					require.Equal(t, !c.decided, r.Degraded, "%s %s %s", c.rule, driver, kind)
+					if r.Allowed {
+						allowed++
+					}
+				}
+				if c.decided {
+					require.Equal(t, 2, allowed, "%s %s %s", c.rule, driver, kind)
+					continue
+				}
+				require.Zero(t, allowed, "%s %s %s", c.rule, driver, kind)
+				for _, e := range seen.take() {
+					require.Equal(t, ratelimit.ClassDenied, e.Class, "%s: %v", c.rule, e.Err)
+				}
+			}
+		}
+	}
+}
+
+// TestNotACluster: to a client that knows no Cluster, most identities are on
+// other nodes. That is a failure of Redis's, not a script's.
+func TestNotACluster(t *testing.T) {
+	cluster := redistest.StartCluster(t)
+	for _, driver := range []string{"goredis", "rueidis"} {
+		var seen events
+		s := site{driver, cluster.Nodes[0].URL(), cluster.Nodes[:1]}.open(t)
+		l := newLimiter(t, s, tokenbucket.Limit{Rate: 1, Period: month}, ratelimit.WithObserver(&seen))
+		for i := range 20 {
+			_, err := l.Allow(context.Background(), fmt.Sprint(i))
+			require.NoError(t, err)
+		}
+		classes := map[ratelimit.ErrorClass]int{}
+		for _, e := range seen.take() {
+			classes[e.Class]++
+		}
+		require.Positive(t, classes[ratelimit.ClassUnavailable], driver)
+		require.Equal(t, 20, classes[ratelimit.ClassUnavailable]+classes[""], "%s: %v", driver, classes)
+	}
+}
+
+// panicking is a store that panics, prompt or not.
+type panicking struct{ prompt bool }
+
+func (p panicking) Prompt() bool { return p.prompt }
+
+func (panicking) Run(context.Context, *store.Script, []string, []int64) ([]int64, error) {
+	panic("no good")
+}
+
+// TestStorePanics: it has failed, no more.
+func TestStorePanics(t *testing.T) {
+	for _, prompt := range []bool{false, true} {
+		l := newLimiter(t, panicking{prompt}, tokenbucket.Limit{Rate: 1, Period: time.Second}, ratelimit.WithoutBatching())
+		for range 300 { // more than there are lanes
+			r, err := l.Allow(context.Background(), "x")
+			require.NoError(t, err)
+			require.True(t, r.Allowed && r.Degraded)
+		}
+	}
+}
+
+// TestPromptIsNotClaimedInVain: a client told to set no deadlines keeps none, so
+// the limiter must not count on it.
+func TestPromptIsNotClaimedInVain(t *testing.T) {
+	server := redistest.Start(t)
+	client := goclient.NewClient(&goclient.Options{Addr: server.Addr(), ContextTimeoutEnabled: true, ReadTimeout: -2})
+	t.Cleanup(func() { _ = client.Close() })
+	l := newLimiter(t, goredis.New(client), tokenbucket.Limit{Rate: 10, Period: time.Minute}, ratelimit.WithTimeout(200*time.Millisecond))
+	recovers(t, l)
+	server.Pause()
+	defer server.Resume()
+	r, err := l.Allow(context.Background(), "x") // would never return
+	require.NoError(t, err)
+	require.True(t, r.Degraded)
 }

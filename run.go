@@ -32,7 +32,7 @@ func (l *Limiter) run(ctx context.Context, s *store.Script, key string, args []i
 	}
 	if l.prompt {
 		defer l.leave()
-		return l.store.Run(ctx, s, []string{key}, args)
+		return l.ask(ctx, s, key, args)
 	}
 	// The run may outlast this call; it keeps its lane until it is over.
 	type answer struct {
@@ -42,7 +42,7 @@ func (l *Limiter) run(ctx context.Context, s *store.Script, key string, args []i
 	answers := make(chan answer, 1)
 	go func() {
 		defer l.leave()
-		reply, err := l.store.Run(ctx, s, []string{key}, args)
+		reply, err := l.ask(ctx, s, key, args)
 		answers <- answer{reply, err}
 	}()
 	select {
@@ -51,6 +51,17 @@ func (l *Limiter) run(ctx context.Context, s *store.Script, key string, args []i
 	case <-ctx.Done():
 		return nil, fmt.Errorf("ratelimit: no answer in time: %w", ctx.Err())
 	}
+}
+
+// ask calls the store. A store that panics has failed, no more: on a goroutine
+// of the limiter's it would end the process.
+func (l *Limiter) ask(ctx context.Context, s *store.Script, key string, args []int64) (reply []int64, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("ratelimit: the store panicked with a %T", p)
+		}
+	}()
+	return l.store.Run(ctx, s, []string{key}, args)
 }
 
 func (l *Limiter) leave() { <-l.lanes }

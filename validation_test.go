@@ -81,7 +81,7 @@ func TestNewRefuses(t *testing.T) {
 
 		{"plan nil", noStore{}, badAlgorithm{}, nil, []string{"plan is nil"}},
 		{"plan name", noStore{}, alter(func(p *algorithm.Plan) { p.Name = "a:b" }), nil, []string{"Name", `"a:b"`}},
-		{"plan lua", noStore{}, alter(func(p *algorithm.Plan) { p.Lua = "" }), nil, []string{"Lua is empty"}},
+		{"plan lua", noStore{}, alter(func(p *algorithm.Plan) { p.Lua = "" }), nil, []string{"Lua does not define"}},
 		{"plan limit", noStore{}, alter(func(p *algorithm.Plan) { p.Limit = 0 }), nil, []string{"Limit is 0"}},
 		{"plan step", noStore{}, alter(func(p *algorithm.Plan) { p.Step = nil }), nil, []string{"Step is nil"}},
 		{"plan bound", noStore{}, alter(func(p *algorithm.Plan) { p.Bound = nil }), nil, []string{"Bound is nil"}},

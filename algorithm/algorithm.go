@@ -52,7 +52,16 @@ type Plan struct {
 	//	step(a, b, c, now, n, params…) -> retry, remaining, reset, a, b, c
 	//
 	// step answers retry 0 where it allows, otherwise the µs to wait, or -1
-	// where no wait will help. It must be the same function as Step.
+	// where no wait will help; remaining is 0 to Limit. It must be the same
+	// function as Step.
+	//
+	// a, b and c are numbers or strings, at least a not nil: the state is written
+	// if one of them differs from what step was given, so a table that is changed
+	// in place would never be. read must undo write: what it does not know it
+	// takes for a fresh identity, so one that is too strict makes a limit that
+	// limits nothing. (An instant has 16 digits.)
+	//
+	// The harness's own locals now and clock are in sight, and not to be used.
 	Lua string
 
 	// Params is what step is given after n: at most [MaxParams] integers, each

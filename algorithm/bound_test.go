@@ -160,3 +160,30 @@ func TestOrdinaryLimitsAreNotRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestExtremesAreRemembered: at the edges of what Compile accepts, what was
+// written is read again.
+func TestExtremesAreRemembered(t *testing.T) {
+	for _, c := range []struct {
+		limit algorithm.Algorithm
+		n     int64
+	}{
+		{tokenbucket.Limit{Rate: 1e6, Period: time.Second, Burst: 3e15}, 2e15},
+		{tokenbucket.Limit{Rate: 1e6, Period: time.Second, Burst: 4e15}, 4e15},
+		{tokenbucket.Limit{Rate: 2_999_999_999_999_999, Period: 5_100_000_000_000_001 * time.Microsecond, Burst: 2}, 1},
+		{slidingwindow.Limit{Rate: 94_906_265, Period: 1 << 51 * time.Microsecond}, 94_906_265},
+		{slidingwindow.Log{Rate: 1_000_000, Period: 1 << 51 * time.Microsecond}, 1_000_000},
+	} {
+		plan := compile(t, c.limit)
+		state, now, allowed := "", int64(1_700_000_000_000_000), int64(0)
+		for range 10 {
+			next, out := plan.Step(state, now, c.n)
+			if out.Allowed() {
+				allowed += c.n
+			}
+			state = next
+			now += 2
+		}
+		require.LessOrEqual(t, allowed, plan.Bound(20*time.Microsecond), "%#v", c.limit)
+	}
+}

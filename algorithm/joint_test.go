@@ -113,6 +113,8 @@ func TestNeighbours(t *testing.T) {
 	broken.Lua += `
 local whole = step
 step = function(u, ...) if u == 666 then error('cannot') end return whole(u, ...) end
+local known = read
+read = function(text) if text == 'unreadable' then error('cannot') end return known(text) end
 `
 	for _, server := range servers {
 		t.Run(server.name, func(t *testing.T) {
@@ -122,7 +124,8 @@ step = function(u, ...) if u == 666 then error('cannot') end return whole(u, ...
 			_, err := s.Run(ctx, store.NewScript("list", "redis.call('RPUSH', KEYS[1], 'x') return {1}"), []string{list}, nil)
 			require.NoError(t, err)
 			put(t, s, "neighbours:bad", "6661767225600000000")
-			keys := []string{"neighbours:good", "neighbours:bad", list}
+			put(t, s, "neighbours:worse", "unreadable")
+			keys := []string{"neighbours:good", "neighbours:bad", list, "neighbours:worse"}
 
 			for name, limits := range map[string][]*algorithm.Plan{"single": {&broken}, "joint": {&broken, fragile}} {
 				program, err := algorithm.Compose(limits...)
@@ -140,10 +143,10 @@ step = function(u, ...) if u == 666 then error('cannot') end return whole(u, ...
 				}
 				reply, err := s.Run(ctx, program.Script(), keys, args)
 				require.NoError(t, err, name)
-				require.NoError(t, program.CheckReply(reply, 3), name)
-				for i := range 3 {
+				require.NoError(t, program.CheckReply(reply, 4), name)
+				for i := range 4 {
 					out, err := program.Outcome(reply, i, 0)
-					if i == 1 {
+					if i == 1 || i == 3 {
 						require.ErrorIs(t, err, algorithm.ErrFailed, name)
 						continue
 					}
@@ -151,6 +154,7 @@ step = function(u, ...) if u == 666 then error('cannot') end return whole(u, ...
 					require.True(t, out.Allowed(), name)
 				}
 				require.Equal(t, "6661767225600000000", get(t, s, "neighbours:bad"), name)
+				require.Equal(t, "unreadable", get(t, s, "neighbours:worse"), name)
 			}
 			require.NotEmpty(t, get(t, s, list), "the list has become a state")
 

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/distributed-rate-limiter/ratelimit/store"
@@ -23,7 +24,8 @@ var ErrFailed = errors.New("algorithm: the Lua step failed on the state of this 
 
 // Program is the script that decides requests under one limit, or under
 // several limits jointly, and the encoding of its arguments and reply. It is
-// immutable and safe for concurrent use.
+// immutable and safe for concurrent use. Limiters make their own; it is exported
+// for tests of algorithms.
 type Program struct {
 	script *store.Script
 	limits []*Plan
@@ -66,8 +68,8 @@ func (p *Plan) validate() error {
 		return errors.New("algorithm: plan is nil")
 	case !validName(p.Name):
 		return fmt.Errorf("algorithm: Name is %q: must be 1 to 64 lower-case letters, digits or underscores", p.Name)
-	case p.Lua == "":
-		return fmt.Errorf("algorithm %s: Lua is empty", p.Name)
+	case !definesAll(p.Lua):
+		return fmt.Errorf("algorithm %s: Lua does not define local functions read, write and step", p.Name)
 	case p.Limit < 1:
 		return fmt.Errorf("algorithm %s: Limit is %d: must be at least 1", p.Name, p.Limit)
 	case p.Step == nil:
@@ -95,6 +97,18 @@ func validName(name string) bool {
 		}
 	}
 	return 0 < len(name) && len(name) <= 64
+}
+
+var defines = regexp.MustCompile(`(?m)^local\s+(?:function\s+)?(read|write|step)\b`)
+
+// definesAll tells whether lua defines the three functions. Without this a
+// missing one would show in the first call only, where it would fail open.
+func definesAll(lua string) bool {
+	found := map[string]bool{}
+	for _, match := range defines.FindAllStringSubmatch(lua, -1) {
+		found[match[1]] = true
+	}
+	return len(found) == 3
 }
 
 func composeSingle(limit *Plan) string {

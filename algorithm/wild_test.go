@@ -60,6 +60,8 @@ func TestWild(t *testing.T) {
 			tokenbucket.Limit{Rate: 10, Period: time.Second}, tokenbucket.Limit{Rate: 7, Period: time.Second, Burst: 3},
 			tokenbucket.Limit{Rate: 97, Period: time.Minute, Burst: 1000}, tokenbucket.Limit{Rate: 1e6, Period: time.Second},
 			tokenbucket.Limit{Rate: 3_000_017, Period: time.Second, Burst: 5},
+			tokenbucket.Limit{Rate: 1e6, Period: time.Second, Burst: 3e15},
+			tokenbucket.Limit{Rate: 2_999_999_999_999_999, Period: 5_100_000_000_000_001 * time.Microsecond, Burst: 2},
 		},
 		"SlidingWindow": {
 			slidingwindow.Limit{Rate: 10, Period: time.Second}, slidingwindow.Limit{Rate: 100, Period: time.Minute},
@@ -97,7 +99,7 @@ func wild(t *testing.T, s store.Store, limits []algorithm.Algorithm, ops int) {
 		}
 		jump := []int64{1, refill / 10, refill, 3 * refill, 1e6 * 86400}[rnd.IntN(5)]
 		now += rnd.Int64N(2*jump+1) - jump*int64(rnd.IntN(2))
-		now = max(now, 1e15)
+		now = min(max(now, 1e15), 8e15)
 		n := []int64{0, 1, 1, 1, plan.Limit, 1 + rnd.Int64N(plan.Limit), plan.Limit + 1}[rnd.IntN(7)]
 
 		args := program.AppendDecision(program.AppendParams(nil), n, 0)

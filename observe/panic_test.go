@@ -26,7 +26,7 @@ func (handler) Handle(_ context.Context, r slog.Record) error {
 // before and after it are told, and the panic is reported without the identity.
 func TestPanic(t *testing.T) {
 	panics := func(_ context.Context, e ratelimit.Event) {
-		panic("cannot bear " + string(e.Identity))
+		panic("cannot bear " + e.Identity.Reveal())
 	}
 	for _, test := range []struct {
 		name     string
@@ -85,7 +85,7 @@ type audited struct{ *observe.Counts }
 
 func (a audited) Observe(ctx context.Context, e ratelimit.Event) {
 	a.Counts.Observe(ctx, e)
-	panic(string(e.Identity))
+	panic(e.Identity.Reveal())
 }
 
 // Where the default logger is what panics, there is nobody left to tell; the

@@ -101,11 +101,11 @@ func TestSlogDefault(t *testing.T) {
 
 // events are one of each message.
 var events = []ratelimit.Event{
-	{N: 1, Identity: identity, Result: ratelimit.Result{Allowed: true}},
-	{N: 1, Identity: identity},
-	{N: 0, Identity: identity, Result: ratelimit.Result{Allowed: true}},
-	{N: 1, Identity: identity, Result: ratelimit.Result{Degraded: true}, Err: errors.New("down"), Class: ratelimit.ClassUnavailable},
-	{N: 1, Identity: identity, Err: context.Canceled, Class: ratelimit.ClassCanceled},
+	{N: 1, Identity: ratelimit.NewIdentity(identity), Result: ratelimit.Result{Allowed: true}},
+	{N: 1, Identity: ratelimit.NewIdentity(identity)},
+	{N: 0, Identity: ratelimit.NewIdentity(identity), Result: ratelimit.Result{Allowed: true}},
+	{N: 1, Identity: ratelimit.NewIdentity(identity), Result: ratelimit.Result{Degraded: true}, Err: errors.New("down"), Class: ratelimit.ClassUnavailable},
+	{N: 1, Identity: ratelimit.NewIdentity(identity), Err: context.Canceled, Class: ratelimit.ClassCanceled},
 }
 
 func TestSlogDisabledAllocatesNothing(t *testing.T) {

@@ -27,10 +27,16 @@ local as, bs, cs, resets, owner = {}, {}, {}, {}, {}
 local reply, last = {now}, 1
 
 local function decide(j, key, n)
-  local p = params[j]
-  local ok, retry, remaining, reset, a, b, c =
-    pcall(limits[j][2], as[key], bs[key], cs[key], now, n, p[1], p[2], p[3], p[4], p[5], p[6])
-  if not ok then return -2, 0, 0, as[key], bs[key], cs[key] end
+  local p, ok, retry, remaining, reset, a, b, c = params[j], true
+  if not owner[key] then
+    ok, a, b, c = pcall(limits[j][1], texts[key] or '')
+    if ok then owner[key], as[key], bs[key], cs[key] = j, a, b, c end
+  end
+  if ok then
+    ok, retry, remaining, reset, a, b, c =
+      pcall(limits[j][2], as[key], bs[key], cs[key], now, n, p[1], p[2], p[3], p[4], p[5], p[6])
+  end
+  if not ok then return -2, 0, 0 end
   return retry, remaining, reset, a, b, c
 end
 
@@ -38,12 +44,7 @@ for i = first, #ARGV, 1 + width do
   local n = tonumber(ARGV[i])
   local found, all = {}, true
   for j = 1, width do
-    local key = tonumber(ARGV[i + j])
-    if not owner[key] then
-      owner[key] = j
-      as[key], bs[key], cs[key] = limits[j][1](texts[key] or '')
-    end
-    found[j] = {decide(j, key, n)}
+    found[j] = {decide(j, tonumber(ARGV[i + j]), n)}
     all = all and found[j][1] == 0
   end
   for j = 1, width do
@@ -60,9 +61,11 @@ for i = first, #ARGV, 1 + width do
   end
 end
 
+-- All texts before the first write: what fails has then changed nothing.
+for key in pairs(resets) do texts[key] = limits[owner[key]][3](as[key], bs[key], cs[key]) end
 for key, reset in pairs(resets) do
   if reset > 0 then
-    redis.call('SET', KEYS[key], limits[owner[key]][3](as[key], bs[key], cs[key]), 'PX', math.ceil(reset / 1000) + 1)
+    redis.call('SET', KEYS[key], texts[key], 'PX', math.ceil(reset / 1000) + 1)
   else
     redis.call('DEL', KEYS[key])
   end

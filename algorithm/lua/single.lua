@@ -13,8 +13,11 @@
 if #KEYS == 1 and #ARGV == first + 1 then
   local key, n = KEYS[1], tonumber(ARGV[first])
   local text = redis.pcall('GET', key)
-  if type(text) ~= 'string' then text = '' end
-  local a, b, c = read(text)
+  if type(text) == 'table' then
+    -- Of another type, perhaps: see below. Any other error is raised by this.
+    text = redis.call('MGET', key)[1]
+  end
+  local a, b, c = read(text or '')
   local retry, remaining, reset, a2, b2, c2 = step(a, b, c, now, n, p1, p2, p3, p4, p5, p6)
   if n > 0 and (a2 ~= a or b2 ~= b or c2 ~= c) then
     if reset > 0 then
@@ -34,11 +37,14 @@ local reply, last = {now}, 1
 for i = first, #ARGV, 2 do
   local n, key = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
   local a, b, c = as[key], bs[key], cs[key]
+  local ok, retry, remaining, reset, a2, b2, c2 = true
   if a == nil then
-    a, b, c = read(texts[key] or '')
-    as[key], bs[key], cs[key] = a, b, c
+    ok, a, b, c = pcall(read, texts[key] or '')
+    if ok then as[key], bs[key], cs[key] = a, b, c end
   end
-  local ok, retry, remaining, reset, a2, b2, c2 = pcall(step, a, b, c, now, n, p1, p2, p3, p4, p5, p6)
+  if ok then
+    ok, retry, remaining, reset, a2, b2, c2 = pcall(step, a, b, c, now, n, p1, p2, p3, p4, p5, p6)
+  end
   if not ok then
     retry, remaining, reset = -2, 0, 0
   elseif n > 0 and (a2 ~= a or b2 ~= b or c2 ~= c) then
@@ -48,9 +54,11 @@ for i = first, #ARGV, 2 do
   last = last + 3
 end
 
+-- All texts before the first write: what fails has then changed nothing.
+for key in pairs(resets) do texts[key] = write(as[key], bs[key], cs[key]) end
 for key, reset in pairs(resets) do
   if reset > 0 then
-    redis.call('SET', KEYS[key], write(as[key], bs[key], cs[key]), 'PX', math.ceil(reset / 1000) + 1)
+    redis.call('SET', KEYS[key], texts[key], 'PX', math.ceil(reset / 1000) + 1)
   else
     redis.call('DEL', KEYS[key])
   end

@@ -54,7 +54,7 @@ local function step(text, _, _, now, n, limit, period)
   end
 
   local first = count + 1
-  if count > 0 and last + period > now then
+  if count > 0 and now - last < period then
     first = after(log, count, now - period)
   end
   local used = count + 1 - first
@@ -65,13 +65,13 @@ local function step(text, _, _, now, n, limit, period)
   elseif used + need > limit then
     -- The order of a log that somebody else wrote is not to be relied upon.
     local freed = at(log, first + used + need - limit - 1)
-    retry = math.max(1, math.min(freed, last) + period - now)
+    retry = math.max(1, period - (now - math.min(freed, last)))
   elseif n > 0 then
     last = math.max(now, last)
     used = used + n
     text = string.sub(log, 7 * first - 6) .. string.rep(pack(last), n)
   end
   local reset = 0
-  if used > 0 then reset = last + period - now end
+  if used > 0 then reset = period - (now - last) end
   return retry, math.max(limit - used, 0), reset, text
 end

@@ -69,7 +69,7 @@ local function step(c0, p0, s0, now, n, limit, period)
     c, p = math.min(c + p, limit), 0
   end
 
-  local stop = s + period - now
+  local stop = period - (now - s) -- until the window ends; s + period may pass 2^53
   local need = math.max(n, 1)
   local free = limit - c - weight(p, math.min(stop, period), period)
   local retry = 0

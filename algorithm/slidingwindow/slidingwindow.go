@@ -18,7 +18,7 @@ var windowLua string
 //go:embed sliding_log.lua
 var logLua string
 
-// maxPeriod keeps every sum of instants exact in a Lua number: 71 years.
+// maxPeriod keeps sums of spans exact in a Lua number: 71 years.
 const maxPeriod = 1 << 51 * time.Microsecond
 
 // Limit is a sliding window counter: Rate units per Period.
@@ -36,7 +36,9 @@ const maxPeriod = 1 << 51 * time.Microsecond
 // every Period, use [Log].
 //
 // A limit may be changed while keys live: what was taken still counts, up to
-// the new Rate.
+// the new Rate, as long as the old limit would have remembered it. If Period is
+// shortened, the counts of a window that began before the new limit's last two
+// are dropped.
 type Limit struct {
 	// Rate is how many units may be taken in each Period: 1 to 94,906,265, the
 	// square root of 2^53.
@@ -53,7 +55,8 @@ type Limit struct {
 // and written with each request that is let through. That suits a Rate of some
 // thousands, not of a million.
 //
-// A limit may be changed while keys live: what was taken still counts.
+// A limit may be changed while keys live: what was taken still counts, as long
+// as the old limit would have remembered it.
 type Log struct {
 	// Rate is how many units may be taken in each Period: 1 to 1,000,000.
 	Rate int64

@@ -23,7 +23,7 @@ var stateText = regexp.MustCompile(`^([0-9]+)([0-9]{16})\.?([0-9]*)$`)
 
 func read(text string) state {
 	part := stateText.FindStringSubmatch(text)
-	if part == nil || len(part[1]) > 15 || len(part[3]) > 15 {
+	if part == nil || len(part[1]) > 16 || len(part[3]) > 16 {
 		return state{}
 	}
 	return state{u: number(part[1]), t: number(part[2]), f: number(part[3])}

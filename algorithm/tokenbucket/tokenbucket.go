@@ -27,7 +27,8 @@ var lua string
 //
 // A limit may be changed while keys live. What counts is how many units an
 // identity owes: a raised Burst or Rate helps at once, and under a lowered
-// Burst no identity owes more than that.
+// Burst no identity owes more than that. A debt is kept for as long as the limit
+// under which it was last added to would have needed to let it off.
 type Limit struct {
 	// Rate is how many units come back in each Period, at least 1.
 	Rate int64

@@ -18,6 +18,8 @@ func limited(limiter *ratelimit.Limiter, next http.Handler) http.Handler {
 		switch {
 		case err != nil: // the client is gone; were Redis gone, FailOpen would let it through
 			http.Error(w, "request was given up", http.StatusServiceUnavailable)
+		case !result.Allowed && result.Degraded: // by FailClosed: it is Redis that is away
+			http.Error(w, "try again later", http.StatusServiceUnavailable)
 		case !result.Allowed:
 			if seconds := retryAfter(result.RetryAfter); seconds > 0 {
 				w.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))

@@ -1,6 +1,8 @@
 package goredis
 
 import (
+	"time"
+
 	"github.com/redis/go-redis/v9"
 
 	"github.com/distributed-rate-limiter/ratelimit/store"
@@ -11,7 +13,8 @@ var _ store.Prompt = (*Store)(nil)
 // Prompt implements [store.Prompt]. It is true for every Store of [Open], and
 // for one of [New] whose client, a *redis.Client, *redis.ClusterClient or
 // *redis.Ring, has ContextTimeoutEnabled set, which by default it has not: then
-// a Run waits for a hung Redis until the client's ReadTimeout.
+// a Run waits for a hung Redis until the client's ReadTimeout. A negative
+// ReadTimeout or WriteTimeout makes it false too.
 //
 // A context ends by its deadline here. One that is cancelled earlier than that is
 // noticed at once by a Run that waits for a connection, but by one that waits for
@@ -22,14 +25,20 @@ func (s *Store) Prompt() bool { return s != nil && s.prompt }
 func prompt(client Client) bool {
 	switch client := client.(type) {
 	case *redis.Client:
-		return client.Options().ContextTimeoutEnabled
+		o := client.Options()
+		return o.ContextTimeoutEnabled && keepsDeadlines(o.ReadTimeout, o.WriteTimeout)
 	case *redis.ClusterClient:
 		// To tell reads from writes, ReadOnly has it ask for the list of commands,
 		// with a timeout of its own.
-		options := client.Options()
-		return options.ContextTimeoutEnabled && !options.ReadOnly
+		o := client.Options()
+		return o.ContextTimeoutEnabled && !o.ReadOnly && keepsDeadlines(o.ReadTimeout, o.WriteTimeout)
 	case *redis.Ring:
-		return client.Options().ContextTimeoutEnabled
+		o := client.Options()
+		return o.ContextTimeoutEnabled && keepsDeadlines(o.ReadTimeout, o.WriteTimeout)
 	}
 	return false
 }
+
+// keepsDeadlines reports whether timeouts leave deadlines on: a negative one has
+// go-redis set none at all, not even the context's.
+func keepsDeadlines(read, write time.Duration) bool { return read >= 0 && write >= 0 }
