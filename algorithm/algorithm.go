@@ -72,7 +72,8 @@ type Plan struct {
 	Limit int64
 
 	// Step is the same math in Go. An empty state is that of an absent key.
-	// It returns state itself where it takes nothing.
+	// It returns state itself where it takes nothing. A new state of which
+	// ResetAfter is 0 says nothing, and its key is deleted.
 	Step func(state string, now, n int64) (next string, out Outcome)
 
 	// Bound is the most units that can be admitted in any closed interval of

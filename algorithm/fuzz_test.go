@@ -1,0 +1,77 @@
+package algorithm_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/slidingwindow"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
+	"github.com/distributed-rate-limiter/ratelimit/internal/virtualclock"
+	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
+)
+
+// FuzzState feeds any text as a state to the Lua and to Step. They must agree;
+// what takes nothing must leave the text as it is or mend it; and no text may
+// lock an identity out for longer than two refills.
+func FuzzState(f *testing.F) {
+	const now = int64(1_782_907_200_123_456)
+	for _, text := range []string{
+		"", "1", "101782907200000000", "51782907200000000.2", "17829072000003", "178290720000030002", "1782907200000000:3:2",
+		"\x06\x55\x8a\x1c\x00\x00\x00", "\xff\xff\xff\xff\xff\xff\xff", "99999999999999999999999999999999", "nan", "-1", "1e3", "0x10",
+		"104102444800000000", "410244480000100000", "00000000000000000", "0000000000000000000000.1", "\x00", "1:2:3", "::",
+	} {
+		f.Add(text, int64(1), uint8(0))
+		f.Add(text, int64(0), uint8(1))
+		f.Add(text, int64(10), uint8(2))
+	}
+	server := miniredis.NewMiniRedis()
+	require.NoError(f, server.Start())
+	f.Cleanup(server.Close)
+	s, err := goredis.Open("redis://" + server.Addr())
+	require.NoError(f, err)
+	f.Cleanup(func() { _ = s.Close() })
+	limits := []*algorithm.Plan{
+		compile(f, tokenbucket.Limit{Rate: 7, Period: time.Second, Burst: 10}),
+		compile(f, slidingwindow.Limit{Rate: 10, Period: time.Second}),
+		compile(f, slidingwindow.Log{Rate: 10, Period: time.Second}),
+	}
+	f.Fuzz(func(t *testing.T, text string, n int64, kind uint8) {
+		if n < 0 {
+			return // no call has one
+		}
+		plan := limits[int(kind)%len(limits)]
+		program, err := algorithm.Compose(plan)
+		require.NoError(t, err)
+		if text == "" {
+			server.Del("state")
+		} else {
+			require.NoError(t, server.Set("state", text))
+		}
+		args := program.AppendDecision(program.AppendParams(nil), n, 0)
+		reply, err := s.Run(context.Background(), virtualclock.Script(program.Script()), []string{"state"}, append(args, now))
+		require.NoError(t, err)
+		require.NoError(t, program.CheckReply(reply, 1))
+		got, err := program.Outcome(reply, 0, 0)
+		require.NoError(t, err)
+		next, want := plan.Step(text, now, n)
+		if next != text && want.ResetAfter == 0 {
+			next = "" // says nothing, so it is not kept
+		}
+		require.Equal(t, want, got)
+		after, _ := server.Get("state")
+		require.Equal(t, next, after)
+
+		refill := 2 * refillTime(plan)
+		require.LessOrEqual(t, got.RetryAfter, refill)
+		require.LessOrEqual(t, got.ResetAfter, refill)
+		if n > 0 { // a look mends nothing, so what is from the far future stays that
+			_, later := plan.Step(next, now+got.ResetAfter, plan.Limit)
+			require.True(t, later.Allowed(), "all is free after ResetAfter")
+		}
+	})
+}
