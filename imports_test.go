@@ -22,8 +22,8 @@ var mayImport = map[string]struct {
 }{
 	"store":                   {nil, "it is the ground floor: whoever writes a store depends on nothing else"},
 	"algorithm":               {[]string{"store"}, "the math knows no Redis client; it makes a *store.Script at most"},
-	"algorithm/tokenbucket":   {[]string{"algorithm"}, "an algorithm is a pure function"},
-	"algorithm/slidingwindow": {[]string{"algorithm"}, "an algorithm is a pure function"},
+	"algorithm/tokenbucket":   {[]string{"algorithm", "internal/bound"}, "an algorithm is a pure function"},
+	"algorithm/slidingwindow": {[]string{"algorithm", "internal/bound"}, "an algorithm is a pure function"},
 	".":                       {[]string{"algorithm", "store"}, "users of the core get no dependency by it"},
 	"observe":                 {[]string{".", "algorithm"}, "observers that need more than the standard library are modules of their own"},
 	"store/goredis": {[]string{"store", "internal/driver", "github.com/redis/go-redis/v9"},
@@ -32,6 +32,7 @@ var mayImport = map[string]struct {
 		"a driver brings its own client and no other"},
 	"store/embedded": {[]string{"store", "store/goredis", "github.com/alicebob/miniredis/v2"},
 		"only those who ask for the embedded Redis get it"},
+	"internal/bound":  {nil, "it is arithmetic"},
 	"internal/driver": {[]string{"store", "internal/redisurl"}, "it is what both drivers share, so it has no client"},
 	"internal/driver/drivertest": {[]string{"store", "internal/driver", "internal/redistest", "github.com/alicebob/miniredis/v2", "github.com/stretchr/testify"},
 		"it is the drivers' tests, so it has no client"},

@@ -6,10 +6,10 @@ package slidingwindow
 import (
 	_ "embed"
 	"fmt"
-	"math/big"
 	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/internal/bound"
 )
 
 //go:embed sliding_window.lua
@@ -77,9 +77,7 @@ func (l Limit) Compile() (*algorithm.Plan, error) {
 		Params: []int64{w.limit, w.period},
 		Limit:  w.limit,
 		Step:   w.step,
-		Bound: func(d time.Duration) int64 {
-			return saturate(new(big.Int).Add(big.NewInt(l.Rate), quo(l.Rate, d, l.Period)))
-		},
+		Bound:  func(d time.Duration) int64 { return bound.Linear(l.Rate, l.Rate, l.Period, d) },
 	}, nil
 }
 
@@ -96,9 +94,7 @@ func (l Log) Compile() (*algorithm.Plan, error) {
 		Params: []int64{g.limit, g.period},
 		Limit:  g.limit,
 		Step:   g.step,
-		Bound: func(d time.Duration) int64 {
-			return saturate(new(big.Int).Mul(big.NewInt(l.Rate), big.NewInt(int64(d/l.Period)+1)))
-		},
+		Bound:  func(d time.Duration) int64 { return bound.Linear(l.Rate, l.Rate, 1, d/l.Period) },
 	}, nil
 }
 
@@ -112,17 +108,4 @@ func check(rate, most int64, period time.Duration) error {
 		return fmt.Errorf("slidingwindow: Period is %v: must be whole microseconds", period)
 	}
 	return nil
-}
-
-// quo is rate x d/period, rounded down.
-func quo(rate int64, d, period time.Duration) *big.Int {
-	n := new(big.Int).Mul(big.NewInt(rate), big.NewInt(int64(d)))
-	return n.Quo(n, big.NewInt(int64(period)))
-}
-
-func saturate(n *big.Int) int64 {
-	if !n.IsInt64() {
-		return 1<<63 - 1
-	}
-	return n.Int64()
 }

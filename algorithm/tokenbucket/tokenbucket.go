@@ -9,11 +9,11 @@ import (
 	_ "embed"
 	"fmt"
 	"math"
-	"math/big"
 	"math/bits"
 	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/internal/bound"
 )
 
 //go:embed token_bucket.lua
@@ -88,19 +88,8 @@ func (l Limit) Compile() (*algorithm.Plan, error) {
 		Params: []int64{burst, b.q, b.m, b.d},
 		Limit:  burst,
 		Step:   b.step,
-		Bound:  func(d time.Duration) int64 { return bound(burst, l.Rate, l.Period, d) },
+		Bound:  func(d time.Duration) int64 { return bound.Linear(burst, l.Rate, l.Period, d) },
 	}, nil
-}
-
-// bound is burst + rate x d/period, rounded down.
-func bound(burst, rate int64, period, d time.Duration) int64 {
-	n := new(big.Int).Mul(big.NewInt(rate), big.NewInt(int64(d)))
-	n.Quo(n, big.NewInt(int64(period)))
-	n.Add(n, big.NewInt(burst))
-	if !n.IsInt64() {
-		return math.MaxInt64
-	}
-	return n.Int64()
 }
 
 func gcd(a, b int64) int64 {

@@ -1,0 +1,20 @@
+// Package bound has the arithmetic of what limits promise.
+package bound
+
+import (
+	"math"
+	"math/big"
+	"time"
+)
+
+// Linear is base + rate x d/period, rounded down, or the greatest int64 if that
+// is less.
+func Linear(base, rate int64, period, d time.Duration) int64 {
+	n := new(big.Int).Mul(big.NewInt(rate), big.NewInt(int64(d)))
+	n.Quo(n, big.NewInt(int64(period)))
+	n.Add(n, big.NewInt(base))
+	if !n.IsInt64() {
+		return math.MaxInt64
+	}
+	return n.Int64()
+}
