@@ -40,6 +40,9 @@ var mayImport = map[string]struct {
 	"internal/redisurl":     {nil, "it is parsing"},
 	"internal/redistest":    {nil, "tests of any client use it, so it has none"},
 	"internal/virtualclock": {[]string{"store"}, "it rewrites a script"},
+	"internal/linearizable": {[]string{"algorithm", "github.com/anishathalye/porcupine"}, "it judges histories, whoever made them"},
+	"conformance": {[]string{"store", "algorithm", "algorithm/tokenbucket", "algorithm/slidingwindow", "internal/virtualclock", "internal/linearizable", "pgregory.net/rapid"},
+		"whoever writes a store or an algorithm tests it without the limiter, and without a Redis client that they do not use"},
 	"examples": {[]string{".", "algorithm", "algorithm/tokenbucket", "algorithm/slidingwindow", "observe", "store",
 		"store/embedded", "store/goredis", "store/rueidis", "github.com/redis/go-redis/v9"}, "an example shows what users may use"},
 }

@@ -19,7 +19,7 @@ import (
 // have timeouts of their own, so that an error may be a context.DeadlineExceeded
 // that is not ours. Such a one does not match the errors of package context here.
 func Wrap(ctx context.Context, name string, err error) error {
-	if ours := ended(ctx, err); ours != nil {
+	if ours := Ended(ctx, err); ours != nil {
 		return &endedError{driver: name, ours: ours, cause: err}
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
@@ -42,9 +42,10 @@ func NoScript(err error) bool {
 	return errors.As(err, &server) && strings.HasPrefix(strings.TrimPrefix(server.Message, "ERR "), "NOSCRIPT")
 }
 
-// ended returns what ended ctx, or nil while it lives. A socket's deadline, set
-// from the context's, can fire a moment before the context's own timer does.
-func ended(ctx context.Context, err error) error {
+// Ended returns what ended ctx, or nil while it lives, for a run with it that gave
+// err. A socket's deadline, set from the context's, can fire a moment before the
+// context's own timer does.
+func Ended(ctx context.Context, err error) error {
 	if e := ctx.Err(); e != nil {
 		return e
 	}

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 
 	client "github.com/redis/rueidis"
 
@@ -110,9 +111,9 @@ func run(ctx context.Context, c client.Client, script *store.Script, keys []stri
 		}
 	}()
 	numbers := decimals(args)
-	message, err := send(ctx, c, command(c.B(), "EVALSHA", script.SHA1(), keys, numbers))
+	message, err := send(ctx, c, "EVALSHA", script.SHA1(), keys, numbers)
 	if err != nil && driver.NoScript(err) {
-		message, err = send(ctx, c, command(c.B(), "EVAL", script.Source(), keys, numbers))
+		message, err = send(ctx, c, "EVAL", script.Source(), keys, numbers)
 	}
 	if err != nil {
 		return nil, err
@@ -120,9 +121,16 @@ func run(ctx context.Context, c client.Client, script *store.Script, keys []stri
 	return decode(&message)
 }
 
-// send sends cmd and returns the reply, or its error as [store.Store] has it.
-func send(ctx context.Context, c client.Client, cmd client.Completed) (client.RedisMessage, error) {
-	message, err := c.Do(ctx, cmd).ToMessage()
+// maxTries is how often a command is sent at most that another caller's context
+// kept from being sent.
+const maxTries = 5
+
+// send sends a command and returns the reply, or its error as [store.Store] has it.
+func send(ctx context.Context, c client.Client, verb, script string, keys, numbers []string) (client.RedisMessage, error) {
+	message, err := c.Do(ctx, command(c.B(), verb, script, keys, numbers)).ToMessage()
+	for try := 1; try < maxTries && notSent(ctx, err); try++ {
+		message, err = c.Do(ctx, command(c.B(), verb, script, keys, numbers)).ToMessage()
+	}
 	if err == nil {
 		return message, nil
 	}
@@ -133,6 +141,24 @@ func send(ctx context.Context, c client.Client, cmd client.Completed) (client.Re
 		}
 	}
 	return message, failure(ctx, err)
+}
+
+// notSent reports whether err is that of another caller, with whom this one
+// waited for a connection, and whose context ended while it was made. Then the
+// command was not written, and may be sent again.
+//
+// The client makes a context's error of its own accord only for the caller whose
+// context it is, and for those who wait for the same connection: they get it
+// before the first byte of theirs is written.
+func notSent(ctx context.Context, err error) bool {
+	if err == nil || driver.Ended(ctx, err) != nil {
+		return false
+	}
+	if err == context.DeadlineExceeded || err == context.Canceled { //nolint:errorlint // not one that wraps it
+		return true
+	}
+	dial := (*net.OpError)(nil)
+	return errors.As(err, &dial) && dial.Op == "dial" && (dial.Timeout() || errors.Is(dial, context.Canceled))
 }
 
 // failure returns err, which is not that of a reply to a script, as [store.Store]

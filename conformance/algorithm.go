@@ -1,0 +1,179 @@
+package conformance
+
+import (
+	"fmt"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/internal/virtualclock"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// algorithmChecks are made of all limits of one algorithm: first the laws, which
+// are about Step alone, then whether the Lua is the same function, then what
+// comes of it on a server.
+var algorithmChecks = []check{
+	{"Plan", "Limits of one Name have one Lua, and whoever compiles a limit gets the same Plan.", onePlan},
+	{"Pure", "Step is a function of the state, the time and n alone.", lawPure},
+	{"Fresh", "A fresh identity has Limit units: they can be taken at once, one more can Never be.", lawFresh},
+	{"DenialIsFree", "A denial returns the state that it was given.", lawDenialIsFree},
+	{"LookIsFree", "A request of no units returns the state that it was given; its RetryAfter is that of one unit.", lawLookIsFree},
+	{"RemainingIsTrue", "Remaining units can be taken right after, and no more.", lawRemainingIsTrue},
+	{"RetryIsTight", "What is denied is allowed after RetryAfter, and not 1 µs before.", lawRetryIsTight},
+	{"ResetIsTight", "After ResetAfter an identity is as good as new, and not 1 µs before.", lawResetIsTight},
+	{"ClockBack", "A clock that steps back gives nothing back.", lawClockBack},
+	{"BoundHolds", "No more is admitted in any interval than Bound says, whatever the callers do.", lawBoundHolds},
+	{"AnyState", "Any text is a state: none makes Step panic or leave its range, or locks an identity out for good.", lawAnyState},
+	{"Isolated", "The Lua makes no Redis call and reads no clock: it sees its arguments only.", isolated},
+	{"Model", "The Lua is the same function as Step, and its state is written as it says: for any state, time, n and limit, alone and with others in one run.", model},
+	{"ServerClock", "A decision is that of Step at the instant that it names, which is one by Redis's clock.", serverClock},
+	{"Expiry", "A state lives for its ResetAfter, and not much longer.", expiry},
+	{"Retune", "A limit can be changed while keys live: raised to more than twice, it helps at once; lowered, no more than its own bound is admitted from then on.", retune},
+	{"Exact", "Of many concurrent requests, as many are admitted as one after the other.", exact},
+	{"Linearizable", "What concurrent callers are told is what they would be told one after the other, in the order of the server's time, which is no other than their own.", linearizability},
+}
+
+// jointChecks are made of all limits together.
+var jointChecks = []check{
+	{"Joint", "Several limits are decided together: each takes its units, or none does.", joint},
+}
+
+func (l limit) String() string { return fmt.Sprintf("%T%+v", l.from, l.from) }
+
+// refill is the ResetAfter, in µs, of a fresh identity that has taken all at the
+// beginning of a period. It is the measure of what is long for a limit.
+func (l limit) refill() int64 {
+	_, out := l.Step("", 0, l.Limit)
+	return max(1, out.ResetAfter)
+}
+
+// next is Step, as the harness keeps its state: one that says nothing is not kept.
+func (l limit) next(state string, now, n int64) (string, algorithm.Outcome) {
+	next, out := l.Step(state, now, n)
+	if next != state && out.ResetAfter == 0 {
+		next = ""
+	}
+	return next, out
+}
+
+// request asks for n units by the states of some keys, one for each limit of a
+// program.
+type request struct {
+	n      int64
+	places []int
+}
+
+// failer is a test, or a case of one that rapid makes.
+type failer interface {
+	Helper()
+	Fatalf(string, ...any)
+}
+
+// decide runs requests on the server, at the given time of a virtual clock.
+func decide(t failer, s store.Store, p *algorithm.Program, keys []string, now int64, requests ...request) []int64 {
+	t.Helper()
+	return ask(t, s, p, virtualclock.Script(p.Script()), keys, requests, now)
+}
+
+// decideNow runs requests on the server by its own clock.
+func decideNow(t failer, s store.Store, p *algorithm.Program, keys []string, requests ...request) []int64 {
+	t.Helper()
+	return ask(t, s, p, p.Script(), keys, requests)
+}
+
+func ask(t failer, s store.Store, p *algorithm.Program, script *store.Script, keys []string, requests []request, clock ...int64) []int64 {
+	t.Helper()
+	args := p.AppendParams(nil)
+	for _, r := range requests {
+		args = p.AppendDecision(args, r.n, r.places...)
+	}
+	reply := run(t, s, script, keys, append(args, clock...)...)
+	if err := p.CheckReply(reply, len(requests)); err != nil {
+		differ(t, err, "no error", "reply of script %s to %d requests", script.Name(), len(requests))
+	}
+	return reply
+}
+
+// outcome decodes one limit's answer to one request.
+func outcome(t failer, p *algorithm.Program, reply []int64, request, limit int) algorithm.Outcome {
+	t.Helper()
+	out, err := p.Outcome(reply, request, limit)
+	if err != nil {
+		differ(t, err, "no error", "answer of limit %d to request %d", limit, request)
+	}
+	return out
+}
+
+// What is in Redis under a key.
+type stored struct {
+	text  string // "" where the key is absent
+	other bool   // it is of another type than a string
+}
+
+func (s stored) String() string {
+	if s.other {
+		return "a list"
+	}
+	return fmt.Sprintf("%q", s.text)
+}
+
+var (
+	peekScript = store.NewScript("peek", `
+local r = {}
+for _, key in ipairs(KEYS) do
+	local text = redis.pcall('GET', key)
+	if type(text) == 'table' then r[#r + 1] = -1
+	elseif not text then r[#r + 1] = 0
+	else
+		r[#r + 1] = #text
+		for i = 1, #text do r[#r + 1] = string.byte(text, i) end
+	end
+end
+return r`)
+	plantScript = store.NewScript("plant", `
+local bytes = {}
+for i, b in ipairs(ARGV) do bytes[i] = string.char(tonumber(b)) end
+redis.call('SET', KEYS[1], table.concat(bytes), 'PX', 3600000)
+return {0}`)
+	listScript = store.NewScript("list", `
+redis.call('DEL', KEYS[1])
+redis.call('RPUSH', KEYS[1], 'x')
+redis.call('PEXPIRE', KEYS[1], 3600000)
+return {0}`)
+	dropScript = store.NewScript("drop", "for _, key in ipairs(KEYS) do redis.call('DEL', key) end return {0}")
+)
+
+// peek returns what is under keys.
+func peek(t failer, s store.Store, keys ...string) []stored {
+	t.Helper()
+	reply := run(t, s, peekScript, keys)
+	found := make([]stored, len(keys))
+	for i := range found {
+		length := reply[0]
+		reply = reply[1:]
+		if length < 0 {
+			found[i].other = true
+			continue
+		}
+		found[i].text = toText(reply[:length])
+		reply = reply[length:]
+	}
+	return found
+}
+
+// plant puts something under a key.
+func plant(t failer, s store.Store, key string, what stored) {
+	t.Helper()
+	if what.other {
+		run(t, s, listScript, []string{key})
+		return
+	}
+	if what.text == "" {
+		run(t, s, dropScript, []string{key})
+		return
+	}
+	args := make([]int64, len(what.text))
+	for i := range args {
+		args[i] = int64(what.text[i])
+	}
+	run(t, s, plantScript, []string{key}, args...)
+}

@@ -1,0 +1,85 @@
+package conformance
+
+import (
+	"testing"
+
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+var timeScript = store.NewScript("time", "local t = redis.call('TIME') redis.call('EXISTS', KEYS[1]) return {t[1] * 1000000 + t[2]}")
+
+func serverClock(t testing.TB, s *subject) {
+	st, space := s.Open(t), newKeyspace()
+	for _, l := range s.limits {
+		key := []string{space.key(l.String())}
+		for i := range 60 {
+			before := peek(t, st, key...)[0].text
+			from := run(t, st, timeScript, key)[0]
+			// Enough for one to be denied, which tells the time to the µs.
+			requests := []request{{1, []int{0}}, {l.Limit, []int{0}}, {0, []int{0}}}[i%2:]
+			reply := decideNow(t, st, l.program, key, requests...)
+			to := run(t, st, timeScript, key)[0]
+			now := l.program.Now(reply)
+			if now < from || now > to {
+				differ(t, now, "from then to then", "the time of a decision under %v, by a server whose TIME was %d before and %d after", l, from, to)
+			}
+			state := before
+			for j, r := range requests {
+				next, want := l.next(state, now, r.n)
+				if got := outcome(t, l.program, reply, j, 0); got != want {
+					differ(t, got, want, "request %d, for %d units under %v: state %q, at %d by the server's clock", j+1, r.n, l, state, now)
+				}
+				state = next
+			}
+		}
+	}
+}
+
+// Reads the last ms, by the server's clock, in which there is a key; -1 for
+// ever, 0 where there is none. (PEXPIRETIME is of Redis 7; with PTTL the
+// reading may be late by 1 ms.)
+var expiryScript = store.NewScript("expiry", `
+local at = redis.pcall('PEXPIRETIME', KEYS[1])
+if type(at) == 'number' then
+	if at == -2 then return {0} end
+	return {at}
+end
+local t = redis.call('TIME')
+local left = redis.call('PTTL', KEYS[1])
+if left == -2 then return {0} end
+if left == -1 then return {-1} end
+return {t[1] * 1000 + math.floor(t[2] / 1000) + left}`)
+
+// slackMillis is how much longer than it must a state may live, in ms: for
+// rounding, for a server that was held up between two readings of its clock, and
+// for algorithms whose states are kept a little longer.
+const slackMillis = 200
+
+func expiry(t testing.TB, s *subject) {
+	st, space := s.Open(t), newKeyspace()
+	for _, l := range s.limits {
+		if l.refill() < 1000 {
+			continue // gone before one can look
+		}
+		for i := range 25 {
+			key := []string{space.key(l.String())}
+			run(t, st, dropScript, key)
+			n := 1 + int64(i)*(l.Limit-1)/24
+			reply := decideNow(t, st, l.program, key, []request{{n, []int{0}}, {l.Limit + 1, []int{0}}}[:1+i%2]...)
+			out := outcome(t, l.program, reply, 0, 0)
+			at := run(t, st, expiryScript, key)[0]
+			until := l.program.Now(reply) + out.ResetAfter // in µs
+			switch {
+			case at == -1:
+				differ(t, "never", "a time", "when the state of %d units under %v expires", n, l)
+			case at == 0 && run(t, st, timeScript, key)[0] < until:
+				differ(t, "gone", until, "the state of %d units under %v before its ResetAfter is over", n, l)
+			case at == 0: // a slow machine
+			case (at+1)*1000 < until:
+				differ(t, (at+1)*1000, until, "when the state of %d units under %v expires, in µs: before its ResetAfter is over", n, l)
+			case at > until/1000+slackMillis:
+				differ(t, (at+1)*1000, until, "when the state of %d units under %v expires, in µs: long after its ResetAfter is over", n, l)
+			}
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package conformance
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+)
+
+// perLimit is how many keys a limit has in the test of joint decisions.
+const perLimit = 2
+
+// joint drives programs of several limits and their specification in lock step.
+func joint(t testing.TB, s *subject) {
+	st, all := s.Open(t), newKeyspace().keys(3*perLimit)
+	rapid.Check(t, func(t *rapid.T) {
+		var limits []limit
+		var plans []*algorithm.Plan
+		for range rapid.IntRange(2, 3).Draw(t, "limits") {
+			l := rapid.SampledFrom(s.limits).Draw(t, "limit")
+			limits, plans = append(limits, l), append(plans, l.Plan)
+		}
+		program, err := algorithm.Compose(plans...)
+		if err != nil {
+			t.Fatalf("Compose: %v", err)
+		}
+		keys := all[:perLimit*len(limits)]
+		run(t, st, dropScript, keys)
+		states := make([]stored, len(keys))
+		now := drawClock(t)
+		for range rapid.IntRange(1, 8).Draw(t, "runs") {
+			if rapid.IntRange(0, 5).Draw(t, "garbage") == 5 {
+				i := rapid.IntRange(0, len(keys)-1).Draw(t, "key")
+				states[i] = stored{text: drawText(t, states[i].text, now)}
+				plant(t, st, keys[i], states[i])
+			}
+			var requests []request
+			for range rapid.IntRange(1, 5).Draw(t, "requests") {
+				r := request{n: drawN(t, rapid.SampledFrom(limits).Draw(t, "whose n"))}
+				for i := range limits {
+					r.places = append(r.places, perLimit*i+rapid.IntRange(0, perLimit-1).Draw(t, "key"))
+				}
+				requests = append(requests, r)
+			}
+			reply := decide(t, st, program, keys, now, requests...)
+			for i, r := range requests {
+				want := together(limits, states, r, now)
+				for j, l := range limits {
+					if got := outcome(t, program, reply, i, j); got != want[j] {
+						differ(t, got, want[j], "request %d of %d, for %d units, by limit %d of %d, %v: now %d", i+1, len(requests), r.n, j+1, len(limits), l, now)
+					}
+				}
+			}
+			for i, got := range peek(t, st, keys...) {
+				if got != states[i] {
+					differ(t, got, states[i], "what is stored for limit %d, %v, after requests %v at %d", i/perLimit+1, limits[i/perLimit], requests, now)
+				}
+			}
+			l := rapid.SampledFrom(limits).Draw(t, "whose wait")
+			now = min(dusk, now+drawWait(t, l, 0, 0))
+		}
+	})
+}
+
+// together is the specification of a joint decision. It changes states.
+func together(limits []limit, states []stored, r request, now int64) []algorithm.Outcome {
+	outs := make([]algorithm.Outcome, len(limits))
+	next := make([]string, len(limits))
+	all := true
+	for i, l := range limits {
+		next[i], outs[i] = l.next(states[r.places[i]].text, now, r.n)
+		all = all && outs[i].Allowed()
+	}
+	for i, l := range limits {
+		state := &states[r.places[i]]
+		switch {
+		case !all && outs[i].Allowed():
+			// Another one said no: these are the numbers of a look.
+			_, outs[i] = l.Step(state.text, now, 0)
+			outs[i].RetryAfter = 0
+		case next[i] != state.text:
+			*state = stored{text: next[i]}
+		}
+	}
+	return outs
+}

@@ -1,0 +1,298 @@
+package conformance
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+)
+
+// maxExact is the greatest integer up to which a double holds every one.
+const maxExact = 1 << 53
+
+func onePlan(t testing.TB, s *subject) {
+	first := s.limits[0]
+	for _, l := range s.limits {
+		if l.Lua != first.Lua {
+			differ(t, l.Lua, first.Lua, "the Lua of %v, which has the Name of %v: what differs belongs into Params", l, first)
+		}
+		if len(l.Params) != len(first.Params) {
+			differ(t, len(l.Params), len(first.Params), "number of Params of %v, which has the Name of %v", l, first)
+		}
+		again, err := l.from.Compile()
+		if err != nil {
+			differ(t, err, "no error", "Compile of %v for the second time", l)
+		}
+		if again.Name != l.Name || again.Lua != l.Lua || again.Limit != l.Limit || !slices.Equal(again.Params, l.Params) {
+			differ(t, again.Params, l.Params, "Params of %v, compiled for the second time (Name %q, Limit %d)", l, again.Name, again.Limit)
+		}
+	}
+}
+
+// law checks a property of Step for every limit, and for identities with any
+// past that can have come about.
+func law(t testing.TB, s *subject, property func(t *rapid.T, l limit, p past)) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := rapid.SampledFrom(s.limits).Draw(t, "limit")
+		property(t, l, drawPast(t, l))
+	})
+}
+
+// past is an identity that has done something until now.
+type past struct {
+	state string
+	now   int64
+}
+
+func drawPast(t *rapid.T, l limit) past {
+	p := past{now: drawClock(t)}
+	for range rapid.IntRange(0, 12).Draw(t, "steps") {
+		n := drawN(t, l)
+		next, out := l.Step(p.state, p.now, n)
+		p.state = next
+		p.now = min(dusk, p.now+drawWait(t, l, out.RetryAfter, out.ResetAfter))
+	}
+	return p
+}
+
+// step is Step, whose numbers must be in their ranges.
+func step(t failer, l limit, state string, now, n int64) (string, algorithm.Outcome) {
+	t.Helper()
+	next, out := l.Step(state, now, n)
+	switch {
+	case out.RetryAfter < algorithm.NeverRetry || out.RetryAfter > maxExact:
+		differ(t, out.RetryAfter, "-1 to 2^53", "RetryAfter of %v: state %q, now %d, n %d", l, state, now, n)
+	case out.Remaining < 0 || out.Remaining > l.Limit:
+		differ(t, out.Remaining, "0 to the Limit", "Remaining of %v: state %q, now %d, n %d", l, state, now, n)
+	case out.ResetAfter < 0 || out.ResetAfter > maxExact:
+		differ(t, out.ResetAfter, "0 to 2^53", "ResetAfter of %v: state %q, now %d, n %d", l, state, now, n)
+	}
+	return next, out
+}
+
+func lawPure(t testing.TB, s *subject) {
+	law(t, s, func(t *rapid.T, l limit, p past) {
+		n := drawN(t, l)
+		next, out := step(t, l, p.state, p.now, n)
+		// Something else between.
+		l.Step("", p.now+1, 1)
+		l.Step(p.state, p.now+l.refill(), l.Limit)
+		nextAgain, outAgain := step(t, l, p.state, p.now, n)
+		if next != nextAgain || out != outAgain {
+			differ(t, []any{nextAgain, outAgain}, []any{next, out}, "Step of %v for the second time: state %q, now %d, n %d", l, p.state, p.now, n)
+		}
+		compiled, err := l.from.Compile()
+		if err != nil {
+			t.Fatalf("Compile: %v", err)
+		}
+		nextAgain, outAgain = compiled.Step(p.state, p.now, n)
+		if next != nextAgain || out != outAgain {
+			differ(t, []any{nextAgain, outAgain}, []any{next, out}, "Step of %v, compiled anew: state %q, now %d, n %d", l, p.state, p.now, n)
+		}
+	})
+}
+
+func lawFresh(t testing.TB, s *subject) {
+	law(t, s, func(t *rapid.T, l limit, p past) {
+		_, look := step(t, l, "", p.now, 0)
+		if want := (algorithm.Outcome{Remaining: l.Limit}); look != want {
+			differ(t, look, want, "a look at a fresh identity under %v at %d", l, p.now)
+		}
+		n := rapid.OneOf(rapid.Just(l.Limit), rapid.Int64Range(1, l.Limit)).Draw(t, "n")
+		_, out := step(t, l, "", p.now, n)
+		if !out.Allowed() || out.Remaining != l.Limit-n {
+			differ(t, out, algorithm.Outcome{Remaining: l.Limit - n, ResetAfter: out.ResetAfter}, "taking %d of a fresh identity under %v at %d", n, l, p.now)
+		}
+		for _, more := range []int64{l.Limit + 1, l.Limit + rapid.Int64Range(2, 1e9).Draw(t, "more"), 1 << 53} {
+			_, out := step(t, l, p.state, p.now, more)
+			if more > l.Limit && out.RetryAfter != algorithm.NeverRetry {
+				differ(t, out.RetryAfter, algorithm.NeverRetry, "RetryAfter of %d units under %v: state %q, now %d", more, l, p.state, p.now)
+			}
+		}
+		if _, out := step(t, l, p.state, p.now, l.Limit); out.RetryAfter == algorithm.NeverRetry {
+			differ(t, "Never", "a time", "RetryAfter of all %d units under %v: state %q, now %d", l.Limit, l, p.state, p.now)
+		}
+	})
+}
+
+func lawDenialIsFree(t testing.TB, s *subject) {
+	law(t, s, func(t *rapid.T, l limit, p past) {
+		n := drawN(t, l)
+		next, out := step(t, l, p.state, p.now, n)
+		if !out.Allowed() && next != p.state {
+			differ(t, next, p.state, "the state after a denial of %d units under %v at %d", n, l, p.now)
+		}
+	})
+}
+
+func lawLookIsFree(t testing.TB, s *subject) {
+	law(t, s, func(t *rapid.T, l limit, p past) {
+		next, look := step(t, l, p.state, p.now, 0)
+		if next != p.state {
+			differ(t, next, p.state, "the state after a look under %v at %d", l, p.now)
+		}
+		if _, one := step(t, l, p.state, p.now, 1); look.RetryAfter != one.RetryAfter {
+			differ(t, look.RetryAfter, one.RetryAfter, "RetryAfter of a look under %v: state %q, now %d", l, p.state, p.now)
+		}
+		n := drawN(t, l)
+		next, out := step(t, l, p.state, p.now, n)
+		_, look = step(t, l, next, p.now, 0)
+		if n > 0 && (look.Remaining != out.Remaining || look.ResetAfter != out.ResetAfter) {
+			differ(t, look, out, "a look right after a request of %d units under %v: state %q, now %d (RetryAfter aside)", n, l, p.state, p.now)
+		}
+	})
+}
+
+func lawRemainingIsTrue(t testing.TB, s *subject) {
+	law(t, s, func(t *rapid.T, l limit, p past) {
+		state, out := step(t, l, p.state, p.now, drawN(t, l))
+		if out.Remaining > 0 {
+			if _, all := step(t, l, state, p.now, out.Remaining); !all.Allowed() || all.Remaining != 0 {
+				differ(t, all, "allowed, with 0 remaining", "taking the %d units that remain under %v: state %q, now %d", out.Remaining, l, state, p.now)
+			}
+		}
+		if _, more := step(t, l, state, p.now, out.Remaining+1); more.Allowed() {
+			differ(t, more, "a denial", "taking one more than the %d units that remain under %v: state %q, now %d", out.Remaining, l, state, p.now)
+		}
+	})
+}
+
+func lawRetryIsTight(t testing.TB, s *subject) {
+	law(t, s, func(t *rapid.T, l limit, p past) {
+		n := drawN(t, l)
+		state, out := step(t, l, p.state, p.now, n)
+		if out.RetryAfter <= 0 {
+			return
+		}
+		if _, then := step(t, l, state, p.now+out.RetryAfter, n); !then.Allowed() {
+			differ(t, then, "allowed", "%d units under %v after the RetryAfter of %d µs: state %q, now %d", n, l, out.RetryAfter, state, p.now)
+		}
+		if _, then := step(t, l, state, p.now+out.RetryAfter-1, n); then.RetryAfter != 1 {
+			differ(t, then, "a denial, with a RetryAfter of 1 µs", "%d units under %v 1 µs before the RetryAfter of %d µs is over: state %q, now %d", n, l, out.RetryAfter, state, p.now)
+		}
+	})
+}
+
+func lawResetIsTight(t testing.TB, s *subject) {
+	law(t, s, func(t *rapid.T, l limit, p past) {
+		state, out := step(t, l, p.state, p.now, drawN(t, l))
+		at, old, fresh := p.now+out.ResetAfter, state, ""
+		if out.ResetAfter > 0 {
+			_, look := step(t, l, state, at-1, 0)
+			if look.ResetAfter != 1 {
+				differ(t, look.ResetAfter, 1, "ResetAfter under %v 1 µs before the one of %d µs is over: state %q, now %d", l, out.ResetAfter, state, p.now)
+			}
+		}
+		// As good as new: whatever it does next, it is told what a new one is told.
+		for range 4 {
+			n := drawN(t, l)
+			var a, b algorithm.Outcome
+			old, a = step(t, l, old, at, n)
+			fresh, b = step(t, l, fresh, at, n)
+			if a != b {
+				differ(t, a, b, "%d units under %v at %d, against a fresh identity: its ResetAfter of %d µs was over (state %q, now %d)", n, l, at, out.ResetAfter, state, p.now)
+			}
+			at += drawWait(t, l, a.RetryAfter, a.ResetAfter)
+		}
+	})
+}
+
+func lawClockBack(t testing.TB, s *subject) {
+	law(t, s, func(t *rapid.T, l limit, p past) {
+		_, before := step(t, l, p.state, p.now, 0)
+		back := max(dawn, p.now-drawStepBack(t, l))
+		if _, after := step(t, l, p.state, back, 0); after.Remaining > before.Remaining {
+			differ(t, after.Remaining, before.Remaining, "Remaining under %v after the clock was set from %d back to %d: state %q", l, p.now, back, p.state)
+		}
+		// What is taken then, and the way back, give nothing either; unless it was
+		// so far that the state is taken for that of a clock that was wrong.
+		back = max(back, p.now-l.refill()/2)
+		n := drawN(t, l)
+		state, out := step(t, l, p.state, back, n)
+		if _, again := step(t, l, state, p.now, 0); out.Allowed() && again.Remaining > before.Remaining {
+			differ(t, again.Remaining, before.Remaining, "Remaining under %v after the clock was set from %d back to %d and forth again, with %d units taken between: state %q", l, p.now, back, n, p.state)
+		}
+	})
+}
+
+// grant is what was admitted at an instant.
+type grant struct{ at, n int64 }
+
+func lawBoundHolds(t testing.TB, s *subject) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := rapid.SampledFrom(s.limits).Draw(t, "limit")
+		grants := greedy(t, l, "", drawClock(t))
+		boundHolds(t, l, grants)
+	})
+}
+
+// greedy has callers take what they can, until 150 requests are decided.
+func greedy(t *rapid.T, l limit, state string, now int64) (grants []grant) {
+	// Draws are dear; a habit is a few of them, repeated.
+	type act struct{ n, wait int64 }
+	habit := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) act {
+		wait := rapid.OneOf(rapid.SampledFrom([]int64{0, -1, -2}), rapid.Int64Range(0, l.refill()/max(1, l.Limit)+1), rapid.Int64Range(0, l.refill())).Draw(t, "wait")
+		return act{max(1, drawN(t, l)), wait}
+	}), 1, 12).Draw(t, "habit")
+	for i := range 150 {
+		a := habit[i%len(habit)]
+		next, out := step(t, l, state, now, a.n)
+		state = next
+		if out.Allowed() {
+			grants = append(grants, grant{now, a.n})
+		}
+		switch a.wait {
+		case -1:
+			now += max(0, out.RetryAfter)
+		case -2:
+			now += out.ResetAfter
+		default:
+			now += a.wait
+		}
+		if now > dusk {
+			break
+		}
+	}
+	return grants
+}
+
+// boundHolds holds every interval between grants to the limit's bound.
+func boundHolds(t failer, l limit, grants []grant) {
+	t.Helper()
+	for i, from := range grants {
+		var total int64
+		for _, to := range grants[i:] {
+			total += to.n
+			d := time.Duration(to.at-from.at) * time.Microsecond
+			if to.at-from.at > int64(time.Duration(1<<63-1)/time.Microsecond) {
+				break
+			}
+			if total > l.Bound(d) {
+				differ(t, total, l.Bound(d), "units admitted by %v in %v, from %d", l, d, from.at)
+			}
+		}
+	}
+}
+
+func lawAnyState(t testing.TB, s *subject) {
+	law(t, s, func(t *rapid.T, l limit, p past) {
+		text, n := drawText(t, p.state, p.now), drawN(t, l)
+		next, out := step(t, l, text, p.now, n)
+		worst := 2 * l.refill()
+		if out.RetryAfter > worst {
+			differ(t, out.RetryAfter, worst, "RetryAfter of %d units under %v from state %q at %d, against twice the time in which all comes back", n, l, text, p.now)
+		}
+		if out.ResetAfter > worst {
+			differ(t, out.ResetAfter, worst, "ResetAfter under %v from state %q at %d, against twice the time in which all comes back", l, text, p.now)
+		}
+		if n == 0 {
+			return // what is from the far future is not mended by a look
+		}
+		if _, later := step(t, l, next, p.now+out.ResetAfter, l.Limit); !later.Allowed() {
+			differ(t, later, "allowed", "all %d units under %v after the ResetAfter of %d µs: state %q, then %q, now %d", l.Limit, l, out.ResetAfter, text, next, p.now)
+		}
+	})
+}

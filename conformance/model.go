@@ -1,0 +1,138 @@
+package conformance
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// model drives the Lua on the server and Step in lock step, under a virtual
+// clock, and compares whole outcomes and the bytes of the states.
+func model(t testing.TB, s *subject) {
+	st, keys := s.Open(t), newKeyspace().keys(3)
+	rapid.Check(t, func(t *rapid.T) {
+		run(t, st, dropScript, keys)
+		m := &machine{store: st, keys: keys, limits: s.limits, states: make([]stored, len(keys))}
+		m.limit = rapid.SampledFrom(m.limits).Draw(t, "limit")
+		m.now = drawClock(t)
+		t.Repeat(map[string]func(*rapid.T){
+			"One":       m.one,
+			"Several":   m.several,
+			"Wait":      m.wait,
+			"JustRetry": m.justRetry,
+			"StepBack":  m.stepBack,
+			"Garbage":   m.garbage,
+			"Retune":    m.retune,
+			"Reset":     m.reset,
+		})
+	})
+}
+
+type machine struct {
+	store  store.Store
+	keys   []string
+	limits []limit
+
+	limit  limit
+	states []stored // what must be under each key
+	now    int64
+	last   struct { // the last request that was answered
+		request
+		out algorithm.Outcome
+	}
+}
+
+func (m *machine) draw(t *rapid.T) request {
+	return request{drawN(t, m.limit), []int{rapid.IntRange(0, len(m.keys)-1).Draw(t, "key")}}
+}
+
+// one is a request alone.
+func (m *machine) one(t *rapid.T) {
+	r := m.draw(t)
+	// Alone in the run, too: that takes a shorter way through the script.
+	key := r.places[0]
+	m.run(t, []int{key}, []request{{r.n, []int{0}}})
+}
+
+// several are requests in one run, some of them of one key.
+func (m *machine) several(t *rapid.T) {
+	var requests []request
+	for range rapid.IntRange(2, 8).Draw(t, "requests") {
+		requests = append(requests, m.draw(t))
+	}
+	m.run(t, []int{0, 1, 2}, requests)
+}
+
+// run runs requests, of which places count in keys, and holds the server to Step.
+func (m *machine) run(t *rapid.T, places []int, requests []request) {
+	keys := make([]string, len(places))
+	for i, place := range places {
+		keys[i] = m.keys[place]
+	}
+	before := m.states
+	m.states = append([]stored(nil), before...)
+	reply := decide(t, m.store, m.limit.program, keys, m.now, requests...)
+	if now := m.limit.program.Now(reply); now != m.now {
+		differ(t, now, m.now, "the time that the reply names")
+	}
+	for i, r := range requests {
+		key := places[r.places[0]]
+		state := m.states[key]
+		next, want := m.limit.next(state.text, m.now, r.n)
+		if got := outcome(t, m.limit.program, reply, i, 0); got != want {
+			differ(t, got, want, "request %d of %d, for %d units of key %d under %v: state %v, now %d", i+1, len(requests), r.n, key, m.limit, state, m.now)
+		}
+		if next != state.text {
+			m.states[key] = stored{text: next}
+		}
+		m.last.request, m.last.out = request{r.n, []int{key}}, want
+	}
+	for i, got := range peek(t, m.store, m.keys...) {
+		if want := m.states[i]; got != want {
+			differ(t, got, want, "what is stored under key %d after %d requests under %v at %d: %v; before them: %v", i, len(requests), m.limit, m.now, requests, before[i])
+		}
+	}
+}
+
+func (m *machine) wait(t *rapid.T) {
+	m.now = min(dusk, m.now+drawWait(t, m.limit, m.last.out.RetryAfter, m.last.out.ResetAfter))
+}
+
+// justRetry tries again what was denied, 1 µs too early and then in time.
+func (m *machine) justRetry(t *rapid.T) {
+	r, wait := m.last.request, m.last.out.RetryAfter
+	if wait <= 0 || m.now+wait > dusk {
+		t.Skip("nothing was denied")
+	}
+	again := []request{{r.n, []int{0}}}
+	m.now += wait - 1
+	m.run(t, r.places, again)
+	m.now++
+	m.run(t, r.places, again)
+}
+
+func (m *machine) stepBack(t *rapid.T) { m.now = max(dawn, m.now-drawStepBack(t, m.limit)) }
+
+// garbage puts under a key what no limit has written.
+func (m *machine) garbage(t *rapid.T) {
+	key := rapid.IntRange(0, len(m.keys)-1).Draw(t, "key")
+	what := stored{other: rapid.IntRange(0, 9).Draw(t, "type") == 9}
+	if !what.other {
+		what.text = drawText(t, m.states[key].text, m.now)
+	}
+	plant(t, m.store, m.keys[key], what)
+	m.states[key] = what
+}
+
+func (m *machine) retune(t *rapid.T) {
+	m.limit = rapid.SampledFrom(m.limits).Draw(t, "limit")
+}
+
+func (m *machine) reset(t *rapid.T) {
+	key := rapid.IntRange(0, len(m.keys)-1).Draw(t, "key")
+	run(t, m.store, dropScript, m.keys[key:key+1])
+	m.states[key] = stored{}
+}

@@ -1,0 +1,173 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+func contextEnded(t testing.TB, h *subject) {
+	s, key := h.Open(t), []string{newKeyspace().key("n")}
+	run(t, s, incr, key)
+	canceled, cancel := context.WithCancel(context.Background())
+	cancel()
+	past, cancel := context.WithDeadline(context.Background(), time.Now().Add(-time.Hour))
+	defer cancel()
+	for _, ctx := range []context.Context{canceled, past} {
+		reply, err := s.Run(ctx, incr, key, nil)
+		if !errors.Is(err, ctx.Err()) {
+			differ(t, err, ctx.Err(), "error of a Run whose context had ended (it returned %v beside it)", reply)
+		}
+	}
+	if got := run(t, s, incr, key); got[0] != 2 {
+		differ(t, got[0], 2, "count, if no run whose context had ended was sent")
+	}
+	// One that ends after Run is of no concern to anybody.
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	_, err := s.Run(ctx, incr, key, nil)
+	cancel()
+	if err != nil {
+		differ(t, err, "no error", "Run whose context ended afterwards")
+	}
+	if got := run(t, s, incr, key); got[0] != 4 {
+		differ(t, got[0], 4, "count, after a context that ended after its Run")
+	}
+}
+
+var busyScript = store.NewScript("busy", "local x = 0 for i = 1, tonumber(ARGV[1]) do x = x + i % 7 end return {x}")
+
+// busy keeps the Redis of key busy for about that long, so that nothing else is
+// answered, and returns once it has begun. The channel is closed at its end.
+func busy(t testing.TB, h *subject, key string, span time.Duration) <-chan struct{} {
+	t.Helper()
+	s := h.Open(t)
+	rounds := int64(50_000)
+	for {
+		start := time.Now()
+		run(t, s, busyScript, []string{key}, rounds)
+		if took := time.Since(start); took > 20*time.Millisecond {
+			rounds = int64(float64(rounds) * float64(span) / float64(took))
+			break
+		}
+		rounds *= 2
+	}
+	done := make(chan struct{})
+	began := time.NewTimer(50 * time.Millisecond)
+	go func() {
+		defer close(done)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if _, err := s.Run(ctx, busyScript, []string{key}, []int64{rounds}); err != nil {
+			t.Errorf("Run of a script that keeps Redis busy: %v", err)
+		}
+	}()
+	select { // long enough to be on its way, short beside span
+	case <-began.C:
+	case <-done:
+	}
+	return done
+}
+
+func contextEnds(t testing.TB, h *subject) {
+	s, key := h.Open(t), newKeyspace().key("n")
+	run(t, s, incr, []string{key})
+	done := busy(t, h, key, 700*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			reply, err := s.Run(ctx, incr, []string{key}, nil)
+			switch {
+			case err == nil && len(reply) == 1:
+			case err == nil:
+				t.Errorf("Run returned %v and no error: neither an answer nor the end of its context", reply)
+			case !errors.Is(err, context.DeadlineExceeded):
+				t.Errorf("error of a Run whose deadline passed while it waited\n  got:  %v\n  want: an error that wraps %v", err, context.DeadlineExceeded)
+			}
+		})
+	}
+	wg.Wait()
+	<-done
+	eventually(t, "Run after others whose contexts ended", func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_, err := s.Run(ctx, incr, []string{key}, nil)
+		return err
+	})
+	if got := run(t, s, count, []string{key}); got[0] > 12 {
+		differ(t, got[0], "at most 12", "count of executions, after 12 runs")
+	}
+}
+
+func prompt(t testing.TB, h *subject) {
+	s, key := h.Open(t), newKeyspace().key("n")
+	if p, ok := s.(store.Prompt); !ok || !p.Prompt() {
+		t.Skip("the Store makes no promise to be prompt: implement store.Prompt if it is")
+	}
+	run(t, s, incr, []string{key})
+	// What is told apart is before and after, not how long it took.
+	done := busy(t, h, key, 1500*time.Millisecond)
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+			defer cancel()
+			_, err := s.Run(ctx, incr, []string{key}, nil)
+			select {
+			case <-done:
+				t.Errorf("Run with a deadline in 100 ms on a Redis that is busy for 1.5 s\n  got:  %v, when Redis was free again\n  want: %v, before that",
+					err, context.DeadlineExceeded)
+			default:
+			}
+		})
+	}
+	wg.Wait()
+	<-done
+}
+
+func neighbours(t testing.TB, h *subject) {
+	s, space := h.Open(t), newKeyspace()
+	add := store.NewScript("add", "local n = redis.call('INCRBY', KEYS[1], ARGV[1]) redis.call('PEXPIRE', KEYS[1], 600000) return {n, ARGV[2] + 0}")
+	const goroutines, runs = 12, 60
+	run(t, s, add, space.keys(1), 0, 0)
+	var wg sync.WaitGroup
+	for g := range goroutines {
+		wg.Go(func() {
+			keys := []string{space.keys(goroutines)[g]}
+			impatient := g%3 == 0
+			var answered int64
+			for i := range int64(runs) {
+				span := patience
+				if impatient {
+					span = time.Duration(i*37%400) * time.Microsecond
+				}
+				ctx, cancel := context.WithTimeout(context.Background(), span)
+				reply, err := s.Run(ctx, add, keys, []int64{1, int64(g)*1000 + i})
+				cancel()
+				switch {
+				case err == nil && len(reply) == 2 && reply[1] == int64(g)*1000+i:
+					answered++
+				case err == nil:
+					t.Errorf("a reply among neighbours that give up\n  got:  %v\n  want: [… %d]", reply, int64(g)*1000+i)
+				case !impatient:
+					t.Errorf("a run with time enough, among neighbours that give up\n  got:  %v\n  want: no error", err)
+				case !errors.Is(err, context.DeadlineExceeded):
+					t.Errorf("a run that gave up\n  got:  %v\n  want: an error that wraps %v", err, context.DeadlineExceeded)
+				}
+			}
+			if total := run(t, s, count, keys); total[0] < answered || total[0] > runs || !impatient && total[0] != runs {
+				t.Errorf("executions of %d runs of one goroutine\n  got:  %d\n  want: at least the %d that were answered, each once", runs, total[0], answered)
+			}
+		})
+	}
+	wg.Wait()
+	if got := run(t, s, store.NewScript("fine", "return {1, 2}"), space.keys(1)); !slices.Equal(got, []int64{1, 2}) {
+		differ(t, got, "[1 2]", "reply after neighbours that gave up")
+	}
+}

@@ -1,0 +1,83 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// badReplies are scripts whose replies are no flat arrays of integers.
+var badReplies = []struct{ name, source string }{
+	{"nil", "return false"},
+	{"nothing", "local nothing = 1"},
+	{"integer", "return 1"},
+	{"status", "return redis.status_reply('OK')"},
+	{"string", "return 'text'"},
+	{"string of digits", "return '1'"},
+	{"empty string", "return ''"},
+	{"nested array", "return {{1}}"},
+	{"nested empty array", "return {1, {}}"},
+	{"deeper array", "return {1, {2, {3}}}"},
+	{"array with nil", "return {1, false, 3}"},
+	{"array with string", "return {1, 'text'}"},
+	{"array with string of digits", "return {1, '2'}"},
+	{"array with float as text", "return {1, '2.5'}"},
+	{"array with status", "return {1, redis.status_reply('2')}"},
+	{"array of nil", "return {false}"},
+}
+
+func badReply(t testing.TB, h *subject) {
+	s, keys := h.Open(t), []string{newKeyspace().key("k")}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	good := store.NewScript("good", "return {4, 5, 6}")
+	for _, bad := range badReplies {
+		reply, err := s.Run(ctx, unseen(bad.source), keys, nil)
+		if !errors.Is(err, store.ErrReply) {
+			differ(t, err, store.ErrReply, "error for the reply %q, of script %q (Run returned %v beside it)", bad.name, bad.source, reply)
+		}
+		if got := run(t, s, good, keys); !slices.Equal(got, []int64{4, 5, 6}) {
+			differ(t, got, "[4 5 6]", "reply of the run after one whose reply was %q", bad.name)
+		}
+	}
+}
+
+func serverError(t testing.TB, h *subject) {
+	s, keys := h.Open(t), []string{newKeyspace().key("k")}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for message, prefix := range map[string]string{
+		"MYCODE says a script": "MYCODE",
+		"OOM command not allowed when used memory > 'maxmemory'.": "OOM",
+		"NOPERM this user has no permissions":                     "NOPERM",
+		"READONLY You can't write against a read only replica.":   "READONLY",
+	} {
+		reply, err := s.Run(ctx, unseen("return redis.error_reply(\""+message+"\")"), keys, nil)
+		server := (*store.ServerError)(nil)
+		if !errors.As(err, &server) {
+			differ(t, err, "an error that wraps a *store.ServerError", "error for the reply %q (Run returned %v beside it)", "-"+message, reply)
+		}
+		if server.Prefix() != prefix {
+			differ(t, server.Prefix(), prefix, "Prefix() of the error for the reply %q", "-"+message)
+		}
+		if server.Message != message {
+			differ(t, server.Message, message, "Message of the error for the reply %q", "-"+message)
+		}
+		if errors.Is(err, store.ErrReply) {
+			differ(t, "it does", "that it does not", "whether the error for the reply %q wraps ErrReply", "-"+message)
+		}
+	}
+	for _, source := range []string{"return nosuchvariable", "this is not Lua", "error('raised')", "return redis.call('NOSUCHCOMMAND')"} {
+		reply, err := s.Run(ctx, unseen(source), keys, nil)
+		server := (*store.ServerError)(nil)
+		if !errors.As(err, &server) {
+			differ(t, err, "an error that wraps a *store.ServerError", "error of script %q (Run returned %v beside it)", source, reply)
+		}
+	}
+	if got := run(t, s, store.NewScript("fine", "return {1}"), keys); !slices.Equal(got, []int64{1}) {
+		differ(t, got, "[1]", "reply of the run after those that failed")
+	}
+}

@@ -1,0 +1,87 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"sync"
+
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// wire is a network that can lose the reply to a script.
+type wire struct {
+	mu     sync.Mutex
+	script *store.Script // whose next reply is lost; nil for none
+	keep   int           // how many bytes of that reply arrive
+	cuts   int
+}
+
+func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &wireConn{Conn: conn, wire: w}, nil
+}
+
+// cut has the wire lose the reply to the next command that names script, but for
+// keep bytes of it, and with it the connection.
+func (w *wire) cut(script *store.Script, keep int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.script, w.keep, w.cuts = script, keep, 0
+}
+
+func (w *wire) wasCut() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.cuts > 0
+}
+
+// sends tells whether p has the command whose reply shall be lost, and how much
+// of it shall arrive.
+func (w *wire) sends(p []byte) (bool, int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.script == nil || !bytes.Contains(p, []byte(w.script.SHA1())) && !bytes.Contains(p, []byte(w.script.Source())) {
+		return false, 0
+	}
+	w.script = nil
+	w.cuts++
+	return true, w.keep
+}
+
+type wireConn struct {
+	net.Conn
+	wire *wire
+
+	mu     sync.Mutex
+	doomed bool
+	keep   int
+}
+
+func (c *wireConn) Write(p []byte) (int, error) {
+	if doomed, keep := c.wire.sends(p); doomed {
+		c.mu.Lock()
+		c.doomed, c.keep = true, keep
+		c.mu.Unlock()
+	}
+	return c.Conn.Write(p)
+}
+
+// Read waits for the reply that it loses: the script has been run by then.
+func (c *wireConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.doomed || err != nil {
+		return n, err
+	}
+	_ = c.Conn.Close()
+	if c.keep == 0 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	return min(n, c.keep), nil // the next Read fails: it is closed
+}
