@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	client "github.com/redis/rueidis"
 
@@ -121,14 +122,10 @@ func run(ctx context.Context, c client.Client, script *store.Script, keys []stri
 	return decode(&message)
 }
 
-// maxTries is how often a command is sent at most that another caller's context
-// kept from being sent.
-const maxTries = 5
-
 // send sends a command and returns the reply, or its error as [store.Store] has it.
 func send(ctx context.Context, c client.Client, verb, script string, keys, numbers []string) (client.RedisMessage, error) {
 	message, err := c.Do(ctx, command(c.B(), verb, script, keys, numbers)).ToMessage()
-	for try := 1; try < maxTries && notSent(ctx, err); try++ {
+	for start := time.Now(); notSent(ctx, start, err); {
 		message, err = c.Do(ctx, command(c.B(), verb, script, keys, numbers)).ToMessage()
 	}
 	if err == nil {
@@ -143,15 +140,19 @@ func send(ctx context.Context, c client.Client, verb, script string, keys, numbe
 	return message, failure(ctx, err)
 }
 
-// notSent reports whether err is that of another caller, with whom this one
-// waited for a connection, and whose context ended while it was made. Then the
-// command was not written, and may be sent again.
+// othersTime is for how long a run puts up with others whose contexts end. It is
+// less than the time in which a client gives up to connect by itself.
+const othersTime = time.Second
+
+// notSent reports whether err, of a run that began at start, is that of another
+// caller, with whom this one waited for a connection, and whose context ended
+// while it was made. Then the command was not written, and may be sent again.
 //
 // The client makes a context's error of its own accord only for the caller whose
 // context it is, and for those who wait for the same connection: they get it
 // before the first byte of theirs is written.
-func notSent(ctx context.Context, err error) bool {
-	if err == nil || driver.Ended(ctx, err) != nil {
+func notSent(ctx context.Context, start time.Time, err error) bool {
+	if err == nil || driver.Ended(ctx, err) != nil || time.Since(start) > othersTime {
 		return false
 	}
 	if err == context.DeadlineExceeded || err == context.Canceled { //nolint:errorlint // not one that wraps it
