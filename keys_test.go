@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/slidingwindow"
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 )
@@ -91,17 +93,35 @@ func TestKeyFormat(t *testing.T) {
 	require.Equal(t, "{n}:token_bucket:"+hex.EncodeToString(mac.Sum(nil)), ratelimit.KeyOf(l, "user:1"))
 }
 
-// FuzzKeys: no two identities share a key, and a key shows nothing of one.
+// FuzzKeys: no two namespaces, algorithms and identities share a key, and a key
+// shows nothing of the identity.
 func FuzzKeys(f *testing.F) {
-	l, err := ratelimit.New(noStore{}, tokenbucket.Limit{Rate: 1, Period: time.Second})
-	require.NoError(f, err)
-	f.Add("a", "b")
-	f.Add("", "\x00")
-	f.Add("}x", "{}x")
-	f.Add("\xff", "\ufffd")
-	f.Fuzz(func(t *testing.T, a, b string) {
-		require.Equal(t, a == b, ratelimit.KeyOf(l, a) == ratelimit.KeyOf(l, b))
-		require.Regexp(t, `^ratelimit:token_bucket:[0-9a-f]{64}$`, ratelimit.KeyOf(l, a))
+	f.Add("a", "b", "n", "n")
+	f.Add("", "\x00", "n", "m")
+	f.Add("}x", "{}x", "{n}", "n")
+	f.Add("\xff", "\ufffd", "n:token_bucket", "n")
+	f.Add("a", "a", "n:sliding_window:", "n")
+	algorithms := []algorithm.Algorithm{tokenbucket.Limit{Rate: 1, Period: time.Second}, slidingwindow.Limit{Rate: 1, Period: time.Second}}
+	f.Fuzz(func(t *testing.T, a, b, nsA, nsB string) {
+		type place struct{ namespace, identity, algorithm string }
+		keys := map[string]place{}
+		for _, namespace := range []string{nsA, nsB} {
+			for i, algorithm := range algorithms {
+				l, err := ratelimit.New(noStore{}, algorithm, ratelimit.WithNamespace(namespace))
+				if err != nil {
+					continue // no namespace
+				}
+				for _, identity := range []string{a, b} {
+					key, of := ratelimit.KeyOf(l, identity), place{namespace, identity, fmt.Sprint(i)}
+					require.Regexp(t, `:(token_bucket|sliding_window):[0-9a-f]{64}$`, key)
+					require.True(t, strings.HasPrefix(key, namespace+":"))
+					if other, ok := keys[key]; ok {
+						require.Equal(t, other, of, "both have the key %q", key)
+					}
+					keys[key] = of
+				}
+			}
+		}
 	})
 }
 

@@ -12,54 +12,6 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
 )
 
-// grant is what was admitted at an instant.
-type grant struct{ at, n int64 }
-
-// TestBound lets greedy callers with all sorts of habits loose on each limit,
-// and counts what is admitted in every interval.
-func TestBound(t *testing.T) {
-	for _, limit := range []algorithm.Algorithm{
-		tokenbucket.Limit{Rate: 7, Period: time.Millisecond}, tokenbucket.Limit{Rate: 7, Period: time.Millisecond, Burst: 2},
-		tokenbucket.Limit{Rate: 3, Period: 100 * time.Microsecond, Burst: 20},
-		slidingwindow.Limit{Rate: 7, Period: time.Millisecond}, slidingwindow.Limit{Rate: 100, Period: time.Millisecond},
-		slidingwindow.Log{Rate: 7, Period: time.Millisecond}, slidingwindow.Log{Rate: 50, Period: 300 * time.Microsecond},
-	} {
-		plan := compile(t, limit)
-		rnd := rand.New(rand.NewPCG(5, 6))
-		for range 20 {
-			var grants []grant
-			state, now := "", int64(1_700_000_000_000_000)+rnd.Int64N(1e6)
-			pause := 1 + rnd.Int64N(2000)
-			for range 300 {
-				n := []int64{1, 1, plan.Limit, 1 + rnd.Int64N(plan.Limit)}[rnd.IntN(4)]
-				next, out := plan.Step(state, now, n)
-				if out.Allowed() {
-					grants = append(grants, grant{now, n})
-				}
-				state = next
-				switch rnd.IntN(4) {
-				case 0:
-					now += max(out.RetryAfter, 0)
-				case 1:
-					now += rnd.Int64N(pause)
-				case 2:
-					now++
-				}
-			}
-			for i, from := range grants {
-				var total int64
-				for _, to := range grants[i:] {
-					total += to.n
-					d := time.Duration(to.at-from.at) * time.Microsecond
-					if total > plan.Bound(d) {
-						t.Fatalf("%#v admitted %d in %v: more than %d", limit, total, d, plan.Bound(d))
-					}
-				}
-			}
-		}
-	}
-}
-
 // TestBoundIsReached: the bounds that the docs print are not larger than they
 // need to be.
 func TestBoundIsReached(t *testing.T) {
@@ -111,29 +63,6 @@ func TestNoDrift(t *testing.T) {
 			now += out.RetryAfter
 		}
 		require.Equal(t, 4+rate*seconds, total, "rate %d", rate)
-	}
-}
-
-// TestClockStepsBack: whatever the step, nothing comes back by it.
-func TestClockStepsBack(t *testing.T) {
-	for _, limit := range []algorithm.Algorithm{
-		tokenbucket.Limit{Rate: 10, Period: time.Second},
-		slidingwindow.Limit{Rate: 10, Period: time.Second},
-		slidingwindow.Log{Rate: 10, Period: time.Second},
-	} {
-		plan := compile(t, limit)
-		rnd := rand.New(rand.NewPCG(7, 8))
-		for range 2000 {
-			state, now := "", int64(1_700_000_000_000_000)
-			for range rnd.IntN(20) {
-				state, _ = plan.Step(state, now, 1+rnd.Int64N(3))
-				now += rnd.Int64N(300_000)
-			}
-			_, before := plan.Step(state, now, 0)
-			back := now - rnd.Int64N([]int64{10, 1e5, 1e6, 1e9}[rnd.IntN(4)])
-			_, after := plan.Step(state, back, 0)
-			require.LessOrEqual(t, after.Remaining, before.Remaining, "%#v: state %q, from %d back to %d", limit, state, now, back)
-		}
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 )
 
 // FuzzState feeds any text as a state to the Lua and to Step. They must agree;
-// what takes nothing must leave the text as it is or mend it; and no text may
-// lock an identity out for longer than two refills.
+// what takes nothing must leave the text as it is or mend it; no text may lock an
+// identity out for longer than two refills, or touch a neighbour in the same run.
 func FuzzState(f *testing.F) {
 	const now = int64(1_782_907_200_123_456)
 	for _, text := range []string{
@@ -66,6 +66,20 @@ func FuzzState(f *testing.F) {
 		after, _ := server.Get("state")
 		require.Equal(t, next, after)
 
+		// Beside it in one run, a fresh neighbour gets what it would get alone.
+		if text != "" {
+			require.NoError(t, server.Set("state", text))
+		}
+		server.Del("neighbour")
+		args = program.AppendDecision(program.AppendDecision(program.AppendParams(nil), n, 0), 1, 1)
+		reply, err = s.Run(context.Background(), virtualclock.Script(program.Script()), []string{"state", "neighbour"}, append(args, now))
+		require.NoError(t, err)
+		require.NoError(t, program.CheckReply(reply, 2))
+		beside, err := program.Outcome(reply, 1, 0)
+		require.NoError(t, err)
+		_, alone := plan.Step("", now, 1)
+		require.Equal(t, alone, beside)
+
 		refill := 2 * refillTime(plan)
 		require.LessOrEqual(t, got.RetryAfter, refill)
 		require.LessOrEqual(t, got.ResetAfter, refill)
@@ -74,4 +88,11 @@ func FuzzState(f *testing.F) {
 			require.True(t, later.Allowed(), "all is free after ResetAfter")
 		}
 	})
+}
+
+// refillTime is the ResetAfter of a fresh identity that took all, at worst.
+func refillTime(plan *algorithm.Plan) int64 {
+	const windowStart = 0
+	_, out := plan.Step("", windowStart, plan.Limit)
+	return out.ResetAfter
 }

@@ -130,9 +130,15 @@ for _, key in ipairs(KEYS) do
 end
 return r`)
 	plantScript = store.NewScript("plant", `
-local bytes = {}
-for i, b in ipairs(ARGV) do bytes[i] = string.char(tonumber(b)) end
-redis.call('SET', KEYS[1], table.concat(bytes), 'PX', 3600000)
+local parts, part = {}, {}
+for i, b in ipairs(ARGV) do
+	part[#part + 1] = string.char(tonumber(b))
+	if #part == 100 or i == #ARGV then
+		parts[#parts + 1] = table.concat(part)
+		part = {}
+	end
+end
+redis.call('SET', KEYS[1], table.concat(parts), 'PX', 3600000)
 return {0}`)
 	listScript = store.NewScript("list", `
 redis.call('DEL', KEYS[1])

@@ -32,7 +32,7 @@ func isolated(t testing.TB, s *subject) {
 						differ(t, err, "no error", "request %d under %v with redis, KEYS, ARGV, os and math.random hidden from its Lua", i, l)
 					}
 				}
-				now += l.refill() / 2
+				now = min(dusk, now+l.refill()/2)
 			}
 		}
 	}

@@ -8,16 +8,19 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 )
 
-// perLimit is how many keys a limit has in the test of joint decisions.
-const perLimit = 2
+// A joint decision is tested with up to maxLimits limits of perLimit keys each.
+const (
+	maxLimits = 4
+	perLimit  = 2
+)
 
 // joint drives programs of several limits and their specification in lock step.
 func joint(t testing.TB, s *subject) {
-	st, all := s.Open(t), newKeyspace().keys(3*perLimit)
+	st, all := s.Open(t), newKeyspace().keys(maxLimits*perLimit)
 	rapid.Check(t, func(t *rapid.T) {
 		var limits []limit
 		var plans []*algorithm.Plan
-		for range rapid.IntRange(2, 3).Draw(t, "limits") {
+		for range rapid.IntRange(2, maxLimits).Draw(t, "limits") {
 			l := rapid.SampledFrom(s.limits).Draw(t, "limit")
 			limits, plans = append(limits, l), append(plans, l.Plan)
 		}

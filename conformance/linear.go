@@ -56,8 +56,10 @@ func linearizability(t testing.TB, s *subject) {
 		for _, of := range each {
 			calls = append(calls, of...)
 		}
+		start := time.Now()
 		if err := linearizable.Check(l.Plan, calls); err != nil {
 			t.Fatalf("history of %d callers under %v: %v", callers, l, err)
 		}
+		t.Logf("%v: a history of %d calls by %d callers, checked in %v", l, len(calls), callers, time.Since(start).Round(time.Millisecond))
 	}
 }

@@ -1,4 +1,6 @@
-// Package drivertest has the tests that both drivers of this module must pass.
+// Package drivertest has the tests that both drivers of this module must pass
+// beside the conformance suite: how they connect, and what they make of servers
+// that fail or lie.
 package drivertest
 
 import (
@@ -38,9 +40,6 @@ func Run(t *testing.T, d Driver) {
 		name string
 		run  func(*testing.T, Driver)
 	}{
-		{"RoundTrip", roundTrip},
-		{"Concurrency", concurrency},
-		{"NoScript", noScript},
 		{"BadReply", badReply},
 		{"ServerError", serverError},
 		{"Context", contexts},
@@ -61,22 +60,7 @@ func Run(t *testing.T, d Driver) {
 	}
 }
 
-// scripts.
-var (
-	echo = store.NewScript("echo", `
-local reply = {#KEYS, #ARGV}
-for _, key in ipairs(KEYS) do
-	reply[#reply + 1] = #key
-	redis.call('SET', key, key)
-	reply[#reply + 1] = redis.call('GET', key) == key and 1 or 0
-end
-for _, arg in ipairs(ARGV) do
-	reply[#reply + 1] = #arg
-	reply[#reply + 1] = tonumber(arg)
-end
-return reply`)
-	incr = store.NewScript("incr", `return {redis.call('INCR', KEYS[1])}`)
-)
+var incr = store.NewScript("incr", `return {redis.call('INCR', KEYS[1])}`)
 
 // open1 opens a store with no options, closed with the test.
 func open1(t testing.TB, d Driver, url string, o ...func(*driver.Options)) Opened {

@@ -2,117 +2,15 @@ package drivertest
 
 import (
 	"context"
-	"errors"
 	"math"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/require"
 
-	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
-
-// address returns that of a real server, or of miniredis where none is installed.
-func address(t testing.TB) string {
-	if redistest.Available() {
-		return redistest.Start(t).Addr()
-	}
-	return miniredis.RunT(t).Addr()
-}
-
-// nastyKeys are keys that a careless client mangles.
-var nastyKeys = []string{
-	"", "plain", "{", "}", "{}", "{}x", "}x{", "{a}", "a{b}c{d}", " ", "\r\n", "\x00", "a\x00b", "\xff\xfe",
-	"$3\r\nabc\r\n", "日本語", strings.Repeat("long", 10_000),
-}
-
-// roundTrip: keys and args arrive as they are, and all integers of the reply.
-func roundTrip(t *testing.T, d Driver) {
-	servers := map[string]string{"Miniredis": miniredis.RunT(t).Addr()}
-	if redistest.Available() {
-		servers["Redis"] = redistest.Start(t).Addr()
-	}
-	for name, addr := range servers {
-		t.Run(name, func(t *testing.T) {
-			each(t, d, addr, func(t *testing.T, s store.Store) {
-				require.Equal(t, []int64{0, 0}, run(t, s, echo, nil))
-				for _, key := range nastyKeys {
-					require.Equal(t, []int64{1, 0, int64(len(key)), 1}, run(t, s, echo, []string{key}))
-				}
-				// Redis's numbers are doubles, so integers to 2^53.
-				args := []int64{0, 1, -1, 9, 10, 99, 100, 255, 256, -256, math.MaxInt32, 1 << 53, -1 << 53}
-				want := []int64{0, int64(len(args))}
-				for _, arg := range args {
-					want = append(want, int64(len(strconv.FormatInt(arg, 10))), arg)
-				}
-				require.Equal(t, want, run(t, s, echo, nil, args...))
-
-				keys, many := make([]string, 300), make([]int64, 700)
-				for i := range keys {
-					keys[i] = "k" + strconv.Itoa(1000+i)
-				}
-				for i := range many {
-					many[i] = int64(1_700_000_000_123_456 + i)
-				}
-				before := append([]int64(nil), many...)
-				got := run(t, s, echo, keys, many...)
-				require.Len(t, got, 2+2*len(keys)+2*len(many))
-				require.Equal(t, many[699], got[len(got)-1])
-				require.Equal(t, before, many)
-
-				// The extremes of an int64, which no double holds.
-				extremes := store.NewScript("extremes", `return {#ARGV[1], #ARGV[2]}`)
-				require.Equal(t, []int64{19, 20}, run(t, s, extremes, nil, math.MaxInt64, math.MinInt64))
-				require.Empty(t, run(t, s, store.NewScript("empty", `return {}`), nil))
-			})
-		})
-	}
-}
-
-// concurrency: no run is lost or counted twice, and each gets its own reply.
-func concurrency(t *testing.T, d Driver) {
-	each(t, d, address(t), func(t *testing.T, s store.Store) {
-		const goroutines, runs = 32, 20
-		seen := make(chan int64, goroutines*runs)
-		var wg sync.WaitGroup
-		for range goroutines {
-			wg.Go(func() {
-				for range runs {
-					ints, err := s.Run(context.Background(), incr, []string{"concurrency" + t.Name()}, nil)
-					if err != nil || len(ints) != 1 {
-						t.Errorf("%v, %v", ints, err)
-						return
-					}
-					seen <- ints[0]
-				}
-			})
-		}
-		wg.Wait()
-		close(seen)
-		distinct := make(map[int64]bool)
-		for n := range seen {
-			distinct[n] = true
-		}
-		require.Len(t, distinct, goroutines*runs)
-		require.True(t, distinct[goroutines*runs])
-	})
-}
-
-// noScript: a server that has forgotten its scripts is given them again.
-func noScript(t *testing.T, d Driver) {
-	server := redistest.Start(t)
-	each(t, d, server.Addr(), func(t *testing.T, s store.Store) {
-		for want := int64(1); want <= 3; want++ {
-			require.Equal(t, []int64{want}, run(t, s, incr, []string{t.Name()}))
-			server.MustDo(t, "SCRIPT", "FLUSH")
-		}
-	})
-}
 
 // badReply: of all that a server may reply, only a flat array of integers passes.
 func badReply(t *testing.T, d Driver) {
@@ -234,22 +132,5 @@ func serverError(t *testing.T, d Driver) {
 			_, err := s.Run(context.Background(), incr, []string{"k"}, nil)
 			return err
 		})
-	})
-	if !redistest.Available() {
-		return
-	}
-	each(t, d, redistest.Start(t).Addr(), func(t *testing.T, s store.Store) {
-		for source, prefix := range map[string]string{
-			`return redis.error_reply('MYCODE mine')`:                               "MYCODE",
-			`redis.call('RPUSH', KEYS[1], 'x'); return redis.call('INCR', KEYS[1])`: "WRONGTYPE",
-			`redis.call('NOSUCHCOMMAND')`:                                           "ERR",
-			`return nosuchvariable`:                                                 "ERR",
-			`this is not Lua`:                                                       "ERR",
-		} {
-			_, err := s.Run(context.Background(), store.NewScript("x", source), []string{"k" + t.Name()}, nil)
-			server := (*store.ServerError)(nil)
-			require.True(t, errors.As(err, &server), "%s: %v", source, err)
-			require.Equal(t, prefix, server.Prefix(), server.Message)
-		}
 	})
 }
