@@ -91,15 +91,17 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 	if err := ctx.Err(); err != nil {
 		return nil, driver.Wrap(ctx, name, err)
 	}
+	start := time.Now()
 	c, err := s.get(ctx)
 	if err != nil {
 		return nil, failure(ctx, err)
 	}
-	return run(ctx, c, script, keys, args)
+	return run(ctx, start, c, script, keys, args)
 }
 
-// run runs script on c: EVALSHA, and EVAL where the server does not have it.
-func run(ctx context.Context, c client.Client, script *store.Script, keys []string, args []int64) (reply []int64, err error) {
+// run runs script on c, for a Run that began at start: EVALSHA, and EVAL where the
+// server does not have it.
+func run(ctx context.Context, start time.Time, c client.Client, script *store.Script, keys []string, args []int64) (reply []int64, err error) {
 	// The builder of a cluster client panics where keys have different slots.
 	if c.Mode() == client.ClientModeCluster && !hashslot.Same(keys) {
 		return nil, errCrossSlot
@@ -112,9 +114,9 @@ func run(ctx context.Context, c client.Client, script *store.Script, keys []stri
 		}
 	}()
 	numbers := decimals(args)
-	message, err := send(ctx, c, "EVALSHA", script.SHA1(), keys, numbers)
+	message, err := send(ctx, start, c, "EVALSHA", script.SHA1(), keys, numbers)
 	if err != nil && driver.NoScript(err) {
-		message, err = send(ctx, c, "EVAL", script.Source(), keys, numbers)
+		message, err = send(ctx, start, c, "EVAL", script.Source(), keys, numbers)
 	}
 	if err != nil {
 		return nil, err
@@ -123,9 +125,9 @@ func run(ctx context.Context, c client.Client, script *store.Script, keys []stri
 }
 
 // send sends a command and returns the reply, or its error as [store.Store] has it.
-func send(ctx context.Context, c client.Client, verb, script string, keys, numbers []string) (client.RedisMessage, error) {
+func send(ctx context.Context, start time.Time, c client.Client, verb, script string, keys, numbers []string) (client.RedisMessage, error) {
 	message, err := c.Do(ctx, command(c.B(), verb, script, keys, numbers)).ToMessage()
-	for start := time.Now(); notSent(ctx, start, err); {
+	for notSent(ctx, start, err) {
 		message, err = c.Do(ctx, command(c.B(), verb, script, keys, numbers)).ToMessage()
 	}
 	if err == nil {
