@@ -40,12 +40,8 @@ func Check(plan *algorithm.Plan, calls []Call) error {
 	if err := inOrder(calls); err != nil {
 		return err
 	}
-	history := make([]porcupine.Operation, len(calls))
-	for i, c := range calls {
-		history[i] = porcupine.Operation{ClientId: c.Caller, Input: c, Output: c.Out, Call: c.Now, Return: c.Now}
-	}
 	m := model(plan)
-	result, info := porcupine.CheckOperationsVerbose(m, history, timeout)
+	result, info := porcupine.CheckOperationsVerbose(m, history(calls), timeout)
 	if result == porcupine.Ok {
 		return nil
 	}
@@ -58,6 +54,33 @@ func Check(plan *algorithm.Plan, calls []Call) error {
 		return fmt.Errorf("%s (%d calls; no picture: %w)", what, len(calls), err)
 	}
 	return fmt.Errorf("%s (%d calls); the picture is in %s", what, len(calls), path)
+}
+
+// history makes an interval of each call, so that those of one µs overlap, and no
+// others do. Of those, the ones that change nothing begin first: then the search
+// comes upon them before it changes the state that they saw, and need not go back.
+func history(calls []Call) []porcupine.Operation {
+	calls = slices.SortedStableFunc(slices.Values(calls), func(a, b Call) int {
+		return cmp.Or(cmp.Compare(a.Now, b.Now), cmp.Compare(a.takes(), b.takes()))
+	})
+	operations := make([]porcupine.Operation, len(calls))
+	width := int64(len(calls) + 1)
+	for i, c := range calls {
+		begin := (c.Now - calls[0].Now) * width
+		operations[i] = porcupine.Operation{ClientId: c.Caller, Input: c, Output: c.Out, Call: begin, Return: begin + width - 1}
+		if i > 0 && c.Now == calls[i-1].Now {
+			operations[i].Call = operations[i-1].Call + 1
+		}
+	}
+	return operations
+}
+
+// takes is how many units the call took.
+func (c Call) takes() int64 {
+	if !c.Out.Allowed() {
+		return 0
+	}
+	return c.N
 }
 
 // inOrder holds the server's time to the callers', for each key.
