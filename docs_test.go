@@ -15,7 +15,7 @@ func TestReadme(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	var sources string
-	for _, name := range []string{"example_test.go", "store/store.go"} {
+	for _, name := range []string{"example_test.go", "store/store.go", "conformance/example_test.go"} {
 		source, err := os.ReadFile(name)
 		require.NoError(t, err)
 		sources += flat(string(source))

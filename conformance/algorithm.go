@@ -39,6 +39,9 @@ var jointChecks = []check{
 
 func (l limit) String() string { return fmt.Sprintf("%T%+v", l.from, l.from) }
 
+// GoString is how rapid prints what it has drawn.
+func (l limit) GoString() string { return l.String() }
+
 // refill is the ResetAfter, in µs, of a fresh identity that has taken all at the
 // beginning of a period. It is the measure of what is long for a limit.
 func (l limit) refill() int64 {

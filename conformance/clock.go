@@ -3,6 +3,7 @@ package conformance
 import (
 	"testing"
 
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
@@ -56,30 +57,63 @@ return {t[1] * 1000 + math.floor(t[2] / 1000) + left}`)
 const slackMillis = 200
 
 func expiry(t testing.TB, s *subject) {
-	st, space := s.Open(t), newKeyspace()
+	st, keys := s.Open(t), newKeyspace().keys(2)
 	for _, l := range s.limits {
 		if l.refill() < 1000 {
 			continue // gone before one can look
 		}
-		for i := range 25 {
-			key := []string{space.key(l.String())}
-			run(t, st, dropScript, key)
-			n := 1 + int64(i)*(l.Limit-1)/24
-			reply := decideNow(t, st, l.program, key, []request{{n, []int{0}}, {l.Limit + 1, []int{0}}}[:1+i%2]...)
-			out := outcome(t, l.program, reply, 0, 0)
-			at := run(t, st, expiryScript, key)[0]
-			until := l.program.Now(reply) + out.ResetAfter // in µs
-			switch {
-			case at == -1:
-				differ(t, "never", "a time", "when the state of %d units under %v expires", n, l)
-			case at == 0 && run(t, st, timeScript, key)[0] < until:
-				differ(t, "gone", until, "the state of %d units under %v before its ResetAfter is over", n, l)
-			case at == 0: // a slow machine
-			case (at+1)*1000 < until:
-				differ(t, (at+1)*1000, until, "when the state of %d units under %v expires, in µs: before its ResetAfter is over", n, l)
-			case at > until/1000+slackMillis:
-				differ(t, (at+1)*1000, until, "when the state of %d units under %v expires, in µs: long after its ResetAfter is over", n, l)
+		twice, err := algorithm.Compose(l.Plan, l.Plan)
+		if err != nil {
+			differ(t, err, "no error", "Compose of %v and itself", l)
+		}
+		// The harness writes states in three places: for a request alone, for
+		// several in one run, for several limits.
+		ways := []struct {
+			program *algorithm.Program
+			keys    []string
+			places  [][]int // for each request
+		}{
+			{l.program, keys[:1], [][]int{{0}}},
+			{l.program, keys, [][]int{{0}, {1}, {0}}},
+			{twice, keys, [][]int{{0, 1}}},
+		}
+		for i := range 24 {
+			way := ways[i%len(ways)]
+			run(t, st, dropScript, keys)
+			// Another unit later on makes it live longer.
+			for _, n := range []int64{1 + int64(i)*(l.Limit-1)/23, 1} {
+				var requests []request
+				for _, places := range way.places {
+					requests = append(requests, request{n, places})
+				}
+				reply := decideNow(t, st, way.program, way.keys, requests...)
+				until := make([]int64, len(way.keys)) // in µs
+				for i, r := range requests {
+					for j, place := range r.places {
+						until[place] = way.program.Now(reply) + outcome(t, way.program, reply, i, j).ResetAfter
+					}
+				}
+				for i, key := range way.keys {
+					expires(t, st, l, key, until[i], requests)
+				}
 			}
 		}
+	}
+}
+
+// expires holds the end of a key to that of its state, in µs.
+func expires(t testing.TB, s store.Store, l limit, key string, until int64, after []request) {
+	t.Helper()
+	at := run(t, s, expiryScript, []string{key})[0]
+	switch {
+	case at == -1:
+		differ(t, "never", "a time", "when a state expires, after requests %v under %v", after, l)
+	case at == 0 && run(t, s, timeScript, []string{key})[0] < until:
+		differ(t, "gone", until, "a state before its ResetAfter is over, after requests %v under %v", after, l)
+	case at == 0: // a slow machine
+	case (at+1)*1000 < until:
+		differ(t, (at+1)*1000, until, "when a state expires, in µs, after requests %v under %v: before its ResetAfter is over", after, l)
+	case at > until/1000+slackMillis:
+		differ(t, (at+1)*1000, until, "when a state expires, in µs, after requests %v under %v: long after its ResetAfter is over", after, l)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/distributed-rate-limiter/ratelimit/store"
@@ -43,6 +44,20 @@ func badReply(t testing.TB, h *subject) {
 			differ(t, got, "[4 5 6]", "reply of the run after one whose reply was %q", bad.name)
 		}
 	}
+	onceEach(ctx, t, s, "a reply that is no array of integers", "return 'text'")
+}
+
+// onceEach runs scripts that count their runs and then end as the source says, in
+// something that no Store returns as a reply: that is no reason to run them again.
+func onceEach(ctx context.Context, t testing.TB, s store.Store, what, source string) {
+	t.Helper()
+	script, key := unseen(incr.Source()[:strings.LastIndex(incr.Source(), "return")]+source), []string{newKeyspace().key("n")}
+	for want := int64(1); want <= 3; want++ {
+		_, _ = s.Run(ctx, script, key, nil)
+		if got := run(t, s, count, key); got[0] != want {
+			differ(t, got[0], want, "executions after %d runs of a script that ends in %s", want, what)
+		}
+	}
 }
 
 func serverError(t testing.TB, h *subject) {
@@ -77,6 +92,7 @@ func serverError(t testing.TB, h *subject) {
 			differ(t, err, "an error that wraps a *store.ServerError", "error of script %q (Run returned %v beside it)", source, reply)
 		}
 	}
+	onceEach(ctx, t, s, "an error", "return redis.error_reply('MYCODE says a script')")
 	if got := run(t, s, store.NewScript("fine", "return {1}"), keys); !slices.Equal(got, []int64{1}) {
 		differ(t, got, "[1]", "reply of the run after those that failed")
 	}

@@ -1,0 +1,106 @@
+package conformance
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+const (
+	readsClock = "local now = clock[1] * 1000000 + clock[2]\n"
+	setsTTL    = ", 'PX', math.ceil(reset / 1000) + 1)"
+)
+
+// clockMutants get wrong what the time is, or for how long a state lives. Under a
+// virtual clock they are as good as any.
+var clockMutants = []mutant{
+	{
+		name:   "ClockInMilliseconds",
+		broken: "The server's time is taken in whole milliseconds.",
+		caught: "ServerClock",
+		limits: tokenBuckets,
+		open:   edited(readsClock, "local now = clock[1] * 1000000 + clock[2] - clock[2] % 1000\n"),
+	},
+	{
+		name:   "ClockAhead",
+		broken: "The time is an hour later than the server's.",
+		caught: "ServerClock",
+		limits: tokenBuckets,
+		open:   edited(readsClock, "local now = (clock[1] + 3600) * 1000000 + clock[2]\n"),
+	},
+	{
+		name:   "CallersClock",
+		broken: "The time is that of the caller's clock, which is a second off.",
+		caught: "ServerClock",
+		limits: tokenBuckets,
+		open: always(func(ctx context.Context, c call) ([]int64, error) {
+			source := strings.Replace(c.script.Source(), readsClock, "local now = tonumber(ARGV[#ARGV])\nARGV[#ARGV] = nil\n", 1)
+			if source == c.script.Source() {
+				return c.run(ctx)
+			}
+			c.script = store.NewScript(c.script.Name(), source)
+			c.args = append(append([]int64{}, c.args...), time.Now().Add(-time.Second).UnixMicro())
+			return c.run(ctx)
+		}),
+	},
+	{
+		name:   "DecidesByAnEarlierTime",
+		broken: "A decision is that of an instant ten microseconds before the one that it names.",
+		caught: "ServerClock",
+		limits: tokenBuckets,
+		open:   edited("redis.call('TIME')", "redis.call('TIME')", "pcall(step, a, b, c, now,", "pcall(step, a, b, c, now - 10,"),
+	},
+	{
+		name:   "NeverExpires",
+		broken: "States have no time to live.",
+		caught: "Expiry",
+		limits: tokenBuckets,
+		open:   edited(setsTTL, ")"),
+	},
+	{
+		name:   "SecondKeyNeverExpires",
+		broken: "Of several states that a run writes, the first alone has a time to live.",
+		caught: "Expiry",
+		limits: tokenBuckets,
+		open: edited("redis.call('SET', KEYS[key], texts[key]"+setsTTL,
+			"redis.call('SET', KEYS[key], texts[key]"+setsTTL+" if key > 1 then redis.call('PERSIST', KEYS[key]) end"),
+	},
+	{
+		name:   "JointlyNeverExpires",
+		broken: "States under several limits have no time to live.",
+		caught: "Expiry",
+		limits: tokenBuckets,
+		open:   edited("local width = #limits", "local width = #limits", setsTTL, ")"),
+	},
+	{
+		name:   "TTLInSeconds",
+		broken: "The time to live is cut to whole seconds.",
+		caught: "Expiry",
+		limits: tokenBuckets,
+		open:   edited(setsTTL, ", 'EX', math.max(1, math.floor(reset / 1000000)))"),
+	},
+	{
+		name:   "TTLTooShort",
+		broken: "The time to live is 50 ms too short.",
+		caught: "Expiry",
+		limits: tokenBuckets,
+		open:   edited(setsTTL, ", 'PX', math.max(1, math.ceil(reset / 1000) - 50))"),
+	},
+	{
+		name:   "TTLTooLong",
+		broken: "The time to live has microseconds for milliseconds.",
+		caught: "Expiry",
+		limits: tokenBuckets,
+		open:   edited(setsTTL, ", 'PX', reset)"),
+	},
+	{
+		name:   "TTLOfTheFirstUnit",
+		broken: "The time to live is that of the first unit: later ones do not prolong it.",
+		caught: "Expiry",
+		limits: tokenBuckets,
+		open: edited("redis.call('SET', key, write(a2, b2, c2)"+setsTTL,
+			"local left = redis.call('PTTL', key)\n      redis.call('SET', key, write(a2, b2, c2), 'PX', left > 0 and left or math.ceil(reset / 1000) + 1)"),
+	},
+}

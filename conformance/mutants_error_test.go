@@ -1,0 +1,78 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// errorMutants get wrong what the server's errors become.
+var errorMutants = []mutant{
+	{
+		name:   "LosesErrorType",
+		broken: "An error of the server's is returned as mere text.",
+		caught: "ServerError",
+		open:   withServerError(func(e *store.ServerError) ([]int64, error) { return nil, errors.New(e.Error()) }),
+	},
+	{
+		name:   "LosesErrorPrefix",
+		broken: "An error of the server's lacks its first word.",
+		caught: "ServerError",
+		open: withServerError(func(e *store.ServerError) ([]int64, error) {
+			_, rest, _ := strings.Cut(e.Message, " ")
+			return nil, &store.ServerError{Message: rest}
+		}),
+	},
+	{
+		name:   "NamesItselfInErrors",
+		broken: "An error of the server's begins with the name of the Store.",
+		caught: "ServerError",
+		open: withServerError(func(e *store.ServerError) ([]int64, error) {
+			return nil, &store.ServerError{Message: "mystore: " + e.Message}
+		}),
+	},
+	{
+		name:   "AddsToErrors",
+		broken: "An error of the server's ends with a remark.",
+		caught: "ServerError",
+		open: withServerError(func(e *store.ServerError) ([]int64, error) {
+			return nil, &store.ServerError{Message: e.Message + " (giving up)"}
+		}),
+	},
+	{
+		name:   "SwallowsServerErrors",
+		broken: "An error of the server's is logged; Run returns none.",
+		caught: "ServerError",
+		open:   withServerError(func(*store.ServerError) ([]int64, error) { return nil, nil }),
+	},
+	{
+		name:   "BlamesTheReply",
+		broken: "An error of the server's is called a bad reply.",
+		caught: "ServerError",
+		open:   withServerError(func(e *store.ServerError) ([]int64, error) { return nil, store.BadReply(e.Message) }),
+	},
+	{
+		name:   "TakesAnyErrorForNoScript",
+		broken: "EVAL follows EVALSHA after whatever error the server replied with.",
+		caught: "ServerError",
+		open: always(func(ctx context.Context, c call) ([]int64, error) {
+			reply, err := c.run(ctx)
+			if isServer(err) {
+				return c.run(ctx)
+			}
+			return reply, err
+		}),
+	},
+}
+
+// withServerError is a Store that changes errors of the server's.
+func withServerError(change func(*store.ServerError) ([]int64, error)) func(parts) store.Store {
+	return withError(func(_ context.Context, err error) ([]int64, error) {
+		if server := (*store.ServerError)(nil); errors.As(err, &server) {
+			return change(server)
+		}
+		return nil, err
+	})
+}

@@ -1,0 +1,229 @@
+package conformance
+
+import (
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+)
+
+// lawMutants break a law, most of them in Lua and in Go alike.
+var lawMutants = []mutant{
+	{
+		name:   "DenialCharges",
+		broken: "A denial takes what is left of what was taken from before.",
+		caught: "DenialIsFree",
+		limits: spoil(tokenBuckets, alsoIn(`
+local retry, remaining, reset, a2, b2, c2 = whole(a, b, c, now, n, ...)
+if retry ~= 0 and remaining > 0 and reset > 0 and n > 0 then
+	local _
+	_, _, _, a2, b2, c2 = whole(a, b, c, now, remaining, ...)
+end
+return retry, remaining, reset, a2, b2, c2`,
+			func(_ *algorithm.Plan, whole stepFunc) stepFunc {
+				return func(state string, now, n int64) (string, algorithm.Outcome) {
+					next, out := whole(state, now, n)
+					if !out.Allowed() && n > 0 && out.Remaining > 0 && out.ResetAfter > 0 {
+						next, _ = whole(state, now, out.Remaining)
+					}
+					return next, out
+				}
+			})),
+		twice: true,
+	},
+	{
+		name:   "LookCharges",
+		broken: "A look takes a unit.",
+		caught: "LookIsFree",
+		limits: spoil(tokenBuckets, func(p *algorithm.Plan) {
+			whole := p.Step
+			p.Step = func(state string, now, n int64) (string, algorithm.Outcome) {
+				next, out := whole(state, now, n)
+				if n == 0 {
+					next, _ = whole(state, now, 1)
+				}
+				return next, out
+			}
+		}),
+	},
+	{
+		name:   "LookSaysYes",
+		broken: "A look is always told that it is allowed.",
+		caught: "LookIsFree",
+		limits: spoil(tokenBuckets, numbers("if n == 0 then retry = 0 end",
+			func(_ stepFunc, _ string, _, n int64, out *algorithm.Outcome) {
+				if n == 0 {
+					out.RetryAfter = 0
+				}
+			})),
+		twice: true,
+	},
+	{
+		name:   "RoundsRemainingUp",
+		broken: "A unit counts as remaining from halfway before it has come back.",
+		caught: "RemainingIsTrue",
+		limits: spoil(tokenBuckets, numbers(`
+local full, _, _, all = ..., whole(0, 0, 0, now, ..., ...)
+local wait = whole(a, b, c, now, remaining + 1, ...)
+if remaining < full and wait > 0 and 2 * full * wait < all then remaining = remaining + 1 end`,
+			func(whole stepFunc, next string, now, _ int64, out *algorithm.Outcome) {
+				_, look := whole("", now, 0)
+				full := look.Remaining
+				_, all := whole("", now, full)
+				_, more := whole(next, now, out.Remaining+1)
+				if out.Remaining < full && more.RetryAfter > 0 && 2*full*more.RetryAfter < all.ResetAfter {
+					out.Remaining++
+				}
+			})),
+		twice: true,
+	},
+	{
+		name:   "RetryInMilliseconds",
+		broken: "RetryAfter is cut to whole milliseconds.",
+		caught: "RetryIsTight",
+		limits: spoil(tokenBuckets, numbers("if retry > 0 then retry = math.max(1000, retry - retry % 1000) end",
+			func(_ stepFunc, _ string, _, _ int64, out *algorithm.Outcome) {
+				if out.RetryAfter > 0 {
+					out.RetryAfter = max(1000, out.RetryAfter-out.RetryAfter%1000)
+				}
+			})),
+		twice: true,
+	},
+	{
+		name:   "RetryInSeconds",
+		broken: "RetryAfter is rounded up to whole seconds.",
+		caught: "RetryIsTight",
+		limits: spoil(tokenBuckets, numbers("if retry > 0 then retry = retry + -retry % 1000000 end",
+			func(_ stepFunc, _ string, _, _ int64, out *algorithm.Outcome) {
+				if out.RetryAfter > 0 {
+					out.RetryAfter = (out.RetryAfter + 999_999) / 1e6 * 1e6
+				}
+			})),
+		twice: true,
+	},
+	{
+		name:   "RetryWhenAllIsBack",
+		broken: "RetryAfter is the time until all has come back.",
+		caught: "RetryIsTight",
+		limits: spoil(tokenBuckets, numbers("if retry > 0 then retry = reset end",
+			func(_ stepFunc, _ string, _, _ int64, out *algorithm.Outcome) {
+				if out.RetryAfter > 0 {
+					out.RetryAfter = out.ResetAfter
+				}
+			})),
+		twice: true,
+	},
+	{
+		name:   "ResetInSeconds",
+		broken: "ResetAfter is rounded up to whole seconds.",
+		caught: "ResetIsTight",
+		limits: spoil(tokenBuckets, numbers("reset = reset + -reset % 1000000",
+			func(_ stepFunc, _ string, _, _ int64, out *algorithm.Outcome) {
+				out.ResetAfter = (out.ResetAfter + 999_999) / 1e6 * 1e6
+			})),
+		twice: true,
+	},
+	{
+		name:   "ResetWhenOneIsBack",
+		broken: "ResetAfter is the time until the next unit has come back.",
+		caught: "ResetIsTight",
+		limits: spoil(tokenBuckets, numbers("if reset > 0 then reset = whole(a, b, c, now, remaining + 1, ...) end",
+			func(whole stepFunc, next string, now, _ int64, out *algorithm.Outcome) {
+				if out.ResetAfter > 0 {
+					_, more := whole(next, now, out.Remaining+1)
+					out.ResetAfter = more.RetryAfter
+				}
+			})),
+		twice: true,
+	},
+	{
+		name:   "ClockBackForgets",
+		broken: "A state from later than now is taken for that of a fresh identity.",
+		caught: "ClockBack",
+		limits: spoil(tokenBuckets, fromLater("0, 0, 0", func(_, _, _ string) string { return "" })),
+		twice:  true,
+	},
+	{
+		name:   "ClockBackTwice",
+		broken: "A state from later than now is taken to be of now, so that what has come back since comes back again.",
+		caught: "ClockBack",
+		limits: spoil(tokenBuckets, fromLater("a, now, c", func(owed, now, rest string) string { return owed + now + rest })),
+		twice:  true,
+	},
+	{
+		name:   "BoundTooLow",
+		broken: "The bound is that of half the rate.",
+		caught: "BoundHolds",
+		limits: spoil(tokenBuckets, func(p *algorithm.Plan) {
+			whole := p.Bound
+			p.Bound = func(d time.Duration) int64 { return whole(d / 2) }
+		}),
+		twice: true,
+	},
+	{
+		name:   "PanicsOnGarbage",
+		broken: "A state that is not known makes Step panic.",
+		caught: "AnyState",
+		limits: spoil(tokenBuckets, func(p *algorithm.Plan) {
+			whole := p.Step
+			p.Step = func(state string, now, n int64) (string, algorithm.Outcome) {
+				if _, _, _, ok := readBucket(state); state != "" && !ok {
+					panic("no state: " + strconv.Quote(state))
+				}
+				return whole(state, now, n)
+			}
+		}),
+	},
+	{
+		name:   "GarbageIsDenied",
+		broken: "A state that is not known is denied everything, to be safe.",
+		caught: "AnyState",
+		limits: spoil(tokenBuckets, func(p *algorithm.Plan) {
+			whole := p.Step
+			p.Step = func(state string, now, n int64) (string, algorithm.Outcome) {
+				if _, _, _, ok := readBucket(state); state != "" && !ok {
+					return state, algorithm.Outcome{RetryAfter: 1}
+				}
+				return whole(state, now, n)
+			}
+		}),
+	},
+}
+
+// owedSince is the state of a token bucket: the units owed, the instant, and what
+// that has beyond whole µs.
+var owedSince = regexp.MustCompile(`^([0-9]+)([0-9]{16})(\.?[0-9]*)$`)
+
+// readBucket returns the three, and whether the state is one.
+func readBucket(state string) (owed, since, rest string, ok bool) {
+	part := owedSince.FindStringSubmatch(state)
+	if part == nil || len(part[1]) > 16 || len(part[3]) > 17 {
+		return "", "", "", false
+	}
+	return part[1], part[2], part[3], true
+}
+
+// fromLater takes a token bucket's state from later than now for another one, of
+// which the Lua says what a, b and c are.
+func fromLater(lua string, other func(owed, now, rest string) string) func(*algorithm.Plan) {
+	return alsoIn(`
+if b <= now then return whole(a, b, c, now, n, ...) end
+local retry, remaining, reset, a2, b2, c2 = whole(`+lua+`, now, n, ...)
+if retry ~= 0 then a2, b2, c2 = a, b, c end
+return retry, remaining, reset, a2, b2, c2`,
+		func(_ *algorithm.Plan, whole stepFunc) stepFunc {
+			return func(state string, now, n int64) (string, algorithm.Outcome) {
+				at := strconv.FormatInt(now, 10)
+				owed, since, rest, ok := readBucket(state)
+				if !ok || since <= at {
+					return whole(state, now, n)
+				}
+				next, out := whole(other(owed, at, rest), now, n)
+				if !out.Allowed() || n == 0 {
+					next = state
+				}
+				return next, out
+			}
+		})
+}

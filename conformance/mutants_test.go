@@ -1,0 +1,147 @@
+package conformance
+
+import (
+	"flag"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
+)
+
+// mutant is a store or an algorithm that is broken on purpose.
+type mutant struct {
+	name   string
+	broken string // what is, in a sentence
+	caught string // the check that is the first to fail, in the suite's order
+
+	// open makes the broken Store; it is nil where the algorithm is what is broken.
+	open func(parts) store.Store
+	// limits are what algorithms are tested with: none where a store is.
+	limits []algorithm.Algorithm
+
+	// twice says that the Lua is broken as Step is, so that Model passes.
+	twice bool
+	// onRedis says why an embedded Redis does not show it; "" where it does.
+	onRedis string
+}
+
+// mutants are all of them, in the order of the suite.
+func mutants() []mutant {
+	return slices.Concat(
+		runMutants, keyMutants, replyMutants, errorMutants, contextMutants, memoryMutants, concurrentMutants,
+		planMutants, lawMutants, ownMutants, isolatedMutants, luaMutants, harnessMutants, clockMutants, decisionMutants, jointMutants,
+	)
+}
+
+// checks returns what m is tried with.
+func (m mutant) checks() []check {
+	if len(m.limits) == 0 {
+		return storeChecks
+	}
+	return slices.Concat(algorithmChecks, jointChecks)
+}
+
+// TestMutants holds the suite to what README.md says of it: that each mutant
+// passes all checks until that which shall catch it, and fails that one.
+func TestMutants(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short draws too few cases to catch every mutant: run without it")
+	}
+	t.Run("Redis", func(t *testing.T) { redistest.Binary(t) }) // says why not, if not
+	setFlag(t, "rapid.nofailfile", "true")
+	setFlag(t, "rapid.shrinktime", "300ms")
+	t.Setenv("TMPDIR", t.TempDir()) // for pictures of histories
+	for _, m := range mutants() {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			m.test(t)
+		})
+	}
+}
+
+func (m mutant) test(t *testing.T) {
+	if m.onRedis != "" && !redistest.Available() {
+		t.Skip("needs a redis-server: " + m.onRedis)
+	}
+	s := m.subject(t)
+	for _, c := range m.checks() {
+		r := record(t, c, s)
+		switch {
+		case c.name != m.caught && r.Failed():
+			t.Fatalf("%s catches %s, before %s can:\n%s", c.name, m.name, m.caught, r.output())
+		case c.name != m.caught:
+			continue
+		case !r.Failed():
+			t.Fatalf("%s does not catch %s: %s\n%s", c.name, m.name, m.broken, r.output())
+		}
+		t.Logf("%s\n%s", m.broken, r.output())
+		break
+	}
+	if !m.twice {
+		return
+	}
+	for _, c := range algorithmChecks {
+		if c.name != "Model" {
+			continue
+		}
+		if r := record(t, c, s); r.Failed() {
+			t.Fatalf("the Lua of %s is not broken as its Step is:\n%s", m.name, r.output())
+		}
+	}
+}
+
+// subject makes m, with a Redis of its own: some checks keep it busy.
+func (m mutant) subject(t *testing.T) *subject {
+	addr, open := startOne(t), m.open
+	if open == nil {
+		open = parts.good
+	}
+	s := &subject{Harness: Harness{
+		Open: func(tb testing.TB) store.Store { return open(parts{TB: tb, addr: addr, end: t.Context().Done()}) },
+		OpenDial: func(tb testing.TB, dial Dial) store.Store {
+			return open(parts{TB: tb, addr: addr, dial: dial, end: t.Context().Done()})
+		},
+		FlushScripts: func(tb testing.TB) {
+			require.NoError(tb, parts{TB: tb, addr: addr}.client().ScriptFlush(tb.Context()).Err())
+		},
+	}}
+	if len(m.limits) > 0 {
+		s.limits = compile(t, m.limits)
+	}
+	return s
+}
+
+// startOne starts a redis-server, or an embedded Redis where there is none, and
+// returns its address.
+func startOne(t *testing.T) string {
+	if redistest.Available() {
+		return redistest.Start(t).Addr()
+	}
+	r, err := embedded.Start()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, r.Close()) })
+	return r.Addr()
+}
+
+// setFlag sets a flag for the time of the test.
+func setFlag(t *testing.T, name, value string) {
+	before := flag.Lookup(name).Value.String()
+	require.NoError(t, flag.Set(name, value))
+	t.Cleanup(func() { require.NoError(t, flag.Set(name, before)) })
+}
+
+// tokenBuckets are limits whose states do not end while they are looked at. (An
+// embedded Redis's clock goes on within a script, so that a state may be gone
+// that was there at the time of the decision.)
+var tokenBuckets = []algorithm.Algorithm{
+	bucket(100, 24*time.Hour, 0),
+	bucket(1000, time.Hour, 10),
+	bucket(7, 1000*time.Second, 3),
+	bucket(999_983, time.Second, 5),
+}

@@ -1,0 +1,21 @@
+module github.com/distributed-rate-limiter/ratelimit/examples/customstore
+
+go 1.26.0
+
+require (
+	github.com/distributed-rate-limiter/ratelimit v0.0.0
+	github.com/gomodule/redigo v1.9.3
+)
+
+require (
+	github.com/alicebob/miniredis/v2 v2.40.0 // indirect
+	github.com/anishathalye/porcupine v1.3.1 // indirect
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/redis/go-redis/v9 v9.23.0 // indirect
+	github.com/yuin/gopher-lua v1.1.1 // indirect
+	go.uber.org/atomic v1.12.0 // indirect
+	golang.org/x/sys v0.48.0 // indirect
+	pgregory.net/rapid v1.3.0 // indirect
+)
+
+replace github.com/distributed-rate-limiter/ratelimit => ../..
