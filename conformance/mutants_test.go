@@ -72,6 +72,10 @@ func (m mutant) test(t *testing.T) {
 	s := m.subject(t)
 	for _, c := range m.checks() {
 		r := record(t, c, s)
+		// Concurrency is chance: a machine may be too slow for it to show at once.
+		for again := 0; c.name == m.caught && !r.Failed() && again < 3; again++ {
+			r = record(t, c, s)
+		}
 		switch {
 		case c.name != m.caught && r.Failed():
 			t.Fatalf("%s catches %s, before %s can:\n%s", c.name, m.name, m.caught, r.output())

@@ -50,7 +50,7 @@ func (g ledger) step(text string, now, n int64) (string, algorithm.Outcome) {
 	if len(log) > 0 {
 		last = log[len(log)-1]
 	}
-	if last-now > g.period { // of a clock that was wrong
+	if last-now > g.period || last >= 1<<53 { // of a clock that was wrong
 		for i := after(log, now); i < len(log); i++ {
 			log[i] = now
 		}

@@ -44,7 +44,7 @@ local function step(text, _, _, now, n, limit, period)
   local last = now
   if count > 0 then
     last = at(log, count)
-    if last - now > period then
+    if last - now > period or last >= 2^53 then
       -- From a clock that was wrong: what is later than now is taken to be now.
       local future = after(log, count, now)
       log = string.sub(log, 1, 7 * future - 7) .. string.rep(pack(now), count + 1 - future)

@@ -36,7 +36,7 @@ local function read(text)
     return tonumber(string.sub(text, 11, 14)), tonumber(string.sub(text, 15)), tonumber(string.sub(text, 1, 10)) * 1000000
   end
   local s, c, p = string.match(text, '^(%d+):(%d+):(%d+)$')
-  if not s or #s > 16 or #c > 15 or #p > 15 then return 0, 0, 0 end
+  if not s or #s > 16 or #c > 15 or #p > 15 or tonumber(s) >= 2^53 then return 0, 0, 0 end
   return tonumber(c), tonumber(p), tonumber(s)
 end
 

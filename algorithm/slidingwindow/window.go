@@ -30,7 +30,9 @@ func read(text string) counts {
 		return counts{s: number(part[1]) * 1e6, c: number(part[2]), p: number(part[3])}
 	}
 	if part := plainText.FindStringSubmatch(text); part != nil && len(part[1]) <= 16 && len(part[2]) <= 15 && len(part[3]) <= 15 {
-		return counts{s: number(part[1]), c: number(part[2]), p: number(part[3])}
+		if s := number(part[1]); s < 1<<53 { // a later one is no clock's, and not exact in Lua
+			return counts{s: s, c: number(part[2]), p: number(part[3])}
+		}
 	}
 	return counts{}
 }

@@ -26,7 +26,11 @@ func read(text string) state {
 	if part == nil || len(part[1]) > 16 || len(part[3]) > 16 {
 		return state{}
 	}
-	return state{u: number(part[1]), t: number(part[2]), f: number(part[3])}
+	s := state{u: number(part[1]), t: number(part[2]), f: number(part[3])}
+	if s.t >= 1<<53 { // no clock's, and not exact in Lua
+		return state{}
+	}
+	return s
 }
 
 // number reads digits that cannot overflow; none are 0.

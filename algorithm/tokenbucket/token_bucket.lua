@@ -19,7 +19,7 @@ end
 
 local function read(text)
   local u, t, f = string.match(text, '^(%d+)(%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d)%.?(%d*)$')
-  if not u or #u > 16 or #f > 16 then return 0, 0, 0 end
+  if not u or #u > 16 or #f > 16 or tonumber(t) >= 2^53 then return 0, 0, 0 end
   return tonumber(u), tonumber(t), tonumber(f) or 0
 end
 
