@@ -60,8 +60,6 @@ type Plan struct {
 	// in place would never be. read must undo write: what it does not know it
 	// takes for a fresh identity, so one that is too strict makes a limit that
 	// limits nothing. (An instant has 16 digits.)
-	//
-	// The harness's own locals now and clock are in sight, and not to be used.
 	Lua string
 
 	// Params is what step is given after n: at most [MaxParams] integers, each

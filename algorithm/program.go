@@ -10,9 +10,6 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-//go:embed lua/clock.lua
-var clockLua string
-
 //go:embed lua/single.lua
 var singleLua string
 
@@ -113,7 +110,6 @@ func definesAll(lua string) bool {
 
 func composeSingle(limit *Plan) string {
 	var b strings.Builder
-	b.WriteString(clockLua)
 	b.WriteString(limit.Lua)
 	fmt.Fprintf(&b, "\nlocal first = %d\n", len(limit.Params)+1)
 	b.WriteString("local p1, p2, p3, p4, p5, p6")
@@ -128,7 +124,6 @@ func composeSingle(limit *Plan) string {
 
 func composeJoint(limits []*Plan) string {
 	var b strings.Builder
-	b.WriteString(clockLua)
 	b.WriteString("local limits = {}\n")
 	first, written := 1, map[string]int{}
 	for i, limit := range limits {

@@ -10,7 +10,7 @@ import (
 
 const (
 	readsClock = "local now = clock[1] * 1000000 + clock[2]\n"
-	setsTTL    = ", 'PX', math.ceil(reset / 1000) + 1)"
+	setsTTL    = ", 'PX', math.ceil(reset / 1000) + 2)"
 )
 
 // clockMutants get wrong what the time is, or for how long a state lives. Under a
@@ -36,11 +36,11 @@ var clockMutants = []mutant{
 		caught: "ServerClock",
 		limits: tokenBuckets,
 		open: always(func(ctx context.Context, c call) ([]int64, error) {
-			source := strings.Replace(c.script.Source(), readsClock, "local now = tonumber(ARGV[#ARGV])\nARGV[#ARGV] = nil\n", 1)
-			if source == c.script.Source() {
+			if !strings.Contains(c.script.Source(), readsClock) {
 				return c.run(ctx)
 			}
-			c.script = store.NewScript(c.script.Name(), source)
+			source := strings.Replace(c.script.Source(), readsClock, "local now = callers\n", 1)
+			c.script = store.NewScript(c.script.Name(), "local callers = tonumber(ARGV[#ARGV])\nARGV[#ARGV] = nil\n"+source)
 			c.args = append(append([]int64{}, c.args...), time.Now().Add(-time.Second).UnixMicro())
 			return c.run(ctx)
 		}),
@@ -101,6 +101,6 @@ var clockMutants = []mutant{
 		caught: "Expiry",
 		limits: tokenBuckets,
 		open: edited("redis.call('SET', key, write(a2, b2, c2)"+setsTTL,
-			"local left = redis.call('PTTL', key)\n      redis.call('SET', key, write(a2, b2, c2), 'PX', left > 0 and left or math.ceil(reset / 1000) + 1)"),
+			"local left = redis.call('PTTL', key)\n      redis.call('SET', key, write(a2, b2, c2), 'PX', left > 0 and left or math.ceil(reset / 1000) + 2)"),
 	},
 }

@@ -66,7 +66,7 @@ func asked(c call) int64 { return c.args[len(c.args)-2] }
 
 // staleSnapshot hands the state that it has read to the script, as another key.
 func staleSnapshot(ctx context.Context, c call) ([]int64, error) {
-	const get = "local text = redis.pcall('GET', key)"
+	const get = "texts = redis.pcall('GET', KEYS[1])"
 	if !decides(c) {
 		return c.run(ctx)
 	}
@@ -77,7 +77,7 @@ func staleSnapshot(ctx context.Context, c call) ([]int64, error) {
 		return nil, err
 	}
 	c.script = store.NewScript(c.script.Name(),
-		"local stale = KEYS[2]\nKEYS[2] = nil\n"+strings.Replace(c.script.Source(), get, "local text = stale ~= '' and stale", 1))
+		"local stale = KEYS[2]\nKEYS[2] = nil\n"+strings.Replace(c.script.Source(), get, "texts = stale ~= '' and stale", 1))
 	c.keys = append(slices.Clone(c.keys), toText(text[1:]))
 	return c.run(ctx)
 }

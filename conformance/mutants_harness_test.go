@@ -15,14 +15,14 @@ var harnessMutants = []mutant{
 		broken: "A key of another type than a string makes the script fail.",
 		caught: "Model",
 		limits: tokenBuckets,
-		open:   edited("redis.pcall('GET', key)", "redis.call('GET', key)"),
+		open:   edited("redis.pcall('GET', KEYS[1])", "redis.call('GET', KEYS[1])"),
 	},
 	{
 		name:   "AloneForgets",
 		broken: "A request alone does not write what a fresh identity has taken.",
 		caught: "Model",
 		limits: tokenBuckets,
-		open:   edited("  if n > 0 and (a2 ~= a", "  if n > 0 and text and (a2 ~= a"),
+		open:   edited("  if n > 0 and (a2 ~= a", "  if n > 0 and texts and (a2 ~= a"),
 	},
 	{
 		name:   "AloneInMilliseconds",

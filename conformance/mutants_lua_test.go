@@ -71,7 +71,7 @@ var luaMutants = []mutant{
 		broken: "In Lua alone, digits are a number however many there are.",
 		caught: "Model",
 		limits: tokenBuckets,
-		open:   edited("if not u or #u > 16 or #f > 16 then", "if not u then"),
+		open:   edited("if not u or #u > 16 or #f > 16 or", "if not u or"),
 	},
 	{
 		name:    "PrintsFourteenDigits",

@@ -8,8 +8,8 @@
 --       retry, remaining, reset. Units are taken only if every retry is 0. A
 --       retry of -2 says that the algorithm failed on this state.
 --
--- Before this text stand: now; limits, a list of {read, step, write, place of
--- the first parameter}; first, the place of the first decision in ARGV.
+-- Before this text stand: limits, a list of {read, step, write, place of the
+-- first parameter}; first, the place of the first decision in ARGV.
 
 local width = #limits
 local params = {}
@@ -23,6 +23,11 @@ end
 
 -- MGET gives nothing, and no error, for a key of another type: SET mends it.
 local texts = redis.call('MGET', unpack(KEYS))
+
+-- As in single.lua: the clock once, after the states; a life in ms, and 2 more.
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+
 local as, bs, cs, resets, owner = {}, {}, {}, {}, {}
 local reply, last = {now}, 1
 
@@ -65,7 +70,7 @@ end
 for key in pairs(resets) do texts[key] = limits[owner[key]][3](as[key], bs[key], cs[key]) end
 for key, reset in pairs(resets) do
   if reset > 0 then
-    redis.call('SET', KEYS[key], texts[key], 'PX', math.ceil(reset / 1000) + 1)
+    redis.call('SET', KEYS[key], texts[key], 'PX', math.ceil(reset / 1000) + 2)
   else
     redis.call('DEL', KEYS[key])
   end

@@ -11,9 +11,10 @@ import (
 
 const (
 	clock = "local clock = redis.call('TIME')\nlocal now = clock[1] * 1000000 + clock[2]\n"
-	taken = "local now = tonumber(ARGV[#ARGV])\nARGV[#ARGV] = nil\n"
+	taken = "local virtual = tonumber(ARGV[#ARGV])\nARGV[#ARGV] = nil\n"
+	used  = "local now = virtual\n"
 
-	ttl  = "'PX', math.ceil(reset / 1000) + 1)"
+	ttl  = "'PX', math.ceil(reset / 1000) + 2)"
 	long = "'PX', math.ceil(reset / 1000) + 3600000)"
 )
 
@@ -25,12 +26,12 @@ const (
 func Script(s *store.Script) *store.Script {
 	source := s.Source()
 	if strings.Count(source, clock) != 1 || strings.Count(source, "redis.call('TIME')") != 1 {
-		panic(fmt.Sprintf("virtualclock: script %s does not read the clock once, as clock.lua does", s.Name()))
+		panic(fmt.Sprintf("virtualclock: script %s does not read the clock once, as the harness does", s.Name()))
 	}
 	if !strings.Contains(source, ttl) || strings.Count(source, ttl) != strings.Count(source, "'PX'") {
 		panic(fmt.Sprintf("virtualclock: script %s does not set every time to live as the harness does", s.Name()))
 	}
-	source = strings.Replace(source, clock, taken, 1)
+	source = taken + strings.Replace(source, clock, used, 1)
 	source = strings.ReplaceAll(source, ttl, long)
 	return store.NewScript(s.Name()+"@virtual", source)
 }
