@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
@@ -87,7 +88,10 @@ func (l *Limiter) Reset(ctx context.Context, identity string) error {
 	if err := l.check(identity, 0); err != nil {
 		return err
 	}
-	if _, err := l.run(ctx, resetScript, l.keys.key(identity), nil); err != nil {
+	sum := l.keys.hash(identity)
+	ctx, cancel := context.WithTimeout(ctx, l.timeout)
+	defer cancel()
+	if _, err := l.run(ctx, resetScript, []string{l.keys.key(&sum)}, nil); err != nil {
 		return fmt.Errorf("ratelimit: reset: %w", err)
 	}
 	return nil
@@ -119,18 +123,49 @@ func ended(ctx context.Context) error {
 
 // decide asks Redis.
 func (l *Limiter) decide(ctx context.Context, identity string, n int64) (Result, error) {
-	args := l.program.AppendParams(make([]int64, 0, algorithm.MaxParams+2))
-	args = l.program.AppendDecision(args, n, 0)
-	reply, err := l.run(ctx, l.program.Script(), l.keys.key(identity), args)
+	if err := ctx.Err(); err != nil {
+		return Result{}, err
+	}
+	sum := l.keys.hash(identity)
+	outcome, now, err := l.ask(ctx, sum, n)
 	if err != nil {
 		return Result{}, err
 	}
-	if err := l.program.CheckReply(reply, 1); err != nil {
-		return Result{}, err
-	}
-	outcome, err := l.program.Outcome(reply, 0, 0)
-	if err != nil {
-		return Result{}, err
-	}
-	return outcome.Result(l.plan.Limit, l.program.Now(reply)), nil
+	return outcome.Result(l.plan.Limit, now), nil
 }
+
+func (l *Limiter) ask(ctx context.Context, s sum, n int64) (algorithm.Outcome, int64, error) {
+	if l.batcher == nil {
+		return l.alone(ctx, s, n)
+	}
+	return l.together(ctx, s, n)
+}
+
+// alone decides in a run of its own.
+func (l *Limiter) alone(ctx context.Context, s sum, n int64) (out algorithm.Outcome, now int64, err error) {
+	r := rooms.Get().(*room)
+	r.keys[0] = l.keys.key(&s)
+	r.args = l.program.AppendDecision(l.program.AppendParams(r.args[:0]), n, 0)
+	limited := within(ctx, l.timeout)
+	defer limited.end()
+	reply, err := l.run(limited, l.program.Script(), r.keys[:], r.args)
+	if l.prompt { // otherwise the run may still use it
+		rooms.Put(r)
+	}
+	if err == nil {
+		err = l.program.CheckReply(reply, 1)
+	}
+	if err != nil {
+		return out, 0, err
+	}
+	out, err = l.program.Outcome(reply, 0, 0)
+	return out, l.program.Now(reply), err
+}
+
+// room is what the run of one decision needs.
+type room struct {
+	keys [1]string
+	args []int64
+}
+
+var rooms = sync.Pool{New: func() any { return &room{args: make([]int64, 0, algorithm.MaxParams+2)} }}

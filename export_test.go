@@ -1,4 +1,25 @@
 package ratelimit
 
 // KeyOf returns the Redis key of an identity, for tests that look at Redis.
-func KeyOf(l *Limiter, identity string) string { return l.keys.key(identity) }
+func KeyOf(l *Limiter, identity string) string {
+	sum := l.keys.hash(identity)
+	return l.keys.key(&sum)
+}
+
+// Waiting returns how many calls wait for a run, those that are in one not
+// counted.
+func Waiting(l *Limiter) (n int) {
+	for i := range l.batcher.queues {
+		q := &l.batcher.queues[i]
+		q.mu.Lock()
+		n += q.length
+		for c := q.rest; c != nil; c = c.next {
+			n++
+		}
+		q.mu.Unlock()
+	}
+	return n
+}
+
+// MaxKeys is the most keys of a run.
+const MaxKeys = maxKeys

@@ -38,6 +38,9 @@ func (Identity) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted)
 // log/slog.
 func (Identity) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
+// sum is the hash of an identity.
+type sum [sha256.Size]byte
+
 // keyring makes the Redis keys of a limiter: prefix, then the identity's hash
 // in 64 hexadecimal digits. Neither the namespace nor the algorithm's name has a
 // colon, and the hash is of constant length, so no two triples share a key
@@ -50,7 +53,7 @@ type keyring struct {
 type hasher struct {
 	hash.Hash
 	text []byte
-	sum  [sha256.Size]byte
+	sum  sum
 }
 
 func newKeyring(namespace, algorithm string, secret []byte) *keyring {
@@ -64,17 +67,31 @@ func newKeyring(namespace, algorithm string, secret []byte) *keyring {
 	return k
 }
 
-// key returns the Redis key of identity. It allocates that string only.
-func (k *keyring) key(identity string) string {
+// hash returns the hash of identity. It allocates nothing.
+func (k *keyring) hash(identity string) sum {
 	h := k.hashes.Get().(*hasher)
 	h.Reset()
 	h.text = append(h.text[:0], identity...)
 	h.Write(h.text)
-	h.text = append(h.text[:0], k.prefix...)
-	h.text = hex.AppendEncode(h.text, h.Sum(h.sum[:0]))
-	key := string(h.text)
+	h.Sum(h.sum[:0])
+	s := h.sum
 	if cap(h.text) <= 4096 { // a huge identity is not to be remembered
 		k.hashes.Put(h)
 	}
-	return key
+	return s
+}
+
+// size is the length of every key.
+func (k *keyring) size() int { return len(k.prefix) + 2*sha256.Size }
+
+// appendKey appends the Redis key of an identity, by its hash, to text.
+func (k *keyring) appendKey(text []byte, s *sum) []byte {
+	return hex.AppendEncode(append(text, k.prefix...), s[:])
+}
+
+// key returns the Redis key of an identity, by its hash. It allocates that
+// string only.
+func (k *keyring) key(s *sum) string {
+	var room [256]byte
+	return string(k.appendKey(room[:0], s))
 }

@@ -56,6 +56,8 @@ type Limiter struct {
 	plan    *algorithm.Plan
 	program *algorithm.Program
 	keys    *keyring
+	// batcher is nil without batching.
+	batcher *batcher
 	// lanes bounds the runs in flight.
 	lanes chan struct{}
 	// prompt tells that Run leaves when its context ends.
@@ -63,7 +65,7 @@ type Limiter struct {
 }
 
 // maxRuns is the most runs that a limiter has in flight. It is what a Redis
-// that hangs can hold up; further callers wait for their turn, or leave.
+// that hangs can hold up; further ones wait for their turn.
 const maxRuns = 256
 
 // New returns a limiter that decides by a, on s. It checks all that it is given,
@@ -102,6 +104,9 @@ func New(s store.Store, a algorithm.Algorithm, options ...Option) (*Limiter, err
 		lanes:   make(chan struct{}, maxRuns),
 	}
 	l.config.secret = nil
+	if !c.alone {
+		l.batcher = newBatcher(l)
+	}
 	if p, ok := s.(store.Prompt); ok {
 		l.prompt = p.Prompt()
 	}

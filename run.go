@@ -4,35 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
 // ErrOverloaded reports to observers that a decision got no turn within its
-// time: as many runs as a limiter may have in flight were waiting for Redis.
+// time, or that too many others waited for theirs: nothing was sent.
 var ErrOverloaded = errors.New("ratelimit: too many runs in flight")
 
-// run runs a script on one key. It returns by ctx's deadline and within the
-// limiter's timeout, whatever the store does. That ctx was cancelled may be
-// noticed only then if the store is prompt.
-func (l *Limiter) run(ctx context.Context, s *store.Script, key string, args []int64) ([]int64, error) {
-	if err := ctx.Err(); err != nil {
+// run runs a script. It returns by ctx's deadline, whatever the store does; if
+// that is not prompt, it may go on with keys and args. That ctx was cancelled
+// may be noticed only by the deadline if the store is prompt.
+func (l *Limiter) run(ctx context.Context, s *store.Script, keys []string, args []int64) ([]int64, error) {
+	if err := l.enter(ctx); err != nil {
 		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, l.timeout)
-	defer cancel()
-	select {
-	case l.lanes <- struct{}{}:
-	default:
-		select {
-		case l.lanes <- struct{}{}:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", ErrOverloaded, ctx.Err())
-		}
 	}
 	if l.prompt {
 		defer l.leave()
-		return l.ask(ctx, s, key, args)
+		return l.call(ctx, s, keys, args)
 	}
 	// The run may outlast this call; it keeps its lane until it is over.
 	type answer struct {
@@ -42,26 +32,94 @@ func (l *Limiter) run(ctx context.Context, s *store.Script, key string, args []i
 	answers := make(chan answer, 1)
 	go func() {
 		defer l.leave()
-		reply, err := l.ask(ctx, s, key, args)
+		reply, err := l.call(ctx, s, keys, args)
 		answers <- answer{reply, err}
 	}()
 	select {
 	case a := <-answers:
 		return a.reply, a.err
 	case <-ctx.Done():
-		return nil, fmt.Errorf("ratelimit: no answer in time: %w", ctx.Err())
+		return nil, late(ctx)
 	}
 }
 
-// ask calls the store. A store that panics has failed, no more: on a goroutine
+// runAll does all of runs at once. If it returns an error they are not to be
+// touched any more: the store may go on with them.
+func (l *Limiter) runAll(ctx context.Context, s *store.Script, runs []store.Run) error {
+	all := l.callEach
+	if p, ok := l.store.(store.Pipelined); ok {
+		all = p.RunAll
+	}
+	if err := l.enter(ctx); err != nil {
+		return err
+	}
+	if l.prompt {
+		defer l.leave()
+		return l.callAll(ctx, all, s, runs)
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer l.leave()
+		done <- l.callAll(ctx, all, s, runs)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return late(ctx)
+	}
+}
+
+// callEach is RunAll for a store that has none.
+func (l *Limiter) callEach(ctx context.Context, s *store.Script, runs []store.Run) {
+	var all sync.WaitGroup
+	for i := range runs {
+		r := &runs[i]
+		all.Go(func() { r.Reply, r.Err = l.call(ctx, s, r.Keys, r.Args) })
+	}
+	all.Wait()
+}
+
+// call calls the store. A store that panics has failed, no more: on a goroutine
 // of the limiter's it would end the process.
-func (l *Limiter) ask(ctx context.Context, s *store.Script, key string, args []int64) (reply []int64, err error) {
+func (l *Limiter) call(ctx context.Context, s *store.Script, keys []string, args []int64) (reply []int64, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("ratelimit: the store panicked with a %T", p)
+			err = panicked(p)
 		}
 	}()
-	return l.store.Run(ctx, s, []string{key}, args)
+	return l.store.Run(ctx, s, keys, args)
+}
+
+func (l *Limiter) callAll(ctx context.Context, all func(context.Context, *store.Script, []store.Run), s *store.Script, runs []store.Run) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicked(p)
+		}
+	}()
+	all(ctx, s, runs)
+	return nil
+}
+
+// enter waits for a lane.
+func (l *Limiter) enter(ctx context.Context) error {
+	select {
+	case l.lanes <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case l.lanes <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrOverloaded, ctx.Err())
+	}
 }
 
 func (l *Limiter) leave() { <-l.lanes }
+
+func late(ctx context.Context) error {
+	return fmt.Errorf("ratelimit: no answer in time: %w", ctx.Err())
+}
+
+func panicked(p any) error { return fmt.Errorf("ratelimit: the store panicked with a %T", p) }

@@ -158,10 +158,33 @@ func (p *Program) AppendDecision(args []int64, n int64, places ...int) []int64 {
 	return args
 }
 
+// MaxKeys is the most keys that a run may have.
+const MaxKeys = again - 1
+
+// again is what the place of a decision's key is increased by for each repeat.
+const again = 1 << 16
+
+// AppendRepeats appends to args a number of requests of n units each, n >= 0,
+// that are decided one right after the other, by the state of the key at place.
+// It is for programs of one limit.
+//
+// The reply has an outcome for each of them up to the first that is not allowed,
+// or failed; what that one was told, those after it are told too.
+func (p *Program) AppendRepeats(args []int64, n int64, requests, place int) []int64 {
+	return append(args, n, int64(requests-1)*again+int64(place)+1)
+}
+
+// AppendOnes appends to args, in the end, a request of one unit for each key from
+// place on. It is for programs of one limit, to which it saves time.
+func (p *Program) AppendOnes(args []int64, place int) []int64 {
+	return append(args, int64(place)+1)
+}
+
 // CheckReply returns an error that wraps [store.ErrReply] unless reply is that
-// of a run of the given number of decisions. Call it before Outcome.
-func (p *Program) CheckReply(reply []int64, decisions int) error {
-	want := 1 + perLimit*len(p.limits)*decisions
+// of a run of the given number of outcomes for each limit. Use no outcome, and
+// not Now, without it.
+func (p *Program) CheckReply(reply []int64, outcomes int) error {
+	want := 1 + perLimit*len(p.limits)*outcomes
 	if len(reply) != want {
 		return fmt.Errorf("%w: script %s: got %d integers, want %d", store.ErrReply, p.script.Name(), len(reply), want)
 	}
@@ -176,9 +199,12 @@ func (p *Program) Now(reply []int64) int64 { return reply[0] }
 
 // Outcome returns what the given limit said to the given decision of a run,
 // both counted from 0. Its error wraps [ErrFailed], or [store.ErrReply] where
-// the numbers cannot be an outcome.
+// the numbers cannot be an outcome, or are not there.
 func (p *Program) Outcome(reply []int64, decision, limit int) (Outcome, error) {
 	at := 1 + perLimit*(len(p.limits)*decision+limit)
+	if at+perLimit > len(reply) {
+		return Outcome{}, fmt.Errorf("%w: script %s: got %d integers, want at least %d", store.ErrReply, p.script.Name(), len(reply), at+perLimit)
+	}
 	o := Outcome{RetryAfter: reply[at], Remaining: reply[at+1], ResetAfter: reply[at+2]}
 	switch {
 	case o.RetryAfter == retryFailed:

@@ -1,11 +1,13 @@
 package conformance
 
 import (
+	"fmt"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/internal/virtualclock"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
@@ -21,6 +23,7 @@ func model(t testing.TB, s *subject) {
 		t.Repeat(map[string]func(*rapid.T){
 			"One":       m.one,
 			"Several":   m.several,
+			"Together":  m.together,
 			"Wait":      m.wait,
 			"JustRetry": m.justRetry,
 			"StepBack":  m.stepBack,
@@ -66,33 +69,89 @@ func (m *machine) several(t *rapid.T) {
 	m.run(t, []int{0, 1, 2}, requests)
 }
 
+// together are requests as a limiter sends those of many callers: of each key some
+// that follow at once, and one more of one unit of the last keys.
+func (m *machine) together(t *rapid.T) {
+	p := m.limit.program
+	args := p.AppendParams(nil)
+	var requests []request
+	var repeats []bool // what a request is to be told is what the one before was, if that was denied
+	ones := rapid.IntRange(0, len(m.keys)).Draw(t, "keys before those of one unit")
+	for key := range ones {
+		n := drawN(t, m.limit)
+		count := rapid.IntRange(1, 4).Draw(t, "requests at once")
+		args = p.AppendRepeats(args, n, count, key)
+		for i := range count {
+			requests = append(requests, request{n, []int{key}})
+			repeats = append(repeats, i > 0)
+		}
+	}
+	if ones < len(m.keys) {
+		args = p.AppendOnes(args, ones)
+	}
+	for key := ones; key < len(m.keys); key++ {
+		requests = append(requests, request{1, []int{key}})
+		repeats = append(repeats, false)
+	}
+	reply := run(t, m.store, virtualclock.Script(p.Script()), m.keys, append(args, m.now)...)
+	before := m.begin()
+	outcomes := 0
+	var told algorithm.Outcome
+	for i, r := range requests {
+		if !repeats[i] || told.Allowed() {
+			told = outcome(t, p, reply, outcomes, 0)
+			outcomes++
+		}
+		m.check(t, r.places[0], r.n, told, fmt.Sprintf("request %d of %d", i+1, len(requests)))
+	}
+	if err := p.CheckReply(reply, outcomes); err != nil {
+		differ(t, err, "no error", "reply of script %s to %d requests", p.Script().Name(), len(requests))
+	}
+	m.look(t, before, requests)
+}
+
 // run runs requests, of which places count in keys, and holds the server to Step.
 func (m *machine) run(t *rapid.T, places []int, requests []request) {
 	keys := make([]string, len(places))
 	for i, place := range places {
 		keys[i] = m.keys[place]
 	}
-	before := m.states
-	m.states = append([]stored(nil), before...)
+	before := m.begin()
 	reply := decide(t, m.store, m.limit.program, keys, m.now, requests...)
 	if now := m.limit.program.Now(reply); now != m.now {
 		differ(t, now, m.now, "the time that the reply names")
 	}
 	for i, r := range requests {
-		key := places[r.places[0]]
-		state := m.states[key]
-		next, want := m.limit.next(state.text, m.now, r.n)
-		if got := outcome(t, m.limit.program, reply, i, 0); got != want {
-			differ(t, got, want, "request %d of %d, for %d units of key %d under %v: state %v, now %d", i+1, len(requests), r.n, key, m.limit, state, m.now)
-		}
-		if next != state.text {
-			m.states[key] = stored{text: next}
-		}
-		m.last.request, m.last.out = request{r.n, []int{key}}, want
+		m.check(t, places[r.places[0]], r.n, outcome(t, m.limit.program, reply, i, 0), fmt.Sprintf("request %d of %d", i+1, len(requests)))
 	}
+	m.look(t, before, requests)
+}
+
+// begin returns the states before a run.
+func (m *machine) begin() []stored {
+	before := m.states
+	m.states = append([]stored(nil), before...)
+	return before
+}
+
+// check holds what was told to Step.
+func (m *machine) check(t *rapid.T, key int, n int64, got algorithm.Outcome, about string) {
+	state := m.states[key]
+	next, want := m.limit.next(state.text, m.now, n)
+	if got != want {
+		differ(t, got, want, "%s, for %d units of key %d under %v: state %v, now %d", about, n, key, m.limit, state, m.now)
+	}
+	if next != state.text {
+		m.states[key] = stored{text: next}
+	}
+	m.last.request, m.last.out = request{n, []int{key}}, want
+}
+
+// look holds what is stored to Step.
+func (m *machine) look(t *rapid.T, before []stored, after []request) {
 	for i, got := range peek(t, m.store, m.keys...) {
 		if want := m.states[i]; got != want {
-			differ(t, got, want, "what is stored under key %d after %d requests under %v at %d: %v; before them: %v", i, len(requests), m.limit, m.now, requests, before[i])
+			differ(t, got, want, "what is stored under key %d after %d requests under %v at %d: %v; before them: %v", i, len(after), m.limit, m.now, after, before[i])
 		}
 	}
 }

@@ -9,8 +9,10 @@ import (
 )
 
 const (
+	steps      = "local retry, remaining, reset, a2, b2, c2 = step(a, b, c, "
 	readsClock = "local now = clock[1] * 1000000 + clock[2]\n"
-	setsTTL    = ", 'PX', math.ceil(reset / 1000) + 2)"
+	setsLife   = "local ms = math.ceil(reset / 1000) + 2\n" // under a virtual clock it is otherwise
+	setsTTL    = ", 'PX', life(reset))"
 )
 
 // clockMutants get wrong what the time is, or for how long a state lives. Under a
@@ -50,7 +52,7 @@ var clockMutants = []mutant{
 		broken: "A decision is that of an instant ten microseconds before the one that it names.",
 		caught: "ServerClock",
 		limits: tokenBuckets,
-		open:   edited("redis.call('TIME')", "redis.call('TIME')", "pcall(step, a, b, c, now,", "pcall(step, a, b, c, now - 10,"),
+		open:   edited("redis.call('TIME')", "redis.call('TIME')", "      "+steps+"now,", "      "+steps+"now - 10,"),
 	},
 	{
 		name:   "NeverExpires",
@@ -79,21 +81,21 @@ var clockMutants = []mutant{
 		broken: "The time to live is cut to whole seconds.",
 		caught: "Expiry",
 		limits: tokenBuckets,
-		open:   edited(setsTTL, ", 'EX', math.max(1, math.floor(reset / 1000000)))"),
+		open:   edited(setsLife, "local ms = math.max(1, math.floor(reset / 1000000)) * 1000\n"),
 	},
 	{
 		name:   "TTLTooShort",
 		broken: "The time to live is 50 ms too short.",
 		caught: "Expiry",
 		limits: tokenBuckets,
-		open:   edited(setsTTL, ", 'PX', math.max(1, math.ceil(reset / 1000) - 50))"),
+		open:   edited(setsLife, "local ms = math.max(1, math.ceil(reset / 1000) - 50)\n"),
 	},
 	{
 		name:   "TTLTooLong",
 		broken: "The time to live has microseconds for milliseconds.",
 		caught: "Expiry",
 		limits: tokenBuckets,
-		open:   edited(setsTTL, ", 'PX', reset)"),
+		open:   edited(setsLife, "local ms = reset\n"),
 	},
 	{
 		name:   "TTLOfTheFirstUnit",
@@ -101,6 +103,6 @@ var clockMutants = []mutant{
 		caught: "Expiry",
 		limits: tokenBuckets,
 		open: edited("redis.call('SET', key, write(a2, b2, c2)"+setsTTL,
-			"local left = redis.call('PTTL', key)\n      redis.call('SET', key, write(a2, b2, c2), 'PX', left > 0 and left or math.ceil(reset / 1000) + 2)"),
+			"local left = redis.call('PTTL', key)\n      redis.call('SET', key, write(a2, b2, c2), 'PX', left > 0 and left or life(reset))"),
 	},
 }

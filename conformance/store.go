@@ -22,5 +22,7 @@ var storeChecks = []check{
 	{"OwnReply", "Concurrent runs get the replies to their own scripts, keys and args.", ownReply},
 	{"Atomic", "A run is one atomic step, from whatever Store.", atomicity},
 	{"LostReply", "A run whose outcome is unknown is an error, and is not repeated.", lostReply},
+	{"Partitions", "A Store that is store.Partitioned says of each key where it is, and always the same; any keys of one partition may be in one run.", partitions},
+	{"RunAll", "RunAll of a Store that is store.Pipelined does each run as Run would: once, with a reply and an error of its own, whether the script is cached or not, and none once the context has ended.", runAll},
 	{"NoGoroutineLeft", "A Store that is closed leaves no goroutine behind.", noGoroutineLeft},
 }

@@ -39,3 +39,33 @@ type Store interface {
 type Prompt interface {
 	Prompt() bool
 }
+
+// Partitioned is an ability that a Store may have: its Redis is several servers,
+// each with some of the keys, so that not any keys may be in one run.
+type Partitioned interface {
+	// Partition returns the partition that key is in; a run may have any keys of
+	// one. The servers' shares are ranges of partitions, or nearly so: keys that
+	// many partitions lie between are likely to be on different servers. ok is
+	// false, and that for every key, where any keys may be in one run.
+	Partition(key string) (partition uint64, ok bool)
+}
+
+// Pipelined is an ability that a Store may have: it sends many runs at once, at
+// less than the price of each alone. The limiter uses it where it may not put
+// keys into one run, since they are of different partitions.
+type Pipelined interface {
+	// RunAll runs s once for each of runs, in any order, as Run would, and returns
+	// when it is over for all. It sets Reply and Err of each: one may fail alone.
+	// What holds for Run holds for each: it is run once at most, its Keys and Args
+	// are neither kept nor modified, and the Store is Prompt or not.
+	RunAll(ctx context.Context, s *Script, runs []Run)
+}
+
+// Run is one of the runs of [Pipelined]: what Store.Run is given and returns.
+type Run struct {
+	Keys []string
+	Args []int64
+
+	Reply []int64
+	Err   error
+}

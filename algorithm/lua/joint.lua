@@ -24,9 +24,14 @@ end
 -- MGET gives nothing, and no error, for a key of another type: SET mends it.
 local texts = redis.call('MGET', unpack(KEYS))
 
--- As in single.lua: the clock once, after the states; a life in ms, and 2 more.
+-- As in single.lua.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
+local function life(reset)
+  local ms = math.ceil(reset / 1000) + 2
+  if ms < 2147483648 then return string.format('%d', ms) end
+  return ms
+end
 
 local as, bs, cs, resets, owner = {}, {}, {}, {}, {}
 local reply, last = {now}, 1
@@ -70,7 +75,7 @@ end
 for key in pairs(resets) do texts[key] = limits[owner[key]][3](as[key], bs[key], cs[key]) end
 for key, reset in pairs(resets) do
   if reset > 0 then
-    redis.call('SET', KEYS[key], texts[key], 'PX', math.ceil(reset / 1000) + 2)
+    redis.call('SET', KEYS[key], texts[key], 'PX', life(reset))
   else
     redis.call('DEL', KEYS[key])
   end

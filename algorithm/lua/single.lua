@@ -2,15 +2,19 @@
 --
 -- KEYS  the states' keys, each once.
 -- ARGV  the limit's parameters; then two integers for each decision: n, and the
---       place of its key in KEYS.
+--       place of its key in KEYS, to which 65536 is added for each further
+--       request of n units that follows at once. One integer more, in the end,
+--       is the place from which on each key has a decision more, of one unit.
 -- Reply now, then three integers for each decision, in order: retry, remaining,
---       reset. A retry of -2 says that the algorithm failed on this state.
+--       reset. A retry of -2 says that the algorithm failed on this state. What
+--       is not allowed would not be right after either, so of requests that
+--       follow at once there is nothing after the first that is not.
 --
 -- Before this text stand: read, step and write; first, the place of the first
 -- decision in ARGV; p1 to p6, the parameters.
 
 -- One decision alone needs no tables. It is the same as below.
-local alone, texts = #KEYS == 1 and #ARGV == first + 1
+local alone, texts = #KEYS == 1 and (ARGV[first + 1] or '1') == '1' and not ARGV[first + 2]
 if alone then
   texts = redis.pcall('GET', KEYS[1])
   -- Of another type, perhaps: see below. Any other error is raised by this.
@@ -26,8 +30,14 @@ end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 
--- A state lives for its reset, in ms rounded up, and 2 ms more: Redis counts
--- expiry from the script's beginning, which is earlier than now, in whole ms.
+-- The life of a state is its reset, in ms rounded up, and 2 ms more: Redis counts
+-- it from the script's beginning, which is earlier than now, in whole ms. As text
+-- it takes Redis less time; but %d is for 32 bits, on some machines.
+local function life(reset)
+  local ms = math.ceil(reset / 1000) + 2
+  if ms < 2147483648 then return string.format('%d', ms) end
+  return ms
+end
 
 if alone then
   local key, n = KEYS[1], tonumber(ARGV[first])
@@ -35,7 +45,7 @@ if alone then
   local retry, remaining, reset, a2, b2, c2 = step(a, b, c, now, n, p1, p2, p3, p4, p5, p6)
   if n > 0 and (a2 ~= a or b2 ~= b or c2 ~= c) then
     if reset > 0 then
-      redis.call('SET', key, write(a2, b2, c2), 'PX', math.ceil(reset / 1000) + 2)
+      redis.call('SET', key, write(a2, b2, c2), 'PX', life(reset))
     else
       redis.call('DEL', key)
     end
@@ -43,34 +53,66 @@ if alone then
   return {now, retry, remaining, reset}
 end
 
+-- as, bs and cs are the states that further decisions may go by, texts those
+-- that are final.
 local as, bs, cs, resets = {}, {}, {}, {}
 local reply, last = {now}, 1
+local KEYS, ARGV, tonumber = KEYS, ARGV, tonumber
+local i, ones = first, #KEYS + 1
+if (#ARGV - first) % 2 == 0 then ones = tonumber(ARGV[#ARGV]) end
 
-for i = first, #ARGV, 2 do
-  local n, key = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
-  local a, b, c = as[key], bs[key], cs[key]
-  local ok, retry, remaining, reset, a2, b2, c2 = true
-  if a == nil then
-    ok, a, b, c = pcall(read, texts[key] or '')
-    if ok then as[key], bs[key], cs[key] = a, b, c end
+local function decide(failed)
+  if failed then
+    reply[last + 1], reply[last + 2], reply[last + 3] = -2, 0, 0
+    last = last + 3
   end
-  if ok then
-    ok, retry, remaining, reset, a2, b2, c2 = pcall(step, a, b, c, now, n, p1, p2, p3, p4, p5, p6)
+  while ARGV[i + 1] do
+    i = i + 2 -- first of all: what fails is not tried again
+    local n, place = tonumber(ARGV[i - 2]), tonumber(ARGV[i - 1])
+    local key = place % 65536
+    local more = (place - key) / 65536
+    local a, b, c = as[key], bs[key], cs[key]
+    if a == nil then
+      a, b, c = read(texts[key] or '')
+      as[key], bs[key], cs[key] = a, b, c
+    end
+    repeat
+      local retry, remaining, reset, a2, b2, c2 = step(a, b, c, now, n, p1, p2, p3, p4, p5, p6)
+      if n > 0 and (a2 ~= a or b2 ~= b or c2 ~= c) then
+        a, b, c = a2, b2, c2
+        as[key], bs[key], cs[key], resets[key] = a, b, c, reset
+      end
+      reply[last + 1], reply[last + 2], reply[last + 3] = retry, remaining, reset
+      last = last + 3
+      more = more - 1
+    until more < 0 or retry ~= 0
   end
-  if not ok then
-    retry, remaining, reset = -2, 0, 0
-  elseif n > 0 and (a2 ~= a or b2 ~= b or c2 ~= c) then
-    as[key], bs[key], cs[key], resets[key] = a2, b2, c2, reset
+  while KEYS[ones] do
+    local key = ones
+    ones = ones + 1
+    local a, b, c = as[key], bs[key], cs[key]
+    if a == nil then a, b, c = read(texts[key] or '') end
+    local retry, remaining, reset, a2, b2, c2 = step(a, b, c, now, 1, p1, p2, p3, p4, p5, p6)
+    if a2 ~= a or b2 ~= b or c2 ~= c then
+      texts[key] = write(a2, b2, c2)
+      resets[key], as[key] = reset, nil
+    end
+    reply[last + 1], reply[last + 2], reply[last + 3] = retry, remaining, reset
+    last = last + 3
   end
-  reply[last + 1], reply[last + 2], reply[last + 3] = retry, remaining, reset
-  last = last + 3
 end
 
+-- Where the algorithm fails, the decision has failed; the others go on.
+local failed = false
+while not pcall(decide, failed) do failed = true end
+
 -- All texts before the first write: what fails has then changed nothing.
-for key in pairs(resets) do texts[key] = write(as[key], bs[key], cs[key]) end
+for key, a in pairs(as) do
+  if resets[key] then texts[key] = write(a, bs[key], cs[key]) end
+end
 for key, reset in pairs(resets) do
   if reset > 0 then
-    redis.call('SET', KEYS[key], texts[key], 'PX', math.ceil(reset / 1000) + 2)
+    redis.call('SET', KEYS[key], texts[key], 'PX', life(reset))
   else
     redis.call('DEL', KEYS[key])
   end

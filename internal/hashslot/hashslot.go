@@ -20,6 +20,10 @@ func Of(key string) uint16 {
 	return crc16(key) % Count
 }
 
+// Partition returns the slot of key as store.Partitioned has it: a Cluster's
+// nodes have ranges of slots.
+func Partition(key string) uint64 { return uint64(Of(key)) << 50 }
+
 // Same reports whether all keys are in one slot; no keys are.
 func Same(keys []string) bool {
 	if len(keys) < 2 {

@@ -14,8 +14,9 @@ const (
 	taken = "local virtual = tonumber(ARGV[#ARGV])\nARGV[#ARGV] = nil\n"
 	used  = "local now = virtual\n"
 
-	ttl  = "'PX', math.ceil(reset / 1000) + 2)"
-	long = "'PX', math.ceil(reset / 1000) + 3600000)"
+	px   = "'PX', life(reset))"
+	ttl  = "local ms = math.ceil(reset / 1000) + 2\n"
+	long = "local ms = math.ceil(reset / 1000) + 3600000\n"
 )
 
 // Script returns s with its clock replaced: the last of ARGV is the time, in µs
@@ -28,10 +29,10 @@ func Script(s *store.Script) *store.Script {
 	if strings.Count(source, clock) != 1 || strings.Count(source, "redis.call('TIME')") != 1 {
 		panic(fmt.Sprintf("virtualclock: script %s does not read the clock once, as the harness does", s.Name()))
 	}
-	if !strings.Contains(source, ttl) || strings.Count(source, ttl) != strings.Count(source, "'PX'") {
+	if strings.Count(source, ttl) != 1 || strings.Count(source, px) != strings.Count(source, "'PX'") {
 		panic(fmt.Sprintf("virtualclock: script %s does not set every time to live as the harness does", s.Name()))
 	}
 	source = taken + strings.Replace(source, clock, used, 1)
-	source = strings.ReplaceAll(source, ttl, long)
+	source = strings.Replace(source, ttl, long, 1)
 	return store.NewScript(s.Name()+"@virtual", source)
 }

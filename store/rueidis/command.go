@@ -9,28 +9,24 @@ import (
 )
 
 // command returns the command that runs script, which is a digest or a source,
-// with keys, and the numbers as arguments. It is not one that rueidis sends again
-// by itself: that would take another way to build it.
-func command(b client.Builder, verb, script string, keys, numbers []string) client.Completed {
-	return b.Arbitrary(verb, script, strconv.Itoa(len(keys))).Keys(keys...).Args(numbers...).Build()
-}
-
-// decimals returns the decimal forms of args, which are parts of one string.
-func decimals(args []int64) []string {
-	var room [256]byte
-	text := room[:0]
-	ends := make([]int, 0, 32) // on the stack, for a run of ordinary size
+// with keys, and the decimal forms of args, which are parts of one string. It is
+// not one that rueidis sends again by itself: that would take another way to
+// build it.
+func command(b client.Builder, verb, script string, keys []string, args []int64) client.Completed {
+	var room [512]byte
+	var places [64]int
+	text, ends := room[:0], places[:0]
 	for _, arg := range args {
 		text = strconv.AppendInt(text, arg, 10)
 		ends = append(ends, len(text))
 	}
 	all, start := string(text), 0
-	numbers := make([]string, len(args))
-	for i, end := range ends {
-		numbers[i] = all[start:end]
+	c := b.Arbitrary(verb, script, strconv.Itoa(len(keys))).Keys(keys...)
+	for _, end := range ends {
+		c = c.Args(all[start:end])
 		start = end
 	}
-	return numbers
+	return c.Build()
 }
 
 // decode returns the integers of a reply that is a flat array of them. The

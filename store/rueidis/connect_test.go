@@ -222,14 +222,21 @@ func TestSetupMessage(t *testing.T) {
 	}
 }
 
-func TestDecimals(t *testing.T) {
-	require.Empty(t, decimals(nil))
-	require.Equal(t, []string{"0", "-1", "9223372036854775807", "-9223372036854775808"},
-		decimals([]int64{0, -1, 1<<63 - 1, -1 << 63}))
+func TestCommand(t *testing.T) {
+	c, err := client.NewClient(client.ClientOption{InitAddress: []string{"127.0.0.1:1"}, ForceSingleClient: true, DisableCache: true})
+	require.Error(t, err) // and a client all the same
+	t.Cleanup(c.Close)
+	args := func(keys []string, args []int64) []string {
+		built := command(c.B(), "EVAL", "return", keys, args)
+		return built.Commands()
+	}
+	require.Equal(t, []string{"EVAL", "return", "0"}, args(nil, nil))
+	require.Equal(t, []string{"EVAL", "return", "2", "a", "b", "0", "-1", "9223372036854775807", "-9223372036854775808"},
+		args([]string{"a", "b"}, []int64{0, -1, 1<<63 - 1, -1 << 63}))
 	many := make([]int64, 1000)
 	for i := range many {
 		many[i] = int64(i) - 500
 	}
-	require.Equal(t, "-500", decimals(many)[0])
-	require.Equal(t, "499", decimals(many)[999])
+	require.Equal(t, "-500", args(nil, many)[3])
+	require.Equal(t, "499", args(nil, many)[1002])
 }

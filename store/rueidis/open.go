@@ -65,7 +65,9 @@ func Open(url string, opts ...Option) (*Store, error) {
 			dialer.close()
 			connector.close()
 		},
-		text: target.Config.String(),
+		text:    target.Config.String(),
+		cluster: target.Cluster,
+		turns:   newTurns(),
 	}, nil
 }
 

@@ -4,12 +4,20 @@ import "github.com/distributed-rate-limiter/ratelimit/store"
 
 var _ store.Prompt = (*Store)(nil)
 
-// Prompt implements [store.Prompt]. It is false, since a rueidis client does not
-// always end a command with its context:
+// Prompt implements [store.Prompt]. It is true, although a rueidis client does
+// not always end a command with its context:
 //
 //   - Each connection has a ring of 1,024 commands, and one that was given up on
 //     keeps its place until the reply or the end of the connection. Who finds the
 //     ring full waits for that, whatever the context: 4.9 s on a hung server.
 //   - Who needs a connection that another one is making waits for it, for as long
 //     as the other one's context or Dialer.Timeout lets it.
-func (s *Store) Prompt() bool { return false }
+//
+// Therefore a Store has 512 commands under way at most, and once one of them has
+// got no reply it leaves further ones to goroutines of their own, which a Run
+// does not wait for longer than its context lets it, until one gets a reply.
+//
+// There is one exception: with a client that you share with others, who have
+// filled the ring when the server hangs, the few Runs of the first moments wait
+// as they do.
+func (s *Store) Prompt() bool { return s != nil && s.turns != nil }

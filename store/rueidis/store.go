@@ -44,6 +44,9 @@ type Store struct {
 	get   func(context.Context) (client.Client, error)
 	close func() // nil where the client is the caller's
 	text  string // what Format shows
+	// cluster tells whether the client is one of a Cluster.
+	cluster bool
+	turns   *turns
 }
 
 var _ store.Store = (*Store)(nil)
@@ -61,7 +64,7 @@ func New(c client.Client) *Store {
 		return nil
 	}
 	get := func(context.Context) (client.Client, error) { return c, nil }
-	return &Store{get: get, text: fmt.Sprintf("%T", c)}
+	return &Store{get: get, text: fmt.Sprintf("%T", c), cluster: c.Mode() == client.ClientModeCluster, turns: newTurns()}
 }
 
 // Close closes the client that [Open] made. It leaves alone one that was given
@@ -82,6 +85,31 @@ func (s Store) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()
 
 // Run implements [store.Store].
 func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, args []int64) ([]int64, error) {
+	start := time.Now()
+	c, err := s.client(ctx, script)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.turns.take(ctx); err != nil {
+		return nil, err
+	}
+	if s.turns.well.Load() {
+		reply, err := run(ctx, start, c, script, keys, args)
+		s.turns.end(err)
+		return reply, err
+	}
+	one := []store.Run{{Keys: keys, Args: args}}
+	err = s.turns.runs(ctx, one, func(runs []store.Run) {
+		runs[0].Reply, runs[0].Err = run(ctx, start, c, script, runs[0].Keys, runs[0].Args)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return one[0].Reply, one[0].Err
+}
+
+// client returns the client for a run of script.
+func (s *Store) client(ctx context.Context, script *store.Script) (client.Client, error) {
 	switch {
 	case s == nil || s.get == nil:
 		return nil, errNoClient
@@ -91,12 +119,11 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 	if err := ctx.Err(); err != nil {
 		return nil, driver.Wrap(ctx, name, err)
 	}
-	start := time.Now()
 	c, err := s.get(ctx)
 	if err != nil {
 		return nil, failure(ctx, err)
 	}
-	return run(ctx, start, c, script, keys, args)
+	return c, nil
 }
 
 // run runs script on c, for a Run that began at start: EVALSHA, and EVAL where the
@@ -113,10 +140,9 @@ func run(ctx context.Context, start time.Time, c client.Client, script *store.Sc
 			reply, err = nil, fmt.Errorf("rueidis: the client panicked: %v", p)
 		}
 	}()
-	numbers := decimals(args)
-	message, err := send(ctx, start, c, "EVALSHA", script.SHA1(), keys, numbers)
+	message, err := send(ctx, start, c, "EVALSHA", script.SHA1(), keys, args)
 	if err != nil && driver.NoScript(err) {
-		message, err = send(ctx, start, c, "EVAL", script.Source(), keys, numbers)
+		message, err = send(ctx, start, c, "EVAL", script.Source(), keys, args)
 	}
 	if err != nil {
 		return nil, err
@@ -125,21 +151,27 @@ func run(ctx context.Context, start time.Time, c client.Client, script *store.Sc
 }
 
 // send sends a command and returns the reply, or its error as [store.Store] has it.
-func send(ctx context.Context, start time.Time, c client.Client, verb, script string, keys, numbers []string) (client.RedisMessage, error) {
-	message, err := c.Do(ctx, command(c.B(), verb, script, keys, numbers)).ToMessage()
+func send(ctx context.Context, start time.Time, c client.Client, verb, script string, keys []string, args []int64) (client.RedisMessage, error) {
+	message, err := c.Do(ctx, command(c.B(), verb, script, keys, args)).ToMessage()
 	for notSent(ctx, start, err) {
-		message, err = c.Do(ctx, command(c.B(), verb, script, keys, numbers)).ToMessage()
+		message, err = c.Do(ctx, command(c.B(), verb, script, keys, args)).ToMessage()
 	}
+	return message, replyError(ctx, &message, err)
+}
+
+// replyError returns err, which came instead of a reply or as one, as
+// [store.Store] has it.
+func replyError(ctx context.Context, message *client.RedisMessage, err error) error {
 	if err == nil {
-		return message, nil
+		return nil
 	}
 	if reply, ok := client.IsRedisErr(err); ok {
 		// The text of the error lacks the "ERR " that the message began with.
 		if text, _ := message.ToString(); text != "" {
-			return message, driver.Server(text, reply)
+			return driver.Server(text, reply)
 		}
 	}
-	return message, failure(ctx, err)
+	return failure(ctx, err)
 }
 
 // othersTime is for how long a run puts up with others whose contexts end. It is

@@ -1,0 +1,347 @@
+package ratelimit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
+	"github.com/distributed-rate-limiter/ratelimit/internal/linearizable"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// held is a store whose runs wait until they are let go.
+type held struct {
+	store.Store
+	arrived chan struct{} // gets one for each run
+	letGo   chan struct{} // closed, or gives one for each run
+	mu      sync.Mutex
+	runs    [][]string // the keys of each
+}
+
+func hold(s store.Store) *held {
+	return &held{Store: s, arrived: make(chan struct{}, 1000), letGo: make(chan struct{})}
+}
+
+func (h *held) Run(ctx context.Context, s *store.Script, keys []string, args []int64) ([]int64, error) {
+	h.mu.Lock()
+	h.runs = append(h.runs, slices.Clone(keys))
+	h.mu.Unlock()
+	h.arrived <- struct{}{}
+	<-h.letGo
+	return h.Store.Run(ctx, s, keys, args)
+}
+
+// await waits until n calls wait.
+func await(t *testing.T, l *ratelimit.Limiter, n int) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ratelimit.Waiting(l) != n; time.Sleep(10 * time.Microsecond) {
+		require.True(t, time.Now().Before(end), "%d calls wait, not %d", ratelimit.Waiting(l), n)
+	}
+}
+
+// TestFirstComeFirstServed: the calls of a key are decided in the order in which
+// they came, whatever they cost; and as one after the other would be.
+func TestFirstComeFirstServed(t *testing.T) {
+	const calls = 1000 // more than go in one run
+	limit := tokenbucket.Limit{Rate: 2000, Period: time.Hour, Burst: 700}
+	plan, err := limit.Compile()
+	require.NoError(t, err)
+	redis := start(t)
+	h := hold(redis)
+	l := newLimiter(t, h, limit, ratelimit.WithTimeout(time.Minute))
+	var wait sync.WaitGroup
+	results := make([]ratelimit.Result, calls)
+	costs := make([]int64, calls)
+	for i := range calls {
+		costs[i] = rand.Int64N(4) // 0 is a look
+		if i%100 == 99 {
+			costs[i] = 701 // never
+		}
+		wait.Go(func() { results[i] = allow(t, l, "x", costs[i]) })
+		if i == 0 {
+			<-h.arrived
+		} else {
+			await(t, l, i)
+		}
+	}
+	close(h.letGo)
+	wait.Wait()
+	state, now := "", redis.Now().UnixMicro()
+	for i, got := range results {
+		var want algorithm.Outcome
+		state, want = plan.Step(state, now, costs[i])
+		require.Equal(t, want.Result(plan.Limit, now), got, "call %d of %d units", i, costs[i])
+	}
+	require.Len(t, h.runs, 1+(calls-1+383)/384)
+}
+
+// TestTogether: calls that come while a run is in flight go together, those of one
+// key as one, and no run has too many keys.
+func TestTogether(t *testing.T) {
+	h := hold(start(t))
+	l := newLimiter(t, h, tokenbucket.Limit{Rate: 10, Period: time.Hour}, ratelimit.WithTimeout(time.Minute))
+	var wait sync.WaitGroup
+	for range 4 * 64 { // a first call in each queue, and more
+		wait.Go(func() { allow(t, l, fmt.Sprint("first", rand.Int()), 1) })
+	}
+	for range 4 {
+		<-h.arrived
+	}
+	await(t, l, 4*64-4)
+	h.mu.Lock()
+	h.runs = nil
+	h.mu.Unlock()
+	const identities, each = 600, 3
+	var allowed atomic.Int64
+	for i := range identities * each {
+		wait.Go(func() {
+			if allow(t, l, fmt.Sprint(i%identities), 5).Allowed {
+				allowed.Add(1)
+			}
+		})
+	}
+	await(t, l, 4*64-4+identities*each)
+	close(h.letGo)
+	wait.Wait()
+	require.EqualValues(t, identities*2, allowed.Load())
+	keys := map[string]int{}
+	for _, run := range h.runs {
+		require.LessOrEqual(t, len(run), ratelimit.MaxKeys)
+		for _, key := range run {
+			keys[key]++
+		}
+	}
+	require.Less(t, len(h.runs), 40)
+	require.Len(t, keys, 4*64-4+identities)
+}
+
+// TestAlone: without batching each call is a run.
+func TestAlone(t *testing.T) {
+	h := hold(start(t))
+	l := newLimiter(t, h, tokenbucket.Limit{Rate: 10, Period: time.Hour}, ratelimit.WithoutBatching())
+	var wait sync.WaitGroup
+	for range 20 {
+		wait.Go(func() { allow(t, l, "x", 1) })
+	}
+	for range 20 {
+		<-h.arrived
+	}
+	close(h.letGo)
+	wait.Wait()
+	require.Len(t, h.runs, 20)
+}
+
+// hung is a store that ends with its context.
+type hung struct{}
+
+func (hung) Prompt() bool { return true }
+
+func (hung) Run(ctx context.Context, _ *store.Script, _ []string, _ []int64) ([]int64, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// TestEveryCallHasItsTime: whoever waits for a hung Redis leaves in time, by the
+// timeout, a deadline or a cancellation of its own, and disturbs nobody else.
+func TestEveryCallHasItsTime(t *testing.T) {
+	for _, timeout := range []time.Duration{100 * time.Millisecond, 5 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			var seen events
+			l, err := ratelimit.New(hung{}, tokenbucket.Limit{Rate: 1, Period: time.Second},
+				ratelimit.WithTimeout(timeout), ratelimit.WithObserver(&seen))
+			require.NoError(t, err)
+			var wait sync.WaitGroup
+			for i := range 3000 {
+				time.Sleep(timeout / 1000)
+				wait.Go(func() {
+					begin := time.Now()
+					ctx, want := context.Background(), timeout
+					var end error
+					switch i % 7 {
+					case 3:
+						want, end = timeout/3, context.DeadlineExceeded
+						c, cancel := context.WithTimeout(ctx, want)
+						defer cancel()
+						ctx = c
+					case 5:
+						want, end = timeout/5, context.Canceled
+						c, cancel := context.WithCancel(ctx)
+						defer time.AfterFunc(want, cancel).Stop()
+						ctx = c
+					}
+					r, err := l.Allow(ctx, fmt.Sprint(i%50))
+					took := time.Since(begin)
+					if !errors.Is(err, end) || (err == nil) != r.Degraded {
+						t.Errorf("error %v, result %+v", err, r)
+					}
+					if took < want || took > want+min(2*timeout/16, 40*time.Millisecond) {
+						t.Errorf("took %v, not %v", took, want)
+					}
+				})
+			}
+			wait.Wait()
+			classes := map[ratelimit.ErrorClass]int{}
+			for _, e := range seen.take() {
+				classes[e.Class]++
+			}
+			require.Equal(t, 3000, classes[ratelimit.ClassTimeout]+classes[ratelimit.ClassOverloaded]+classes[ratelimit.ClassCanceled], "%v", classes)
+			require.Positive(t, classes[ratelimit.ClassTimeout])
+			require.Positive(t, classes[ratelimit.ClassCanceled])
+			require.Zero(t, ratelimit.Waiting(l))
+			time.Sleep(2 * timeout) // what is in flight ends too
+		})
+	}
+}
+
+// TestCallersLeave: callers who give up among others change nothing for these, and
+// no unit is lost or given twice.
+func TestCallersLeave(t *testing.T) {
+	const callers, calls, budget = 256, 20, 2000
+	onRedis(t, func(t *testing.T, s site) {
+		l := newLimiter(t, s.open(t), tokenbucket.Limit{Rate: budget, Period: month})
+		var allowed, gone atomic.Int64
+		var wait sync.WaitGroup
+		for i := range callers {
+			wait.Go(func() {
+				for range calls {
+					ctx, cancel := context.WithCancel(context.Background())
+					leaves := i%4 == 0
+					if leaves {
+						time.AfterFunc(time.Duration(rand.IntN(3000))*time.Microsecond, cancel)
+					}
+					r, err := l.Allow(ctx, "x")
+					cancel()
+					switch {
+					case err != nil && leaves:
+						gone.Add(1) // perhaps with a unit
+					case err != nil || r.Degraded:
+						t.Errorf("a caller who stays: error %v, result %+v", err, r)
+					case r.Allowed:
+						allowed.Add(1)
+					}
+				}
+			})
+		}
+		wait.Wait()
+		t.Logf("%d of %d calls were given up", gone.Load(), callers*calls)
+		require.LessOrEqual(t, allowed.Load(), int64(budget))
+		require.GreaterOrEqual(t, allowed.Load()+gone.Load(), int64(budget))
+		require.False(t, allow(t, l, "x", 1).Allowed)
+	})
+}
+
+// TestOneBadStateFailsAlone: an algorithm that fails on the state of one key fails
+// for its callers only.
+func TestOneBadStateFailsAlone(t *testing.T) {
+	r := start(t)
+	h := hold(r)
+	l := newLimiter(t, h, fragile{tokenbucket.Limit{Rate: 10, Period: time.Hour}}, ratelimit.WithTimeout(time.Minute))
+	_, err := r.Run(context.Background(), store.NewScript("set", "redis.call('SET', KEYS[1], 'bad') return {1}"), []string{ratelimit.KeyOf(l, "7")}, nil)
+	require.NoError(t, err)
+	var wait sync.WaitGroup
+	for range 40 {
+		wait.Go(func() { allow(t, l, fmt.Sprint("first", rand.Int()), 1) })
+	}
+	for range 4 {
+		<-h.arrived
+	}
+	for i := range 300 {
+		wait.Go(func() {
+			r, err := l.Allow(context.Background(), fmt.Sprint(i%30))
+			if err != nil || r.Degraded != (i%30 == 7) {
+				t.Errorf("%d: error %v, result %+v", i%30, err, r)
+			}
+		})
+	}
+	await(t, l, 40-4+300)
+	close(h.letGo)
+	wait.Wait()
+}
+
+// fragile is a token bucket whose Lua fails on one state.
+type fragile struct{ tokenbucket.Limit }
+
+func (f fragile) Compile() (*algorithm.Plan, error) {
+	plan, err := f.Limit.Compile()
+	plan.Lua += "\nlocal whole = read\nread = function(text) if text == 'bad' then error('bad') end return whole(text) end\n"
+	return plan, err
+}
+
+// plain hides what else a store can do.
+type plain struct{ store.Store }
+
+// TestCrossSlot: a limiter whose store does not say that its Redis is a Cluster
+// learns it from the first refusal, by which no decision is lost.
+func TestCrossSlot(t *testing.T) {
+	onRedis(t, func(t *testing.T, s site) {
+		l := newLimiter(t, plain{s.open(t)}, tokenbucket.Limit{Rate: 10, Period: month})
+		var allowed atomic.Int64
+		var wait sync.WaitGroup
+		for range 200 {
+			wait.Go(func() {
+				for i := range 15 {
+					if allow(t, l, fmt.Sprint(i), 1).Allowed {
+						allowed.Add(1)
+					}
+				}
+			})
+		}
+		wait.Wait()
+		require.EqualValues(t, 15*10, allowed.Load())
+	})
+}
+
+// TestLinearizable: what 512 callers of two limiters on one Redis are told is what
+// they would be told one after the other, with batching and without.
+func TestLinearizable(t *testing.T) {
+	onRedis(t, func(t *testing.T, s site) {
+		for name, options := range map[string][]ratelimit.Option{"Batching": nil, "Alone": {ratelimit.WithoutBatching()}} {
+			for kind, limit := range kinds {
+				t.Run(name+"/"+kind, func(t *testing.T) {
+					a := limit(50, 300*time.Millisecond)
+					plan, err := a.Compile()
+					require.NoError(t, err)
+					options := append([]ratelimit.Option{ratelimit.WithNamespace(name)}, options...)
+					limiters := []*ratelimit.Limiter{newLimiter(t, s.open(t), a, options...), newLimiter(t, s.open(t), a, options...)}
+					const callers, calls = 512, 12
+					histories := make([][]linearizable.Call, callers)
+					var wait sync.WaitGroup
+					for c := range callers {
+						wait.Go(func() {
+							for i := range calls {
+								call := linearizable.Call{Caller: c, Key: fmt.Sprint("key", (c+i)%20), N: []int64{1, 1, 0, 2, 1, 3, 51}[(c+3*i)%7]}
+								call.Begin = time.Now()
+								r, err := limiters[c%2].AllowN(context.Background(), call.Key, call.N)
+								call.End = time.Now()
+								if err != nil || r.Degraded {
+									t.Errorf("error %v, result %+v", err, r)
+									return
+								}
+								call.Now = r.Now.UnixMicro()
+								call.Out = algorithm.Outcome{RetryAfter: r.RetryAfter.Microseconds(), Remaining: r.Remaining, ResetAfter: r.ResetAfter.Microseconds()}
+								if r.RetryAfter == algorithm.Never {
+									call.Out.RetryAfter = algorithm.NeverRetry
+								}
+								histories[c] = append(histories[c], call)
+							}
+						})
+					}
+					wait.Wait()
+					require.NoError(t, linearizable.Check(plan, slices.Concat(histories...)))
+				})
+			}
+		}
+	})
+}

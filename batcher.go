@@ -1,0 +1,102 @@
+package ratelimit
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/internal/hashslot"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// batcher has calls that come while runs are in flight go to Redis together.
+//
+// Who comes to an idle queue runs at once, on the caller's own goroutine. Who
+// comes to a busy one waits, and goes with all others that do in the next run.
+type batcher struct {
+	queues [queueCount]queue
+	calls  sync.Pool // of *call: not for all limiters, since a channel may be of one testing/synctest bubble
+	// partition tells which keys may be in one run; nil where any may.
+	partition atomic.Pointer[func(key string) (uint64, bool)]
+}
+
+func newBatcher(l *Limiter) *batcher {
+	b := &batcher{}
+	for i := range b.queues {
+		b.queues[i].setTimeout(l.timeout)
+	}
+	if p, ok := l.store.(store.Partitioned); ok {
+		if _, ok := p.Partition(l.keys.prefix); ok {
+			partition := p.Partition
+			b.partition.Store(&partition)
+		}
+	}
+	return b
+}
+
+// bySlot is the partition of a key on servers that know better than their client
+// that they are a Cluster.
+var bySlot = func(key string) (uint64, bool) { return hashslot.Partition(key), true }
+
+const (
+	// queueCount is how many queues there are, and so how many runs may be in
+	// flight. Where keys are partitioned, queues are for ranges of partitions, so
+	// that a server which is slow holds up few others' callers.
+	queueCount = ranges * lanesPerRange
+	ranges     = 16
+	// lanesPerRange queues are for the keys of one range, by their hashes: all that
+	// there are where keys are not partitioned, or all in one partition.
+	lanesPerRange = 4
+)
+
+// queue returns the queue of a call.
+func (b *batcher) queue(l *Limiter, c *call) *queue {
+	lane := uint64(c.sum[0]) % lanesPerRange
+	if partition := b.partition.Load(); partition != nil {
+		c.partition, _ = (*partition)(l.keys.key(&c.sum))
+		lane += c.partition / (1 << 60) * lanesPerRange
+	}
+	return &b.queues[lane]
+}
+
+// together decides through a queue.
+func (l *Limiter) together(ctx context.Context, s sum, n int64) (algorithm.Outcome, int64, error) {
+	c := l.newCall(s, n)
+	q := l.batcher.queue(l, c)
+	switch q.join(c) {
+	case behind:
+		return l.await(ctx, c)
+	case none:
+		l.free(c)
+		return algorithm.Outcome{}, 0, ErrOverloaded
+	}
+	l.free(c)
+	defer l.next(q)
+	return l.alone(ctx, s, n)
+}
+
+// next has those run who came to the queue while a run was in flight.
+func (l *Limiter) next(q *queue) {
+	if c := q.take(); c != nil {
+		go l.lead(q, c)
+	}
+}
+
+// lead runs as many of the calls from c on as may go at once. It has the next ones
+// go before it wakes those whose calls these are.
+func (l *Limiter) lead(q *queue, c *call) {
+	b := batches.Get().(*batch)
+	rest := b.fill(l, c)
+	q.fly(b, rest)
+	b.run(l)
+	if b.crossesSlots() {
+		q.fly(nil, rest)
+		b.split(l)
+		q.fly(b, rest)
+		b.run(l)
+	}
+	l.next(q)
+	b.answer(l)
+	b.release()
+}

@@ -1,0 +1,115 @@
+package ratelimit
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+)
+
+// call is a decision that goes to Redis together with others.
+//
+// Two goroutines have hold of it, its caller's and that of the run, and either
+// may be done with it first: state says which. The last one frees it.
+type call struct {
+	sum       sum
+	n         int64
+	partition uint64 // of the key; 0 where keys are not partitioned
+
+	// The answer, once state is answered.
+	now     int64
+	outcome algorithm.Outcome
+	err     error
+
+	next  *call // in the queue, or among those of one key in a run
+	tick  int64 // of the queue's, when it came
+	state atomic.Int32
+	late  atomic.Bool   // its time is up
+	wake  chan struct{} // tells the caller to look at state and late
+}
+
+// The states of a call.
+const (
+	waiting  = iota // in the queue
+	sent            // in a run
+	answered        // the caller frees it
+	left            // by its caller; the run frees it
+)
+
+func (l *Limiter) newCall(s sum, n int64) *call {
+	c, ok := l.batcher.calls.Get().(*call)
+	if !ok {
+		c = &call{wake: make(chan struct{}, 1)}
+	}
+	c.sum, c.n = s, n
+	return c
+}
+
+// free lets the call be used again. There may still be something in wake, which
+// makes who has it next look once too often.
+func (l *Limiter) free(c *call) {
+	c.next, c.err, c.partition = nil, nil, 0
+	c.late.Store(false)
+	c.state.Store(waiting)
+	l.batcher.calls.Put(c)
+}
+
+// await waits for the answer, until the call's time is up or ctx ends.
+func (l *Limiter) await(ctx context.Context, c *call) (algorithm.Outcome, int64, error) {
+	done := ctx.Done()
+	for {
+		var ended error
+		if done == nil {
+			<-c.wake
+		} else {
+			select {
+			case <-c.wake:
+			case <-done:
+				ended = ctx.Err()
+			}
+		}
+		if ended == nil && c.late.Load() {
+			ended = context.DeadlineExceeded
+		}
+		switch {
+		case c.state.Load() == answered:
+		case ended == nil:
+			continue
+		case c.state.CompareAndSwap(waiting, left):
+			return algorithm.Outcome{}, 0, fmt.Errorf("%w: %w", ErrOverloaded, ended)
+		case c.state.CompareAndSwap(sent, left):
+			return algorithm.Outcome{}, 0, fmt.Errorf("ratelimit: no answer in time: %w", ended)
+		}
+		outcome, now, err := c.outcome, c.now, c.err
+		l.free(c)
+		return outcome, now, err
+	}
+}
+
+// notify wakes the caller.
+func (c *call) notify() {
+	select {
+	case c.wake <- struct{}{}:
+	default: // it is about to look
+	}
+}
+
+// send takes the call into a run. It is false, and the call freed, if its caller
+// has left.
+func (l *Limiter) send(c *call) bool {
+	if c.state.CompareAndSwap(waiting, sent) {
+		return true
+	}
+	l.free(c)
+	return false
+}
+
+// answer gives the caller of a call that was sent its answer.
+func (l *Limiter) answer(c *call) {
+	if c.state.CompareAndSwap(sent, answered) {
+		c.notify()
+		return
+	}
+	l.free(c)
+}

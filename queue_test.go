@@ -1,0 +1,78 @@
+package ratelimit
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestQueue(t *testing.T) {
+	var q queue
+	q.setTimeout(time.Minute)
+	require.Equal(t, first, q.join(&call{}))
+	var came []*call
+	for range 3 {
+		c := &call{}
+		came = append(came, c)
+		require.Equal(t, behind, q.join(c))
+	}
+	c := q.take()
+	for _, want := range came {
+		require.Same(t, want, c)
+		c = c.next
+	}
+	require.Nil(t, c)
+
+	q.fly(nil, came[2]) // did not go with the others
+	next := &call{}
+	require.Equal(t, behind, q.join(next))
+	require.Same(t, came[2], q.take(), "who came before")
+	require.Same(t, next, q.take())
+	require.Nil(t, q.take())
+	require.Equal(t, first, q.join(next), "nobody runs any more")
+	q.length = maxWaiting
+	require.Equal(t, none, q.join(next))
+	q.timer.Stop()
+}
+
+func TestDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type key struct{}
+		parent, cancel := context.WithCancel(context.WithValue(context.Background(), key{}, 1))
+		d := within(parent, time.Second)
+		at, ok := d.Deadline()
+		require.True(t, ok)
+		require.Equal(t, time.Now().Add(time.Second), at)
+		require.Equal(t, 1, d.Value(key{}))
+		require.NoError(t, d.Err())
+		time.Sleep(time.Second)
+		require.ErrorIs(t, d.Err(), context.DeadlineExceeded, "without anybody's having asked for Done")
+		<-d.Done()
+		require.ErrorIs(t, d.Err(), context.DeadlineExceeded)
+		d.end()
+
+		d = within(parent, time.Second)
+		begin := time.Now()
+		<-d.Done()
+		require.Equal(t, time.Second, time.Since(begin))
+		d.end()
+
+		short, stop := context.WithTimeout(parent, time.Millisecond)
+		defer stop()
+		at, _ = within(short, time.Second).Deadline()
+		require.Equal(t, time.Now().Add(time.Millisecond), at)
+
+		d = within(parent, time.Second)
+		derived, stop := context.WithTimeout(d, time.Hour)
+		defer stop()
+		cancel()
+		require.ErrorIs(t, d.Err(), context.Canceled)
+		<-derived.Done()
+		require.ErrorIs(t, derived.Err(), context.Canceled)
+		d.end()
+		require.ErrorIs(t, within(parent, time.Second).Err(), context.Canceled)
+	})
+}

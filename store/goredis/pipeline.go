@@ -1,0 +1,100 @@
+package goredis
+
+import (
+	"context"
+	"hash/fnv"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
+	"github.com/distributed-rate-limiter/ratelimit/internal/hashslot"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+var (
+	_ store.Partitioned = (*Store)(nil)
+	_ store.Pipelined   = (*Store)(nil)
+)
+
+// Partition implements [store.Partitioned]. To a *redis.Client all keys are on
+// one server; to a *redis.Ring each may be on another; otherwise they are taken
+// to be on a Cluster.
+func (s *Store) Partition(key string) (uint64, bool) {
+	if s == nil {
+		return 0, false
+	}
+	switch s.client.(type) {
+	case *redis.Client:
+		return 0, false
+	case *redis.Ring:
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(key))
+		return h.Sum64(), true
+	}
+	return hashslot.Partition(key), true
+}
+
+// RunAll implements [store.Pipelined], by a pipeline where the client has them: a
+// cluster client's goes to all nodes at once. On a Ring, a shard that hangs may
+// hold up runs on others until ctx ends.
+func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.Run) {
+	var err error
+	switch {
+	case s == nil || s.client == nil:
+		err = errNoClient
+	case script == nil:
+		err = errNoScript
+	case ctx.Err() != nil:
+		err = driver.Wrap(ctx, name, ctx.Err())
+	}
+	if err != nil {
+		for i := range runs {
+			runs[i].Err = err
+		}
+		return
+	}
+	client, ok := s.client.(interface{ Pipeline() redis.Pipeliner })
+	if !ok {
+		for i := range runs {
+			r := &runs[i]
+			r.Reply, r.Err = s.Run(ctx, script, r.Keys, r.Args)
+		}
+		return
+	}
+	all := make([]int, len(runs))
+	for i := range all {
+		all[i] = i
+	}
+	s.send(ctx, client.Pipeline(), evalsha, script.SHA1(), runs, all)
+	unknown := all[:0]
+	for i := range runs {
+		if runs[i].Err != nil && driver.NoScript(runs[i].Err) {
+			unknown = append(unknown, i)
+		}
+	}
+	if len(unknown) > 0 {
+		s.send(ctx, client.Pipeline(), eval, script.Source(), runs, unknown)
+	}
+}
+
+// send sends those of runs whose places are given.
+func (s *Store) send(ctx context.Context, pipeline redis.Pipeliner, verb any, script string, runs []store.Run, places []int) {
+	calls := make([]call, len(places))
+	for i, place := range places {
+		_ = pipeline.Process(ctx, calls[i].command(ctx, verb, script, runs[place].Keys, runs[place].Args))
+	}
+	cmds, _ := pipeline.Exec(ctx)
+	for i, place := range places {
+		r := &runs[place]
+		err := errNotRun
+		if i < len(cmds) {
+			err = cmds[i].Err()
+		}
+		if err == nil {
+			r.Reply, r.Err = calls[i].reply.integers()
+			continue
+		}
+		r.Reply, r.Err = nil, failure(ctx, err)
+		s.learn(ctx, r.Err)
+	}
+}
