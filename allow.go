@@ -138,7 +138,7 @@ func (l *Limiter) ask(ctx context.Context, s sum, n int64) (algorithm.Outcome, i
 	if l.batcher == nil {
 		return l.alone(ctx, s, n)
 	}
-	return l.together(ctx, s, n)
+	return l.queued(ctx, s, n)
 }
 
 // alone decides in a run of its own.

@@ -26,13 +26,25 @@ func newBatcher(l *Limiter) *batcher {
 	for i := range b.queues {
 		b.queues[i].setTimeout(l.timeout)
 	}
-	if p, ok := l.store.(store.Partitioned); ok {
-		if _, ok := p.Partition(l.keys.prefix); ok {
-			partition := p.Partition
-			b.partition.Store(&partition)
-		}
+	if p, ok := l.store.(store.Partitioned); ok && !together(l, p) {
+		partition := p.Partition
+		b.partition.Store(&partition)
 	}
 	return b
+}
+
+// together tells whether all keys of l may be in one run: they are in no
+// partition, or in one, as those of a namespace in braces.
+func together(l *Limiter, p store.Partitioned) bool {
+	partitions := map[uint64]bool{}
+	for i := range 64 {
+		partition, ok := p.Partition(l.keys.key(&sum{byte(i)}))
+		if !ok {
+			return true
+		}
+		partitions[partition] = true
+	}
+	return len(partitions) == 1
 }
 
 // bySlot is the partition of a key on servers that know better than their client
@@ -41,27 +53,25 @@ var bySlot = func(key string) (uint64, bool) { return hashslot.Partition(key), t
 
 const (
 	// queueCount is how many queues there are, and so how many runs may be in
-	// flight. Where keys are partitioned, queues are for ranges of partitions, so
+	// flight. Where keys are partitioned a queue is for a range of partitions, so
 	// that a server which is slow holds up few others' callers.
-	queueCount = ranges * lanesPerRange
-	ranges     = 16
-	// lanesPerRange queues are for the keys of one range, by their hashes: all that
-	// there are where keys are not partitioned, or all in one partition.
-	lanesPerRange = 4
+	queueCount = 16
+	// lanes is how many of them there are where keys are not partitioned, by their
+	// hashes. Two keep a Redis busy; more are for those who wait for a slow answer.
+	lanes = 4
 )
 
 // queue returns the queue of a call.
 func (b *batcher) queue(l *Limiter, c *call) *queue {
-	lane := uint64(c.sum[0]) % lanesPerRange
 	if partition := b.partition.Load(); partition != nil {
 		c.partition, _ = (*partition)(l.keys.key(&c.sum))
-		lane += c.partition / (1 << 60) * lanesPerRange
+		return &b.queues[c.partition/(1<<64/queueCount)]
 	}
-	return &b.queues[lane]
+	return &b.queues[c.sum[0]%lanes]
 }
 
-// together decides through a queue.
-func (l *Limiter) together(ctx context.Context, s sum, n int64) (algorithm.Outcome, int64, error) {
+// queued decides through a queue.
+func (l *Limiter) queued(ctx context.Context, s sum, n int64) (algorithm.Outcome, int64, error) {
 	c := l.newCall(s, n)
 	q := l.batcher.queue(l, c)
 	switch q.join(c) {

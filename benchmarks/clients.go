@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/rueidis"
+)
+
+// clients are what the contestants share: all that use go-redis use one client
+// of one configuration, and all that use rueidis one of theirs.
+type clients struct {
+	goredis *redis.Client
+	auto    *redis.AutoPipeliner // on the same client
+	rueidis rueidis.Client
+}
+
+// newClients connects to the Redis at addr. Both clients are as they come, but:
+// go-redis keeps the deadlines of contexts, as ratelimit's documents ask for (no
+// rival gives it any), and rueidis does not look for a cluster.
+func newClients(ctx context.Context, addr string, pool int) (*clients, error) {
+	c := &clients{goredis: redis.NewClient(&redis.Options{Addr: addr, PoolSize: pool, ContextTimeoutEnabled: true})}
+	if err := c.goredis.Ping(ctx).Err(); err != nil {
+		c.close()
+		return nil, fmt.Errorf("connect to Redis at %s with go-redis: %w", addr, err)
+	}
+	var err error
+	if c.auto, err = c.goredis.AutoPipeline(); err != nil {
+		c.close()
+		return nil, fmt.Errorf("make an AutoPipeline of go-redis: %w", err)
+	}
+	if c.rueidis, err = rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{addr}, ForceSingleClient: true}); err != nil {
+		c.rueidis = nil
+		c.close()
+		return nil, fmt.Errorf("connect to Redis at %s with rueidis: %w", addr, err)
+	}
+	return c, nil
+}
+
+func (c *clients) close() {
+	if c.auto != nil {
+		_ = c.auto.Close()
+	}
+	_ = c.goredis.Close()
+	if c.rueidis != nil {
+		c.rueidis.Close()
+	}
+}

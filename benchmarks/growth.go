@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+)
+
+// growth is how cost grows with one thing.
+type growth struct {
+	of     string // identities, processes, limiters
+	intro  string
+	points []*point
+	memory bool // whether points have it
+}
+
+// point is what was measured at one size.
+type point struct {
+	size    int
+	samples []sample
+	memory  float64 // bytes of Redis per identity
+}
+
+func (p *point) figures() sample { return (&outcome{samples: p.samples}).figures() }
+
+// growthCallers is how many callers each process has.
+const growthCallers = 512
+
+// growing is met on keys that all exist, and that live for the better part of an
+// hour after one decision.
+var growing = &scene{name: "growing", keys: uniform, limit: limit{10_000, year}}
+
+// sizes is what growth is measured at.
+type sizes struct {
+	identities, processes, limiters []int
+}
+
+var growthSizes = sizes{
+	identities: []int{1_000, 10_000, 100_000, 1_000_000, 5_000_000},
+	processes:  []int{1, 2, 4, 8},
+	limiters:   []int{1, 10, 100, 1_000},
+}
+
+// measureGrowth measures each kind of growth, from an empty Redis each.
+func (l *lab) measureGrowth(ctx context.Context, s sizes) (all []*growth, err error) {
+	for _, one := range []struct {
+		of      string
+		measure func(context.Context, []int) (*growth, error)
+		sizes   []int
+	}{
+		{"identities", l.growIdentities, s.identities},
+		{"processes", l.growProcesses, s.processes},
+		{"limiters", l.growLimiters, s.limiters},
+	} {
+		if err := l.admin.flush(ctx); err != nil {
+			return nil, err
+		}
+		g, err := one.measure(ctx, one.sizes)
+		if err != nil {
+			return nil, fmt.Errorf("growth of %s: %w", one.of, err)
+		}
+		g.of = one.of
+		all = append(all, g)
+	}
+	return all, l.admin.flush(ctx)
+}
+
+// sampleGrowth measures one round at one size.
+func (l *lab) sampleGrowth(ctx context.Context, subject *subject, identities []string, round int) (sample, error) {
+	t, err := measure(ctx, l.admin, subject, load{
+		goroutines: growthCallers, pipeline: 1, keys: uniform, identities: identities, seed: uint64(round + 1), time: l.time,
+	})
+	if err != nil {
+		return sample{}, err
+	}
+	return newSample(t, growing, ratelimitGoRedis(), len(identities)), nil
+}
+
+// openBatched returns what growth is measured by: ratelimit as it comes, on go-redis.
+func (l *lab) openBatched(ctx context.Context, identities []string) (*subject, error) {
+	subject, err := ratelimitGoRedis().open(l.clients, growing.limit)
+	if err != nil {
+		return nil, err
+	}
+	return subject, growing.warmUp(ctx, warmSome, subject, 1, identities)
+}

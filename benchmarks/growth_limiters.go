@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
+)
+
+// growLimiters measures more and more limiters in one process, on one client. The
+// identities are the same number in all, shared out between the limiters, so that
+// what grows is the number of limiters only.
+func (l *lab) growLimiters(ctx context.Context, numbers []int) (*growth, error) {
+	g := &growth{intro: fmt.Sprintf("Limiters in one process, on one client, each with a namespace of its own; %d callers, "+
+		"each of whose calls goes to any of the limiters. %s identities, each of one limiter, all known to Redis.",
+		growthCallers, count(int64(l.keys)))}
+	for _, n := range numbers {
+		l.say("growing: %d limiters", n)
+		if err := l.admin.flush(ctx); err != nil {
+			return nil, err
+		}
+		namespace := func(i int) string { return fmt.Sprintf("limiter-%d", i%n) }
+		if err := l.fill(ctx, 0, l.keys, namespace); err != nil {
+			return nil, err
+		}
+		limiters := make([]*ratelimit.Limiter, n)
+		for i := range limiters {
+			var err error
+			if limiters[i], err = newOurs(goredis.New(l.clients.goredis), growing.limit, ratelimit.WithNamespace(namespace(i))); err != nil {
+				return nil, err
+			}
+		}
+		subject := l.spreadOver(limiters)
+		if err := growing.warmUp(ctx, warmSome, subject, 1, l.identities); err != nil {
+			return nil, err
+		}
+		p := &point{size: n}
+		for round := range l.rounds {
+			s, err := l.sampleGrowth(ctx, subject, l.identities, round)
+			if err != nil {
+				return nil, err
+			}
+			p.samples = append(p.samples, s)
+		}
+		g.points = append(g.points, p)
+	}
+	return g, nil
+}
+
+// spreadOver returns a subject that asks for any identity, of the one limiter that
+// has it.
+func (l *lab) spreadOver(limiters []*ratelimit.Limiter) *subject {
+	var stream atomic.Uint64
+	return &subject{caller: func() call {
+		random := rand.New(rand.NewPCG(1, stream.Add(1)))
+		return func(ctx context.Context, _ func() string) answer {
+			i := random.IntN(len(l.identities))
+			res, err := limiters[i%len(limiters)].Allow(ctx, l.identities[i])
+			if err == nil && res.Degraded {
+				err = errDegraded
+			}
+			return answerOf(res.Allowed, err)
+		}
+	}}
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+)
+
+// growProcesses measures more and more processes, as a fleet has them, each with
+// callers and clients of its own.
+func (l *lab) growProcesses(ctx context.Context, numbers []int) (*growth, error) {
+	g := &growth{intro: fmt.Sprintf("Processes with %d callers each, of the same namespace; %s identities, all known to Redis, "+
+		"drawn evenly. They share one machine, and it with Redis, so the throughput that they reach together says more about "+
+		"the machine than about a fleet; what a decision costs Redis does not.", growthCallers, count(int64(l.keys)))}
+	if err := l.fill(ctx, 0, l.keys, func(int) string { return oursNamespace }); err != nil {
+		return nil, err
+	}
+	for _, n := range numbers {
+		l.say("growing: %d processes", n)
+		p := &point{size: n}
+		if err := l.measureProcesses(ctx, p); err != nil {
+			return nil, err
+		}
+		g.points = append(g.points, p)
+	}
+	return g, nil
+}
+
+// measureProcesses starts as many processes as p says, has them all measure at
+// once, for each round, and ends them.
+func (l *lab) measureProcesses(ctx context.Context, p *point) error {
+	ctx, cancel := context.WithCancel(ctx)
+	children := make([]*child, 0, p.size)
+	defer func() {
+		cancel() // which kills those that have not ended by themselves
+		for _, c := range children {
+			_ = c.stdin.Close()
+			_ = c.cmd.Wait()
+		}
+	}()
+	for i := range p.size {
+		c, err := startChild(ctx, childTask{Addr: l.addr(), Pool: l.pool, Keys: l.keys, Time: l.time, Process: i})
+		if err != nil {
+			return err
+		}
+		children = append(children, c)
+	}
+	for _, c := range children {
+		if err := c.ready(); err != nil {
+			return err
+		}
+	}
+	for range l.rounds {
+		s, err := l.measureChildren(ctx, children)
+		if err != nil {
+			return err
+		}
+		p.samples = append(p.samples, s)
+	}
+	return nil
+}
+
+// measureChildren has all children measure at once, and adds up what they say.
+func (l *lab) measureChildren(ctx context.Context, children []*child) (sample, error) {
+	before, err := l.admin.usage(ctx)
+	if err != nil {
+		return sample{}, err
+	}
+	for _, c := range children {
+		if _, err := io.WriteString(c.stdin, "go\n"); err != nil {
+			return sample{}, fmt.Errorf("tell a process to begin: %w", err)
+		}
+	}
+	var sum childReport
+	for _, c := range children {
+		r, err := c.report()
+		if err != nil {
+			return sample{}, err
+		}
+		sum.Decisions += r.Decisions
+		sum.Failed += r.Failed
+		sum.Wrong += r.Wrong
+		sum.CPU += r.CPU
+		sum.Mallocs += r.Mallocs
+		sum.Elapsed = max(sum.Elapsed, r.Elapsed)
+		if sum.Err == "" {
+			sum.Err = r.Err
+		}
+	}
+	after, err := l.admin.usage(ctx)
+	if err != nil {
+		return sample{}, err
+	}
+	used := after.since(before)
+	right := float64(sum.Decisions - sum.Failed - sum.Wrong)
+	s := sample{
+		perSecond: per(right, sum.Elapsed.Seconds()),
+		redisCPU:  per(micros(used.cpu), right),
+		clientCPU: per(micros(sum.CPU), right),
+		allocs:    per(float64(sum.Mallocs), right),
+		bytes:     per(float64(used.bytes), right),
+		decisions: sum.Decisions, failed: sum.Failed, wrong: sum.Wrong,
+	}
+	if sum.Err != "" {
+		s.err = errors.New(sum.Err)
+	}
+	return s, nil
+}
+
+// child is a process that measures when told to.
+type child struct {
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	lines *bufio.Reader
+}
+
+// startChild runs our own binary as a child.
+func startChild(ctx context.Context, task childTask) (*child, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find our own binary: %w", err)
+	}
+	text, err := json.Marshal(task)
+	if err != nil {
+		return nil, fmt.Errorf("encode a process's task: %w", err)
+	}
+	c := &child{cmd: exec.CommandContext(ctx, self, childFlag, string(text))}
+	c.cmd.Stderr = os.Stderr
+	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
+		return nil, fmt.Errorf("start a process: %w", err)
+	}
+	stdout, err := c.cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start a process: %w", err)
+	}
+	c.lines = bufio.NewReader(stdout)
+	if err := c.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start a process: %w", err)
+	}
+	return c, nil
+}
+
+// ready waits until the child is.
+func (c *child) ready() error {
+	line, err := c.lines.ReadString('\n')
+	if err != nil || line != childReady {
+		return fmt.Errorf("a process did not get ready: it said %q: %w", line, errors.Join(err, errEnded))
+	}
+	return nil
+}
+
+var errEnded = errors.New("it may have ended")
+
+func (c *child) report() (r childReport, err error) {
+	line, err := c.lines.ReadBytes('\n')
+	if err != nil {
+		return r, fmt.Errorf("a process did not report: %w", err)
+	}
+	if err := json.Unmarshal(line, &r); err != nil {
+		return r, fmt.Errorf("a process reported %q: %w", line, err)
+	}
+	return r, nil
+}
+
+// addr returns the address of the Redis.
+func (l *lab) addr() string { return l.admin.client.Options().Addr }

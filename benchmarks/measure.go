@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// load is what one measurement puts on a subject.
+type load struct {
+	goroutines int
+	pipeline   int64 // decisions in one call
+	keys       spread
+	identities []string
+	seed       uint64
+	time       time.Duration
+}
+
+// tally is what a load came to.
+type tally struct {
+	latency   histogram // of calls, each counted for all its decisions
+	decisions int64     // answered, or failed
+	allowed   int64
+	failed    int64
+	err       error // a failure's, or nil
+	elapsed   time.Duration
+	client    processUsage
+	redis     redisUsage
+}
+
+// processUsage is what this process has used.
+type processUsage struct {
+	cpu     time.Duration
+	mallocs uint64
+}
+
+// measure puts load on a subject. Redis is asked for its usage by a, which may be
+// nil. It ends early if ctx does.
+func measure(ctx context.Context, a *admin, s *subject, l load) (*tally, error) {
+	workers := make([]worker, l.goroutines)
+	var ready, done sync.WaitGroup
+	var stop atomic.Bool
+	start := make(chan struct{})
+	for i := range workers {
+		w := &workers[i]
+		w.call, w.next = s.caller(), l.keys.draw(l.identities, l.seed, uint64(i))
+		ready.Add(1)
+		done.Go(func() {
+			ready.Done()
+			<-start
+			w.work(&stop, l.pipeline)
+		})
+	}
+	ready.Wait()
+	runtime.GC() // what others have left behind is not this one's to clean
+
+	// Whatever happens, the workers are let go.
+	var err error
+	var before redisUsage
+	if a != nil {
+		before, err = a.usage(ctx)
+	}
+	own := ownUsage()
+	begin := time.Now()
+	if err != nil {
+		stop.Store(true)
+	}
+	close(start)
+	if err == nil {
+		select {
+		case <-time.After(l.time):
+		case <-ctx.Done():
+		}
+		stop.Store(true)
+	}
+	done.Wait()
+	t := &tally{elapsed: time.Since(begin), client: ownUsage().since(own)}
+	if err == nil && a != nil {
+		var after redisUsage
+		after, err = a.usage(ctx)
+		t.redis = after.since(before)
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("measure: %w", err)
+	}
+	for i := range workers {
+		workers[i].addTo(t)
+	}
+	return t, nil
+}
+
+// worker is one goroutine's part.
+type worker struct {
+	call                       call
+	next                       func() string
+	latency                    histogram
+	decisions, allowed, failed int64
+	err                        error
+	_                          [64]byte // neighbours' counters are not on one cache line
+}
+
+// work calls until told to stop. Time is read once for each call, which ends one
+// latency and begins the next. The context has no end, as that of a caller which
+// leaves deadlines to the limiter: one that could end would have all who derive
+// contexts from it meet at its lock.
+func (w *worker) work(stop *atomic.Bool, pipeline int64) {
+	ctx := context.Background()
+	last := time.Now()
+	for !stop.Load() {
+		a := w.call(ctx, w.next)
+		now := time.Now()
+		w.latency.record(now.Sub(last), pipeline)
+		last = now
+		w.decisions += pipeline
+		w.allowed += a.allowed
+		w.failed += a.failed
+		if a.err != nil {
+			w.err = a.err
+		}
+	}
+}
+
+func (w *worker) addTo(t *tally) {
+	t.latency.add(&w.latency)
+	t.decisions += w.decisions
+	t.allowed += w.allowed
+	t.failed += w.failed
+	if t.err == nil {
+		t.err = w.err
+	}
+}
+
+func ownUsage() processUsage {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return processUsage{ownCPU(), m.Mallocs}
+}
+
+func (u processUsage) since(earlier processUsage) processUsage {
+	return processUsage{u.cpu - earlier.cpu, u.mallocs - earlier.mallocs}
+}

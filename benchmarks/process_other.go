@@ -1,0 +1,8 @@
+//go:build !unix
+
+package main
+
+import "syscall"
+
+// ownGroup asks for nothing.
+func ownGroup() *syscall.SysProcAttr { return nil }

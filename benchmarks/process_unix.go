@@ -1,0 +1,9 @@
+//go:build unix && !linux
+
+package main
+
+import "syscall"
+
+// ownGroup starts a child in a process group of its own, so that Ctrl-C reaches
+// only us, who stop the child when we are through with it.
+func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
