@@ -53,6 +53,7 @@ func (b *batch) fill(l *Limiter, c *call) *call {
 		c.next = nil
 		if l.send(c) {
 			decisions++
+			l.batcher.place(l, c) // keys may have turned out to be partitioned meanwhile
 			if known {
 				g := &b.groups[place]
 				g.last.next, g.last = c, c
@@ -86,20 +87,20 @@ func (b *batch) sort() {
 // run runs the batch.
 func (b *batch) run(l *Limiter) {
 	b.encode(l)
-	b.err = nil
-	if len(b.runs) == 0 { // all have left
-		return
-	}
 	ctx := within(context.Background(), l.timeout)
 	defer ctx.end()
-	if len(b.runs) > 1 {
+	switch len(b.runs) {
+	case 0: // all have left
+		b.err = nil
+	case 1:
+		r := &b.runs[0]
+		r.Reply, r.Err = l.run(ctx, l.program.Script(), r.Keys, r.Args)
+		b.err = nil
+		if ctx.Err() != nil && !l.prompt {
+			b.err = r.Err
+		}
+	default:
 		b.err = l.runAll(ctx, l.program.Script(), b.runs)
-		return
-	}
-	r := &b.runs[0]
-	r.Reply, r.Err = l.run(ctx, l.program.Script(), r.Keys, r.Args)
-	if ctx.Err() != nil && !l.prompt {
-		b.err = r.Err
 	}
 }
 
@@ -184,6 +185,9 @@ func decode(groups []group, p *algorithm.Program, reply []int64) error {
 				c.outcome, c.err = before.outcome, before.err
 			} else {
 				c.outcome, c.err = p.Outcome(reply, outcomes, 0)
+				if c.err != nil && !errors.Is(c.err, algorithm.ErrFailed) {
+					return c.err // whose outcomes follow is not known
+				}
 				outcomes++
 			}
 			before = c
@@ -212,9 +216,9 @@ func (b *batch) crossesSlots() bool {
 
 // split parts the batch by hash slots.
 func (b *batch) split(l *Limiter) {
-	l.batcher.partition.Store(&bySlot)
+	l.batcher.partition.CompareAndSwap(nil, &bySlot)
 	for _, g := range b.groups {
-		g.first.partition, _ = bySlot(l.keys.key(&g.first.sum))
+		l.batcher.place(l, g.first)
 	}
 	b.sort()
 }

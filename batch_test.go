@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -301,6 +302,76 @@ func TestCrossSlot(t *testing.T) {
 		wait.Wait()
 		require.EqualValues(t, 15*10, allowed.Load())
 	})
+}
+
+// slow is a store that takes a while.
+type slow struct{ store.Store }
+
+func (s slow) Run(ctx context.Context, script *store.Script, keys []string, args []int64) ([]int64, error) {
+	time.Sleep(5 * time.Millisecond)
+	return s.Store.Run(ctx, script, keys, args)
+}
+
+// TestCrossSlotUnderWay: nor is one lost that came before the refusal, or in the
+// moment of it.
+func TestCrossSlotUnderWay(t *testing.T) {
+	onRedis(t, func(t *testing.T, s site) {
+		l := newLimiter(t, slow{s.open(t)}, tokenbucket.Limit{Rate: 10, Period: month})
+		var wait sync.WaitGroup
+		for i := range 600 {
+			wait.Go(func() {
+				if !allow(t, l, fmt.Sprint(i), 1).Allowed {
+					t.Error("denied")
+				}
+			})
+			time.Sleep(100 * time.Microsecond)
+		}
+		wait.Wait()
+	})
+}
+
+// exiting is a store that ends the goroutine of its second run.
+type exiting struct {
+	held
+	runs atomic.Int32
+}
+
+func (*exiting) Prompt() bool { return true }
+
+func (e *exiting) Run(ctx context.Context, s *store.Script, keys []string, args []int64) ([]int64, error) {
+	if e.runs.Add(1) == 2 {
+		runtime.Goexit()
+	}
+	return e.held.Run(ctx, s, keys, args)
+}
+
+// TestStoreExits: a store that ends its goroutine, as a test's may, has failed, no
+// more.
+func TestStoreExits(t *testing.T) {
+	e := &exiting{held: *hold(start(t))}
+	l := newLimiter(t, e, tokenbucket.Limit{Rate: 10, Period: time.Hour}, ratelimit.WithTimeout(time.Minute))
+	var wait sync.WaitGroup
+	var degraded atomic.Int32
+	for i := range 5 {
+		wait.Go(func() {
+			r, err := l.Allow(context.Background(), "x")
+			if err != nil {
+				t.Error(err)
+			}
+			if r.Degraded {
+				degraded.Add(1)
+			}
+		})
+		if i == 0 {
+			<-e.arrived
+		} else {
+			await(t, l, i)
+		}
+	}
+	close(e.letGo)
+	wait.Wait()
+	require.EqualValues(t, 4, degraded.Load(), "those of the second run")
+	require.False(t, allow(t, l, "x", 6).Degraded)
 }
 
 // TestLinearizable: what 512 callers of two limiters on one Redis are told is what

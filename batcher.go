@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -16,7 +17,7 @@ import (
 // comes to a busy one waits, and goes with all others that do in the next run.
 type batcher struct {
 	queues [queueCount]queue
-	calls  sync.Pool // of *call: not for all limiters, since a channel may be of one testing/synctest bubble
+	calls  sync.Pool // of *call: the limiter's own, since a channel may be of a testing/synctest bubble
 	// partition tells which keys may be in one run; nil where any may.
 	partition atomic.Pointer[func(key string) (uint64, bool)]
 }
@@ -47,6 +48,9 @@ func together(l *Limiter, p store.Partitioned) bool {
 	return len(partitions) == 1
 }
 
+// errExited is what a run failed with whose store called runtime.Goexit.
+var errExited = errors.New("ratelimit: the store ended the goroutine")
+
 // bySlot is the partition of a key on servers that know better than their client
 // that they are a Cluster.
 var bySlot = func(key string) (uint64, bool) { return hashslot.Partition(key), true }
@@ -63,11 +67,19 @@ const (
 
 // queue returns the queue of a call.
 func (b *batcher) queue(l *Limiter, c *call) *queue {
-	if partition := b.partition.Load(); partition != nil {
-		c.partition, _ = (*partition)(l.keys.key(&c.sum))
+	if b.place(l, c) {
 		return &b.queues[c.partition/(1<<64/queueCount)]
 	}
 	return &b.queues[c.sum[0]%lanes]
+}
+
+// place finds the partition of a call, if keys are partitioned.
+func (b *batcher) place(l *Limiter, c *call) bool {
+	if partition := b.partition.Load(); partition != nil && !c.placed {
+		c.partition, _ = (*partition)(l.keys.key(&c.sum))
+		c.placed = true
+	}
+	return c.placed
 }
 
 // queued decides through a queue.
@@ -99,6 +111,12 @@ func (l *Limiter) lead(q *queue, c *call) {
 	b := batches.Get().(*batch)
 	rest := b.fill(l, c)
 	q.fly(b, rest)
+	b.err = errExited
+	defer func() { // also if the store ends the goroutine
+		l.next(q)
+		b.answer(l)
+		b.release()
+	}()
 	b.run(l)
 	if b.crossesSlots() {
 		q.fly(nil, rest)
@@ -106,7 +124,4 @@ func (l *Limiter) lead(q *queue, c *call) {
 		q.fly(b, rest)
 		b.run(l)
 	}
-	l.next(q)
-	b.answer(l)
-	b.release()
 }

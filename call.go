@@ -15,7 +15,8 @@ import (
 type call struct {
 	sum       sum
 	n         int64
-	partition uint64 // of the key; 0 where keys are not partitioned
+	partition uint64 // of the key, once placed is true; until then 0
+	placed    bool
 
 	// The answer, once state is answered.
 	now     int64
@@ -49,7 +50,7 @@ func (l *Limiter) newCall(s sum, n int64) *call {
 // free lets the call be used again. There may still be something in wake, which
 // makes who has it next look once too often.
 func (l *Limiter) free(c *call) {
-	c.next, c.err, c.partition = nil, nil, 0
+	c.next, c.err, c.partition, c.placed = nil, nil, 0, false
 	c.late.Store(false)
 	c.state.Store(waiting)
 	l.batcher.calls.Put(c)

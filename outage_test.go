@@ -242,6 +242,57 @@ func TestClusterHangs(t *testing.T) {
 	}
 }
 
+// TestOneNodeHangs: the callers of one node that hangs leave in time; those of the
+// others, nearly all, are decided by Redis.
+func TestOneNodeHangs(t *testing.T) {
+	const timeout = 150 * time.Millisecond
+	for _, driver := range []string{"goredis", "rueidis"} {
+		for name, options := range map[string][]ratelimit.Option{"Batching": nil, "Alone": {ratelimit.WithoutBatching()}} {
+			t.Run(driver+"/"+name, func(t *testing.T) {
+				cluster := redistest.StartCluster(t)
+				l, err := ratelimit.New(site{driver, cluster.URL(), cluster.Nodes}.open(t), tokenbucket.Limit{Rate: 1_000_000, Period: month},
+					append([]ratelimit.Option{ratelimit.WithTimeout(timeout)}, options...)...)
+				require.NoError(t, err)
+				for i := range 50 { // on all nodes
+					recovers(t, l)
+					_, err := l.Allow(context.Background(), fmt.Sprint(i))
+					require.NoError(t, err)
+				}
+				cluster.Nodes[0].Pause()
+				var decided, degraded, longest atomic.Int64
+				var wait sync.WaitGroup
+				end := time.Now().Add(2 * time.Second)
+				for i := range 100 {
+					wait.Go(func() {
+						for n := 0; time.Now().Before(end); n++ {
+							begin := time.Now()
+							r, err := l.Allow(context.Background(), fmt.Sprint(i, n))
+							took := int64(time.Since(begin))
+							for old := longest.Load(); took > old && !longest.CompareAndSwap(old, took); old = longest.Load() {
+							}
+							switch {
+							case err != nil:
+								t.Error(err)
+							case r.Degraded:
+								degraded.Add(1)
+							default:
+								decided.Add(1)
+							}
+						}
+					})
+				}
+				wait.Wait()
+				t.Logf("%d decided, %d degraded, the longest answer took %v", decided.Load(), degraded.Load(), time.Duration(longest.Load()))
+				require.Less(t, time.Duration(longest.Load()), timeout+500*time.Millisecond)
+				require.Positive(t, degraded.Load())
+				require.Greater(t, decided.Load(), degraded.Load())
+				cluster.Nodes[0].Resume()
+				recovers(t, l)
+			})
+		}
+	}
+}
+
 // TestDeniedByACL: a user who may not do all that the script does never passes
 // for one whose identities are all fresh.
 func TestDeniedByACL(t *testing.T) {

@@ -7,7 +7,8 @@ import (
 
 // queue has the calls that wait while a run of their keys is in flight. Each key
 // has one queue, which has one run in flight at a time, so the calls of a key are
-// decided in the order in which they came.
+// decided in the order in which they came. (Which one it is changes once, where
+// keys turn out to be partitioned.)
 //
 // The time of calls is kept by one timer for all of them, and only while there
 // are any: a call is late after so many of its ticks.
@@ -19,10 +20,10 @@ type queue struct {
 	rest       *call  // came before head, and did not go with those before them
 	sent       *batch // in flight
 
-	timer    *time.Timer
 	interval time.Duration // of the ticks
 	patience int64         // after how many of them, and one more, a call is late
-	ticking  bool
+	timer    *time.Timer   // nil while nobody waits
+	since    time.Time     // the beginning of the first tick
 	tick     int64
 
 	_ [64]byte // the next one is another core's
@@ -65,15 +66,11 @@ func (q *queue) join(c *call) place {
 	}
 	q.tail = c
 	q.length++
-	c.tick = q.tick
-	if !q.ticking {
-		q.ticking = true
-		if q.timer == nil {
-			q.timer = time.AfterFunc(q.interval, q.onTick)
-		} else {
-			q.timer.Reset(q.interval)
-		}
+	if q.timer == nil { // a new one each time: it may be of a testing/synctest bubble
+		q.since, q.tick = time.Now(), 0
+		q.timer = time.AfterFunc(q.interval, q.onTick)
 	}
+	c.tick = q.tick
 	return behind
 }
 
@@ -110,7 +107,8 @@ func (q *queue) setTimeout(timeout time.Duration) {
 func (q *queue) onTick() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.tick++
+	passed := time.Since(q.since)
+	q.tick = int64(passed / q.interval)
 	late := func(c *call) bool {
 		if q.tick-c.tick <= q.patience {
 			return false
@@ -129,7 +127,9 @@ func (q *queue) onTick() {
 	}
 	for c := q.head; c != nil && late(c); c = c.next {
 	}
-	if q.ticking = q.busy; q.ticking {
-		q.timer.Reset(q.interval)
+	if !q.busy {
+		q.timer = nil
+		return
 	}
+	q.timer.Reset(q.interval - passed%q.interval)
 }

@@ -38,6 +38,45 @@ func TestQueue(t *testing.T) {
 	q.timer.Stop()
 }
 
+// TestQueueTicks: whoever waits is told in time, wherever the call is.
+func TestQueueTicks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q queue
+		q.setTimeout(time.Second)
+		require.Equal(t, first, q.join(&call{}))
+		begin := time.Now()
+		var all []*call
+		for i := range 3 {
+			time.Sleep(100 * time.Millisecond)
+			c := &call{wake: make(chan struct{}, 1)}
+			require.Equal(t, behind, q.join(c))
+			all = append(all, c)
+			switch i {
+			case 0:
+				q.fly(&batch{groups: []group{{q.take(), c}}}, nil)
+			case 1:
+				sent := q.sent
+				q.fly(sent, func() *call { c := q.take(); q.busy = true; return c }())
+			}
+		}
+		for i, c := range all {
+			<-c.wake
+			require.True(t, c.late.Load())
+			due := time.Second + time.Duration(i+1)*100*time.Millisecond
+			took := time.Since(begin)
+			require.GreaterOrEqual(t, took, due)
+			require.LessOrEqual(t, took, due+2*q.interval)
+		}
+		q.mu.Lock()
+		q.busy = false
+		q.mu.Unlock()
+		time.Sleep(2 * q.interval)
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		require.Nil(t, q.timer, "nobody waits")
+	})
+}
+
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type key struct{}

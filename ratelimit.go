@@ -71,6 +71,8 @@ const maxRuns = 256
 // New returns a limiter that decides by a, on s. It checks all that it is given,
 // and its error names what is wrong. It does no I/O, so it works while Redis is
 // down.
+//
+// In tests with testing/synctest, make it in the bubble that uses it.
 func New(s store.Store, a algorithm.Algorithm, options ...Option) (*Limiter, error) {
 	if isNil(s) {
 		return nil, errors.New("ratelimit: store is nil")

@@ -70,12 +70,17 @@ func (l *Limiter) runAll(ctx context.Context, s *store.Script, runs []store.Run)
 	}
 }
 
-// callEach is RunAll for a store that has none.
+// callEach is RunAll for a store that has none: some at a time.
 func (l *Limiter) callEach(ctx context.Context, s *store.Script, runs []store.Run) {
+	const workers = 8
 	var all sync.WaitGroup
-	for i := range runs {
-		r := &runs[i]
-		all.Go(func() { r.Reply, r.Err = l.call(ctx, s, r.Keys, r.Args) })
+	for w := range min(workers, len(runs)) {
+		all.Go(func() {
+			for i := w; i < len(runs); i += workers {
+				r := &runs[i]
+				r.Reply, r.Err = l.call(ctx, s, r.Keys, r.Args)
+			}
+		})
 	}
 	all.Wait()
 }

@@ -158,9 +158,6 @@ func (p *Program) AppendDecision(args []int64, n int64, places ...int) []int64 {
 	return args
 }
 
-// MaxKeys is the most keys that a run may have.
-const MaxKeys = again - 1
-
 // again is what the place of a decision's key is increased by for each repeat.
 const again = 1 << 16
 

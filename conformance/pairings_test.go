@@ -29,8 +29,8 @@ import (
 // others on fewer cases; unless -rapid.checks says how many.
 func TestPairings(t *testing.T) {
 	r := startEmbedded(t)
-	servers := []server{{name: "Embedded", addrs: []string{r.Addr()}, flush: func(t testing.TB) { flush(t, r.Addr()) }}}
-	own := client{name: "embedded", open: func(testing.TB, []string) store.Store { return r }}
+	servers := []server{{name: "Embedded"}}
+	own := client{name: "embedded", open: func(testing.TB, []string) store.Store { return r }, redis: r}
 	if redis := startRedis(t); redis != nil {
 		servers = append(servers, server{"Redis", []string{redis.Addr()}, func(t testing.TB) { redis.MustDo(t, "SCRIPT", "FLUSH") }})
 	}
@@ -60,7 +60,7 @@ func TestPairings(t *testing.T) {
 // server is a kind of Redis.
 type server struct {
 	name  string
-	addrs []string
+	addrs []string // none for an embedded one, of which each client gets its own: each key it has makes it slower
 	flush func(testing.TB)
 }
 
@@ -70,6 +70,15 @@ func (s server) try(t *testing.T, clients ...client) {
 		t.Parallel()
 		for _, c := range clients {
 			t.Run(c.name, func(t *testing.T) {
+				s := s
+				if s.addrs == nil {
+					r := c.redis
+					if r == nil {
+						r = startEmbedded(t)
+					}
+					addr := r.Addr()
+					s.addrs, s.flush = []string{addr}, func(t testing.TB) { flush(t, addr) }
+				}
 				h := conformance.Harness{
 					Open:         func(t testing.TB) store.Store { return c.open(t, s.addrs) },
 					FlushScripts: s.flush,
@@ -115,16 +124,18 @@ type client struct {
 	name string
 	open func(t testing.TB, addrs []string) store.Store
 	dial func(t testing.TB, addrs []string, dial conformance.Dial) store.Store
+	// redis is the embedded one that the client is itself.
+	redis *embedded.Redis
 }
 
 // clients are those that the drivers make, then those that a user may.
 var clients = []client{
-	{"goredis/Open", openGoredis, nil},
-	{"rueidis/Open", openRueidis, nil},
-	{"goredis/RESP2", newGoredis(2, nil), newGoredisDial(2)},
-	{"goredis/RESP3", newGoredis(3, nil), newGoredisDial(3)},
-	{"rueidis/RESP2", newRueidis(true, nil), newRueidisDial(true)},
-	{"rueidis/RESP3", newRueidis(false, nil), newRueidisDial(false)},
+	{"goredis/Open", openGoredis, nil, nil},
+	{"rueidis/Open", openRueidis, nil, nil},
+	{"goredis/RESP2", newGoredis(2, nil), newGoredisDial(2), nil},
+	{"goredis/RESP3", newGoredis(3, nil), newGoredisDial(3), nil},
+	{"rueidis/RESP2", newRueidis(true, nil), newRueidisDial(true), nil},
+	{"rueidis/RESP3", newRueidis(false, nil), newRueidisDial(false), nil},
 }
 
 func url(addrs []string) string {

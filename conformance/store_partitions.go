@@ -90,8 +90,8 @@ func runAll(t testing.TB, h *subject) {
 	runs := []store.Run{{Keys: []string{prefix.key("ended")}, Args: []int64{0, 1}}, {Keys: []string{prefix.key("ended")}, Args: []int64{1, 1}}}
 	p.RunAll(ended, script, runs)
 	for i, r := range runs {
-		if !errors.Is(r.Err, context.Canceled) {
-			differ(t, r.Err, context.Canceled, "run %d of a RunAll whose context had ended", i)
+		if !errors.Is(r.Err, context.Canceled) || r.Reply != nil {
+			differ(t, fmt.Sprintf("%v, %v", r.Reply, r.Err), context.Canceled, "run %d of a RunAll whose context had ended", i)
 		}
 	}
 	if got := run(t, s, script, []string{prefix.key("ended")}, 0, 0); got[1] != 0 {

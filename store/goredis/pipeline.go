@@ -17,8 +17,8 @@ var (
 )
 
 // Partition implements [store.Partitioned]. To a *redis.Client all keys are on
-// one server; to a *redis.Ring each may be on another; otherwise they are taken
-// to be on a Cluster.
+// one server; to a *redis.Ring each may be on another, and partitions do not tell
+// which; otherwise they are taken to be on a Cluster.
 func (s *Store) Partition(key string) (uint64, bool) {
 	if s == nil {
 		return 0, false
@@ -49,7 +49,7 @@ func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.R
 	}
 	if err != nil {
 		for i := range runs {
-			runs[i].Err = err
+			runs[i].Reply, runs[i].Err = nil, err
 		}
 		return
 	}

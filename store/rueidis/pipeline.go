@@ -33,13 +33,8 @@ func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.R
 	if err == nil {
 		err = s.turns.take(ctx)
 	}
-	switch {
-	case err != nil:
-	case s.turns.well.Load():
-		runAll(ctx, start, c, script, runs)
-		s.turns.end(firstError(runs))
-	default:
-		err = s.turns.runs(ctx, runs, func(runs []store.Run) { runAll(ctx, start, c, script, runs) })
+	if err == nil {
+		err = s.turns.runs(ctx, start, runs, func(runs []store.Run) { runAll(ctx, start, c, script, runs) })
 	}
 	if err != nil {
 		for i := range runs {

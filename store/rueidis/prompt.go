@@ -13,11 +13,13 @@ var _ store.Prompt = (*Store)(nil)
 //   - Who needs a connection that another one is making waits for it, for as long
 //     as the other one's context or Dialer.Timeout lets it.
 //
-// Therefore a Store has 512 commands under way at most, and once one of them has
-// got no reply it leaves further ones to goroutines of their own, which a Run
-// does not wait for longer than its context lets it, until one gets a reply.
+// Therefore a Store has the client do 512 runs at a time at most, and leaves them
+// to goroutines of their own, which a Run does not wait for longer than its
+// context lets it. Only if one server is all there is, and the last run got a
+// reply less than a second ago, a Run is done by its caller's goroutine.
 //
-// There is one exception: with a client that you share with others, who have
-// filled the ring when the server hangs, the few Runs of the first moments wait
-// as they do.
+// So there is an exception, for the few Runs of the first moments after a
+// connection that was well is lost, or its server hangs: they may wait for another
+// Run's context to end, which is of concern only where timeouts differ; or, with a
+// client that you share with others who have filled its ring, as long as these do.
 func (s *Store) Prompt() bool { return s != nil && s.turns != nil }

@@ -93,13 +93,13 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 	if err := s.turns.take(ctx); err != nil {
 		return nil, err
 	}
-	if s.turns.well.Load() {
+	if !s.cluster && s.turns.well(start) { // a Cluster's nodes are not well together
 		reply, err := run(ctx, start, c, script, keys, args)
-		s.turns.end(err)
+		s.turns.end(start, replied(err))
 		return reply, err
 	}
 	one := []store.Run{{Keys: keys, Args: args}}
-	err = s.turns.runs(ctx, one, func(runs []store.Run) {
+	err = s.turns.runs(ctx, start, one, func(runs []store.Run) {
 		runs[0].Reply, runs[0].Err = run(ctx, start, c, script, runs[0].Keys, runs[0].Args)
 	})
 	if err != nil {
