@@ -47,10 +47,15 @@ func busy(t testing.TB, h *subject, key string, span time.Duration) <-chan struc
 	t.Helper()
 	s := h.Open(t)
 	rounds := int64(50_000)
+	run(t, s, busyScript, []string{key}, 1) // connects
 	for {
-		start := time.Now()
-		run(t, s, busyScript, []string{key}, rounds)
-		if took := time.Since(start); took > 20*time.Millisecond {
+		took := time.Hour // the least of some: others may keep the machine busy
+		for range 3 {
+			start := time.Now()
+			run(t, s, busyScript, []string{key}, rounds)
+			took = min(took, time.Since(start))
+		}
+		if took > 20*time.Millisecond {
 			rounds = int64(float64(rounds) * float64(span) / float64(took))
 			break
 		}

@@ -67,7 +67,7 @@ func Open(url string, opts ...Option) (*Store, error) {
 		},
 		text:    target.Config.String(),
 		cluster: target.Cluster,
-		turns:   newTurns(),
+		turns:   make(turns, maxTurns),
 	}, nil
 }
 

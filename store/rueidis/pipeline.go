@@ -31,10 +31,7 @@ func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.R
 	start := time.Now()
 	c, err := s.client(ctx, script)
 	if err == nil {
-		err = s.turns.take(ctx)
-	}
-	if err == nil {
-		err = s.turns.runs(ctx, start, runs, func(runs []store.Run) { runAll(ctx, start, c, script, runs) })
+		err = s.turns.do(ctx, runs, func(runs []store.Run) { runAll(ctx, start, c, script, runs) })
 	}
 	if err != nil {
 		for i := range runs {

@@ -46,7 +46,7 @@ type Store struct {
 	text  string // what Format shows
 	// cluster tells whether the client is one of a Cluster.
 	cluster bool
-	turns   *turns
+	turns   turns
 }
 
 var _ store.Store = (*Store)(nil)
@@ -64,7 +64,7 @@ func New(c client.Client) *Store {
 		return nil
 	}
 	get := func(context.Context) (client.Client, error) { return c, nil }
-	return &Store{get: get, text: fmt.Sprintf("%T", c), cluster: c.Mode() == client.ClientModeCluster, turns: newTurns()}
+	return &Store{get: get, text: fmt.Sprintf("%T", c), cluster: c.Mode() == client.ClientModeCluster, turns: make(turns, maxTurns)}
 }
 
 // Close closes the client that [Open] made. It leaves alone one that was given
@@ -90,16 +90,8 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 	if err != nil {
 		return nil, err
 	}
-	if err := s.turns.take(ctx); err != nil {
-		return nil, err
-	}
-	if !s.cluster && s.turns.well(start) { // a Cluster's nodes are not well together
-		reply, err := run(ctx, start, c, script, keys, args)
-		s.turns.end(start, replied(err))
-		return reply, err
-	}
 	one := []store.Run{{Keys: keys, Args: args}}
-	err = s.turns.runs(ctx, start, one, func(runs []store.Run) {
+	err = s.turns.do(ctx, one, func(runs []store.Run) {
 		runs[0].Reply, runs[0].Err = run(ctx, start, c, script, runs[0].Keys, runs[0].Args)
 	})
 	if err != nil {
