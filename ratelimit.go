@@ -64,8 +64,8 @@ type Limiter struct {
 	prompt bool
 }
 
-// maxRuns is the most runs that a limiter has in flight. It is what a Redis
-// that hangs can hold up; further ones wait for their turn.
+// maxRuns is the most runs, or pipelines of them, that a limiter has in flight. It
+// is what a Redis that hangs can hold up; further ones wait for their turn.
 const maxRuns = 256
 
 // New returns a limiter that decides by a, on s. It checks all that it is given,

@@ -146,9 +146,7 @@ func setFlag(t *testing.T, name, value string) {
 	t.Cleanup(func() { require.NoError(t, flag.Set(name, before)) })
 }
 
-// tokenBuckets are limits whose states do not end while they are looked at. (An
-// embedded Redis's clock goes on within a script, so that a state may be gone
-// that was there at the time of the decision.)
+// tokenBuckets are limits whose states do not end while they are looked at.
 var tokenBuckets = []algorithm.Algorithm{
 	bucket(100, 24*time.Hour, 0),
 	bucket(1000, time.Hour, 10),
