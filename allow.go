@@ -143,14 +143,22 @@ func (l *Limiter) ask(ctx context.Context, s sum, n int64) (algorithm.Outcome, i
 
 // alone decides in a run of its own.
 func (l *Limiter) alone(ctx context.Context, s sum, n int64) (out algorithm.Outcome, now int64, err error) {
+	key := l.keys.key(&s)
+	b := l.breakers.of(l.partitions.find(key))
+	if err := b.refuse(&s); err != nil {
+		return out, 0, err
+	}
 	r := rooms.Get().(*room)
-	r.keys[0] = l.keys.key(&s)
+	r.keys[0] = key
 	r.args = l.program.AppendDecision(l.program.AppendParams(r.args[:0]), n, 0)
 	limited := within(ctx, l.timeout)
 	defer limited.end()
 	reply, err := l.run(limited, l.program.Script(), r.keys[:], r.args)
 	if l.prompt { // otherwise the run may still use it
 		rooms.Put(r)
+	}
+	if err == nil || ended(ctx) == nil { // else it says nothing of Redis
+		l.report(b, &s, limited.from, err)
 	}
 	if err == nil {
 		err = l.program.CheckReply(reply, 1)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 	"github.com/distributed-rate-limiter/ratelimit/store"
@@ -52,8 +53,14 @@ func (b *batch) fill(l *Limiter, c *call) *call {
 		next := c.next
 		c.next = nil
 		if l.send(c) {
-			decisions++
 			l.batcher.place(l, c) // keys may have turned out to be partitioned meanwhile
+			if err := l.breakers.of(c.partition).refuse(&c.sum); err != nil {
+				c.err = err
+				l.answer(c)
+				c = next
+				continue
+			}
+			decisions++
 			if known {
 				g := &b.groups[place]
 				g.last.next, g.last = c, c
@@ -102,6 +109,32 @@ func (b *batch) run(l *Limiter) {
 	default:
 		b.err = l.runAll(ctx, l.program.Script(), b.runs)
 	}
+	b.report(l, ctx.from)
+}
+
+// report tells the breakers how the runs ended that began at start. Runs of one
+// breaker, which are next to each other, are one to it: an answer to any will do.
+func (b *batch) report(l *Limiter, start time.Time) {
+	from := 0
+	for i := range b.runs {
+		s := b.groups[from].first
+		breaker, err := l.breakers.of(s.partition), b.failure(i)
+		from = b.parts[i]
+		if i+1 < len(b.runs) && breaker == l.breakers.of(b.groups[from].first.partition) {
+			if yes, _ := heard(err); !yes {
+				continue
+			}
+		}
+		l.report(breaker, &s.sum, start, err)
+	}
+}
+
+// failure returns the error of a run.
+func (b *batch) failure(run int) error {
+	if b.err != nil {
+		return b.err
+	}
+	return b.runs[run].Err
 }
 
 // release lets the batch be used again, if nobody else has it.
@@ -153,11 +186,8 @@ func (b *batch) encode(l *Limiter) {
 func (b *batch) answer(l *Limiter) {
 	from := 0
 	for i, to := range b.parts {
-		groups, err := b.groups[from:to], b.err
+		groups, err := b.groups[from:to], b.failure(i)
 		from = to
-		if err == nil {
-			err = b.runs[i].Err
-		}
 		if err == nil {
 			err = decode(groups, l.program, b.runs[i].Reply)
 		}
@@ -216,7 +246,9 @@ func (b *batch) crossesSlots() bool {
 
 // split parts the batch by hash slots.
 func (b *batch) split(l *Limiter) {
-	l.batcher.partition.CompareAndSwap(nil, &bySlot)
+	if l.partitions.learn() {
+		l.breakers.renew(true)
+	}
 	for _, g := range b.groups {
 		l.batcher.place(l, g.first)
 	}

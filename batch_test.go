@@ -161,7 +161,7 @@ func TestEveryCallHasItsTime(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var seen events
 			l, err := ratelimit.New(hung{}, tokenbucket.Limit{Rate: 1, Period: time.Second},
-				ratelimit.WithTimeout(timeout), ratelimit.WithObserver(&seen))
+				ratelimit.WithTimeout(timeout), ratelimit.WithObserver(&seen), ratelimit.WithoutBreaker())
 			require.NoError(t, err)
 			var wait sync.WaitGroup
 			for i := range 3000 {

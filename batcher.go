@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
-	"github.com/distributed-rate-limiter/ratelimit/internal/hashslot"
-	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
 // batcher has calls that come while runs are in flight go to Redis together.
@@ -18,8 +15,6 @@ import (
 type batcher struct {
 	queues [queueCount]queue
 	calls  sync.Pool // of *call: the limiter's own, since a channel may be of a testing/synctest bubble
-	// partition tells which keys may be in one run; nil where any may.
-	partition atomic.Pointer[func(key string) (uint64, bool)]
 }
 
 func newBatcher(l *Limiter) *batcher {
@@ -27,33 +22,11 @@ func newBatcher(l *Limiter) *batcher {
 	for i := range b.queues {
 		b.queues[i].setTimeout(l.timeout)
 	}
-	if p, ok := l.store.(store.Partitioned); ok && !together(l, p) {
-		partition := p.Partition
-		b.partition.Store(&partition)
-	}
 	return b
-}
-
-// together tells whether all keys of l may be in one run: they are in no
-// partition, or in one, as those of a namespace in braces.
-func together(l *Limiter, p store.Partitioned) bool {
-	partitions := map[uint64]bool{}
-	for i := range 64 {
-		partition, ok := p.Partition(l.keys.key(&sum{byte(i)}))
-		if !ok {
-			return true
-		}
-		partitions[partition] = true
-	}
-	return len(partitions) == 1
 }
 
 // errExited is what a run failed with whose store called runtime.Goexit.
 var errExited = errors.New("ratelimit: the store ended the goroutine")
-
-// bySlot is the partition of a key on servers that know better than their client
-// that they are a Cluster.
-var bySlot = func(key string) (uint64, bool) { return hashslot.Partition(key), true }
 
 const (
 	// queueCount is how many queues there are, and so how many runs may be in
@@ -75,8 +48,8 @@ func (b *batcher) queue(l *Limiter, c *call) *queue {
 
 // place finds the partition of a call, if keys are partitioned.
 func (b *batcher) place(l *Limiter, c *call) bool {
-	if partition := b.partition.Load(); partition != nil && !c.placed {
-		c.partition, _ = (*partition)(l.keys.key(&c.sum))
+	if !c.placed && l.partitions.exist() {
+		c.partition = l.partitions.find(l.keys.key(&c.sum))
 		c.placed = true
 	}
 	return c.placed
@@ -86,6 +59,10 @@ func (b *batcher) place(l *Limiter, c *call) bool {
 func (l *Limiter) queued(ctx context.Context, s sum, n int64) (algorithm.Outcome, int64, error) {
 	c := l.newCall(s, n)
 	q := l.batcher.queue(l, c)
+	if err := l.breakers.of(c.partition).refuse(&c.sum); err != nil {
+		l.free(c)
+		return algorithm.Outcome{}, 0, err
+	}
 	switch q.join(c) {
 	case behind:
 		return l.await(ctx, c)

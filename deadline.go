@@ -11,7 +11,7 @@ import (
 // at the deadline only: the rest is made when it is asked for.
 type deadline struct {
 	context.Context
-	at time.Time
+	from, at time.Time
 
 	mu     sync.Mutex
 	full   context.Context // nil until asked for
@@ -21,7 +21,8 @@ type deadline struct {
 // within returns a context that ends after timeout. Its end is to be called when
 // it is no longer needed.
 func within(ctx context.Context, timeout time.Duration) *deadline {
-	d := &deadline{Context: ctx, at: time.Now().Add(timeout)}
+	now := time.Now()
+	d := &deadline{Context: ctx, from: now, at: now.Add(timeout)}
 	if at, ok := ctx.Deadline(); ok && at.Before(d.at) {
 		d.at = at
 	}

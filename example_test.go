@@ -78,6 +78,24 @@ func ExampleWithFailureMode() {
 	// Output: false true <nil>
 }
 
+func ExampleLimiter_WithFailureMode() {
+	server, err := goredis.Open("redis://127.0.0.1:1") // nothing listens there
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	limiter, err := ratelimit.New(server, tokenbucket.Limit{Rate: 100, Period: time.Minute})
+	if err != nil {
+		log.Fatal(err)
+	}
+	login := limiter.WithFailureMode(ratelimit.FailClosed)
+
+	read, _ := limiter.Allow(ctx, "user:12345")
+	logIn, _ := login.Allow(ctx, "user:12345")
+	fmt.Println(read.Allowed, logIn.Allowed)
+	// Output: true false
+}
+
 func ExampleNew_cluster() {
 	cluster, err := goredis.Open("redis://node1:6379?addr=node2:6379", goredis.WithCluster())
 	if err != nil {

@@ -72,6 +72,9 @@ const (
 	ClassReply ErrorClass = "reply"
 	// ClassOverloaded: too many runs were in flight; nothing was sent.
 	ClassOverloaded ErrorClass = "overloaded"
+	// ClassBreaker: Redis had not answered several times in a row; nothing was
+	// sent.
+	ClassBreaker ErrorClass = "breaker"
 )
 
 // classify returns the class of a failed decision's error, or "" for nil.
@@ -81,6 +84,8 @@ func classify(err error) ErrorClass {
 	switch {
 	case err == nil:
 		return ""
+	case errors.Is(err, ErrBreakerOpen):
+		return ClassBreaker
 	case errors.Is(err, ErrOverloaded):
 		return ClassOverloaded
 	case errors.Is(err, errGivenUp):

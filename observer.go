@@ -37,6 +37,55 @@ type Event struct {
 	Elapsed time.Duration
 }
 
+// BreakerObserver is an ability that an [Observer] may have: it is told when a
+// breaker of the limiter opens, and when it closes again. See [WithoutBreaker].
+//
+// ObserveBreaker may be called from any goroutine, also one of a caller who waits
+// for a decision. What it panics with is treated like what Observe does.
+type BreakerObserver interface {
+	ObserveBreaker(BreakerEvent)
+}
+
+// BreakerEvent is one change of a breaker. A limiter has one breaker; on a Cluster
+// it has many, each for a range of hash slots. It may get further fields.
+type BreakerEvent struct {
+	// Namespace and Algorithm name the limiter, as in its keys.
+	Namespace, Algorithm string
+	// From and State are the breaker's states before and after.
+	From, State BreakerState
+	// Err is what the last run failed with, and Class its class, where the
+	// breaker opens.
+	Err   error
+	Class ErrorClass
+	// Elapsed is how long ago the breaker opened, where it does not just do so.
+	Elapsed time.Duration
+}
+
+// BreakerState is what a breaker does.
+type BreakerState string
+
+// The states of a breaker.
+const (
+	// BreakerClosed: calls go to Redis.
+	BreakerClosed BreakerState = "closed"
+	// BreakerOpen: the failure mode decides at once; probes go to Redis.
+	BreakerOpen BreakerState = "open"
+	// BreakerHalfOpen: nobody had called for some seconds, so it is not known any
+	// more how Redis is; calls go to Redis, and the first that gets no answer
+	// opens the breaker.
+	BreakerHalfOpen BreakerState = "half-open"
+)
+
+// tell tells observers of a breaker's change.
+func (l *Limiter) tell(e BreakerEvent) {
+	e.Namespace, e.Algorithm = l.namespace, l.plan.Name
+	for _, o := range l.observers {
+		if o, ok := o.(BreakerObserver); ok {
+			notifyBreaker(o, e)
+		}
+	}
+}
+
 func (l *Limiter) observe(ctx context.Context, e Event) {
 	for _, o := range l.observers {
 		notify(ctx, o, e)
@@ -44,17 +93,22 @@ func (l *Limiter) observe(ctx context.Context, e Event) {
 }
 
 func notify(ctx context.Context, o Observer, e Event) {
-	defer func() {
-		if p := recover(); p != nil {
-			report(ctx, o, p)
-		}
-	}()
+	defer survive(ctx, o)
 	o.Observe(ctx, e)
 }
 
-// report logs a panic by its type alone: its text may have the identity in it.
-// A logger that panics, which may be why the observer did, is left alone.
-func report(ctx context.Context, o Observer, p any) {
+func notifyBreaker(o BreakerObserver, e BreakerEvent) {
+	defer survive(context.Background(), o)
+	o.ObserveBreaker(e)
+}
+
+// survive, deferred, logs a panic by its type alone: its text may have the identity
+// in it. A logger that panics, which may be why the observer did, is left alone.
+func survive(ctx context.Context, o any) {
+	p := recover()
+	if p == nil {
+		return
+	}
 	defer func() { _ = recover() }()
 	slog.ErrorContext(ctx, "ratelimit: observer panicked", "observer", fmt.Sprintf("%T", o), "panic", fmt.Sprintf("%T", p))
 }

@@ -27,6 +27,7 @@ type config struct {
 	observers []Observer
 	secret    []byte
 	alone     bool // without batching
+	unbroken  bool // without a breaker
 }
 
 // WithNamespace sets what the limiter's keys begin with; the default is
@@ -115,6 +116,21 @@ func WithIdentityKey(secret []byte) Option {
 func WithoutBatching() Option {
 	return option(func(c *config) error {
 		c.alone = true
+		return nil
+	})
+}
+
+// WithoutBreaker has every decision ask Redis, however long it has been away. By
+// default three runs in a row without any answer open the limiter's breaker: from
+// then on decisions follow the failure mode at once, in microseconds, and a probe
+// asks Redis every 25 to 400 ms until it answers. (On a Cluster there are breakers
+// for ranges of hash slots, so that one node's outage is its own.) An error that
+// Redis replies with counts as an answer, and a call that its own context ended as
+// nothing. Observers see [ClassBreaker], and opening and closing, see
+// [BreakerObserver].
+func WithoutBreaker() Option {
+	return option(func(c *config) error {
+		c.unbroken = true
 		return nil
 	})
 }

@@ -85,8 +85,8 @@ func TestOutage(t *testing.T) {
 			begin, end func()
 			classes    []ratelimit.ErrorClass
 		}{
-			{"hung", server.Pause, server.Resume, []ratelimit.ErrorClass{ratelimit.ClassTimeout, ratelimit.ClassOverloaded}},
-			{"killed", server.Kill, server.Restart, []ratelimit.ErrorClass{ratelimit.ClassRefused, ratelimit.ClassUnavailable, ratelimit.ClassTimeout, ratelimit.ClassOverloaded}},
+			{"hung", server.Pause, server.Resume, []ratelimit.ErrorClass{ratelimit.ClassTimeout, ratelimit.ClassOverloaded, ratelimit.ClassBreaker}},
+			{"killed", server.Kill, server.Restart, []ratelimit.ErrorClass{ratelimit.ClassRefused, ratelimit.ClassUnavailable, ratelimit.ClassTimeout, ratelimit.ClassOverloaded, ratelimit.ClassBreaker}},
 		} {
 			t.Run(fault.name, func(t *testing.T) {
 				for _, mode := range []ratelimit.FailureMode{ratelimit.FailOpen, ratelimit.FailClosed} {

@@ -56,17 +56,16 @@ type Limiter struct {
 	plan    *algorithm.Plan
 	program *algorithm.Program
 	keys    *keyring
+	// partitions tells which keys may be in one run.
+	partitions *partitions
+	// breakers is nil without a breaker.
+	breakers *breakers
 	// batcher is nil without batching.
 	batcher *batcher
-	// lanes bounds the runs in flight.
-	lanes chan struct{}
+	turns   *turns
 	// prompt tells that Run leaves when its context ends.
 	prompt bool
 }
-
-// maxRuns is the most runs, or pipelines of them, that a limiter has in flight. It
-// is what a Redis that hangs can hold up; further ones wait for their turn.
-const maxRuns = 256
 
 // New returns a limiter that decides by a, on s. It checks all that it is given,
 // and its error names what is wrong. It does no I/O, so it works while Redis is
@@ -103,9 +102,13 @@ func New(s store.Store, a algorithm.Algorithm, options ...Option) (*Limiter, err
 		plan:    plan,
 		program: program,
 		keys:    newKeyring(c.namespace, plan.Name, c.secret),
-		lanes:   make(chan struct{}, maxRuns),
+		turns:   newTurns(),
 	}
 	l.config.secret = nil
+	l.partitions = newPartitions(s, l.keys)
+	if !c.unbroken {
+		l.breakers = newBreakers(l.partitions.exist())
+	}
 	if !c.alone {
 		l.batcher = newBatcher(l)
 	}
@@ -113,6 +116,23 @@ func New(s store.Store, a algorithm.Algorithm, options ...Option) (*Limiter, err
 		l.prompt = p.Prompt()
 	}
 	return l, nil
+}
+
+// WithFailureMode returns the same limiter with another failure mode, for a call site that
+// needs one of its own:
+//
+//	login := limiter.WithFailureMode(ratelimit.FailClosed)
+//
+// The two share everything else: states, batching, breaker, observers. Make it
+// once, not for each call. A mode that is neither [FailOpen] nor [FailClosed] is
+// taken for FailClosed.
+func (l *Limiter) WithFailureMode(mode FailureMode) *Limiter {
+	other := &Limiter{}
+	if l != nil {
+		*other = *l
+	}
+	other.mode = mode
+	return other
 }
 
 // isNil tells whether v is nil or holds a nil pointer.

@@ -9,29 +9,25 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// ErrOverloaded reports to observers that a decision got no turn within its
-// time, or that too many others waited for theirs: nothing was sent.
-var ErrOverloaded = errors.New("ratelimit: too many runs in flight")
-
 // run runs a script. It returns by ctx's deadline, whatever the store does; if
 // that is not prompt, it may go on with keys and args. That ctx was cancelled
 // may be noticed only by the deadline if the store is prompt.
 func (l *Limiter) run(ctx context.Context, s *store.Script, keys []string, args []int64) ([]int64, error) {
-	if err := l.enter(ctx); err != nil {
+	if err := l.turns.enter(ctx); err != nil {
 		return nil, err
 	}
 	if l.prompt {
-		defer l.leave()
+		defer l.turns.leave()
 		return l.call(ctx, s, keys, args)
 	}
-	// The run may outlast this call; it keeps its lane until it is over.
+	// The run may outlast this call; it keeps its turn until it is over.
 	type answer struct {
 		reply []int64
 		err   error
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		defer l.leave()
+		defer l.turns.leave()
 		reply, err := l.call(ctx, s, keys, args)
 		answers <- answer{reply, err}
 	}()
@@ -50,16 +46,16 @@ func (l *Limiter) runAll(ctx context.Context, s *store.Script, runs []store.Run)
 	if p, ok := l.store.(store.Pipelined); ok {
 		all = p.RunAll
 	}
-	if err := l.enter(ctx); err != nil {
+	if err := l.turns.enter(ctx); err != nil {
 		return err
 	}
 	if l.prompt {
-		defer l.leave()
+		defer l.turns.leave()
 		return l.callAll(ctx, all, s, runs)
 	}
 	done := make(chan error, 1)
 	go func() {
-		defer l.leave()
+		defer l.turns.leave()
 		done <- l.callAll(ctx, all, s, runs)
 	}()
 	select {
@@ -106,25 +102,11 @@ func (l *Limiter) callAll(ctx context.Context, all func(context.Context, *store.
 	return nil
 }
 
-// enter waits for a lane.
-func (l *Limiter) enter(ctx context.Context) error {
-	select {
-	case l.lanes <- struct{}{}:
-		return nil
-	default:
-	}
-	select {
-	case l.lanes <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrOverloaded, ctx.Err())
-	}
-}
-
-func (l *Limiter) leave() { <-l.lanes }
-
 func late(ctx context.Context) error {
 	return fmt.Errorf("ratelimit: no answer in time: %w", ctx.Err())
 }
 
-func panicked(p any) error { return fmt.Errorf("ratelimit: the store panicked with a %T", p) }
+// errPanicked is what a run failed with whose store panicked.
+var errPanicked = errors.New("ratelimit: the store panicked")
+
+func panicked(p any) error { return fmt.Errorf("%w with a %T", errPanicked, p) }

@@ -19,6 +19,7 @@ type Counts struct {
 	degradedAllowed, degradedDenied atomic.Int64
 	units                           atomic.Int64
 	errors                          [len(classes) + 1]atomic.Int64
+	breakersOpen, opened            atomic.Int64
 }
 
 // classes are those that are counted; what is none of them counts as other.
@@ -31,6 +32,7 @@ var classes = [...]ratelimit.ErrorClass{
 	ratelimit.ClassScript,
 	ratelimit.ClassReply,
 	ratelimit.ClassOverloaded,
+	ratelimit.ClassBreaker,
 }
 
 const other ratelimit.ErrorClass = "other"
@@ -62,6 +64,17 @@ func (c *Counts) Observe(_ context.Context, e ratelimit.Event) {
 	}
 }
 
+// ObserveBreaker implements [ratelimit.BreakerObserver].
+func (c *Counts) ObserveBreaker(e ratelimit.BreakerEvent) {
+	switch {
+	case e.State == ratelimit.BreakerOpen:
+		c.opened.Add(1)
+		c.breakersOpen.Add(1)
+	case e.From == ratelimit.BreakerOpen:
+		c.breakersOpen.Add(-1)
+	}
+}
+
 // Snapshot is what a [Counts] had counted at some time.
 type Snapshot struct {
 	// Allowed and Denied are the requests that Redis decided.
@@ -75,6 +88,10 @@ type Snapshot struct {
 	// Errors has the number of failures of each class that occurred, also those
 	// of Peeks and of requests whose own context ended. It is not nil.
 	Errors map[ratelimit.ErrorClass]int64 `json:"errors"`
+	// BreakersOpen is how many breakers are open now, and BreakersOpened how many
+	// times one has opened.
+	BreakersOpen   int64 `json:"breakers_open"`
+	BreakersOpened int64 `json:"breakers_opened"`
 }
 
 // Snapshot returns the counts so far. Each is right by itself; a decision that
@@ -87,6 +104,8 @@ func (c *Counts) Snapshot() Snapshot {
 		DegradedDenied:  c.degradedDenied.Load(),
 		Units:           c.units.Load(),
 		Errors:          map[ratelimit.ErrorClass]int64{},
+		BreakersOpen:    c.breakersOpen.Load(),
+		BreakersOpened:  c.opened.Load(),
 	}
 	for i := range c.errors {
 		if n := c.errors[i].Load(); n > 0 {

@@ -48,7 +48,7 @@ func TestCounts(t *testing.T) {
 	}, counts.Snapshot())
 	require.JSONEq(t, `{
 		"allowed": 1, "denied": 2, "degraded_allowed": 2, "degraded_denied": 2, "units": 5,
-		"errors": {"unavailable": 5, "canceled": 1}
+		"errors": {"unavailable": 5, "canceled": 1}, "breakers_open": 0, "breakers_opened": 0
 	}`, counts.String())
 }
 

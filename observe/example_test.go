@@ -99,5 +99,5 @@ func ExampleCounts() {
 	fmt.Println(expvar.Get("ratelimit"))
 	// Output:
 	// 1
-	// {"allowed":1,"denied":1,"degraded_allowed":0,"degraded_denied":0,"units":2,"errors":{}}
+	// {"allowed":1,"denied":1,"degraded_allowed":0,"degraded_denied":0,"units":2,"errors":{},"breakers_open":0,"breakers_opened":0}
 }

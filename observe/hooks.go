@@ -21,6 +21,10 @@ type Hooks struct {
 	// [ratelimit.ClassCanceled], where the request's own context ended. If the
 	// failure mode decides, OnAllow or OnBlock is called after it.
 	OnError func(context.Context, ratelimit.Event)
+
+	// OnBreaker is called when a breaker of the limiter opens or closes, on
+	// whatever goroutine finds that out.
+	OnBreaker func(ratelimit.BreakerEvent)
 }
 
 // Observe implements [ratelimit.Observer].
@@ -34,6 +38,13 @@ func (h Hooks) Observe(ctx context.Context, e ratelimit.Event) {
 		call(h.OnAllow, ctx, e)
 	default:
 		call(h.OnBlock, ctx, e)
+	}
+}
+
+// ObserveBreaker implements [ratelimit.BreakerObserver].
+func (h Hooks) ObserveBreaker(e ratelimit.BreakerEvent) {
+	if h.OnBreaker != nil {
+		h.OnBreaker(e)
 	}
 }
 

@@ -18,12 +18,14 @@ import (
 //	ratelimit: peeked    Debug  Redis answered a Peek
 //	ratelimit: degraded  Warn   Redis did not answer: the failure mode did
 //	ratelimit: canceled  Debug  the request's own context ended
+//	ratelimit: breaker   Warn   a breaker opened; Info where it closed
 //
 // A level that the logger has disabled costs next to nothing, and no allocation.
 //
 // The attributes are namespace, algorithm, n and outcome ("allowed", "denied" or
 // "canceled"); where Redis answered, remaining; where a wait of known length
-// would help, retry_after; where it failed, class and err. Neither the identity
+// would help, retry_after; where it failed, class and err. Of a breaker they are
+// namespace, algorithm, state, and class and err or elapsed. Neither the identity
 // nor its key is logged, not even where it stands in Redis's error.
 func Slog(logger *slog.Logger) ratelimit.Observer { return logs{logger} }
 
@@ -54,10 +56,33 @@ func (l logs) Observe(ctx context.Context, e ratelimit.Event) {
 	if e.Err != nil {
 		attrs = append(attrs,
 			slog.String("class", string(e.Class)),
-			slog.String("err", withoutKey(e)),
+			slog.String("err", withoutKey(e.Namespace, e.Algorithm, e.Err)),
 		)
 	}
 	logger.LogAttrs(ctx, level, message, attrs...)
+}
+
+// ObserveBreaker implements [ratelimit.BreakerObserver].
+func (l logs) ObserveBreaker(e ratelimit.BreakerEvent) {
+	logger, ctx, level := l.logger, context.Background(), slog.LevelInfo
+	if logger == nil {
+		logger = slog.Default()
+	}
+	attrs := []slog.Attr{
+		slog.String("namespace", e.Namespace),
+		slog.String("algorithm", e.Algorithm),
+		slog.String("state", string(e.State)),
+	}
+	if e.State == ratelimit.BreakerOpen {
+		level = slog.LevelWarn
+		attrs = append(attrs,
+			slog.String("class", string(e.Class)),
+			slog.String("err", withoutKey(e.Namespace, e.Algorithm, e.Err)),
+		)
+	} else {
+		attrs = append(attrs, slog.Duration("elapsed", e.Elapsed))
+	}
+	logger.LogAttrs(ctx, level, "ratelimit: breaker", attrs...)
 }
 
 // headline returns the message for e, and its level.
@@ -85,13 +110,13 @@ func outcome(e ratelimit.Event) string {
 	return "denied"
 }
 
-// withoutKey returns the text of e.Err with the hash cut out of each key of the
+// withoutKey returns the text of err with the hash cut out of each key of the
 // limiter, whole or cut short. A Redis without EVALSHA quotes the beginning of
 // the command that it does not know, key included. The identity itself is
 // nothing that a store could quote: it never sees it.
-func withoutKey(e ratelimit.Event) string {
-	prefix := e.Namespace + ":" + e.Algorithm + ":"
-	parts := strings.Split(e.Err.Error(), prefix)
+func withoutKey(namespace, algorithm string, err error) string {
+	prefix := namespace + ":" + algorithm + ":"
+	parts := strings.Split(err.Error(), prefix)
 	for i := 1; i < len(parts); i++ {
 		parts[i] = "[identity]" + strings.TrimLeft(parts[i], "0123456789abcdef")
 	}

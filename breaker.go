@@ -1,0 +1,169 @@
+package ratelimit
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// ErrBreakerOpen reports to observers that nothing was sent, since Redis had not
+// answered several times in a row. The error wraps why it did not.
+var ErrBreakerOpen = errors.New("ratelimit: breaker is open")
+
+const (
+	// tripAfter is after how many runs in a row without an answer a breaker opens.
+	tripAfter = 3
+	// breakerCount is how many breakers there are where keys are partitioned.
+	breakerCount = 64
+)
+
+// breaker keeps calls from a Redis that is away. A few runs in a row without an
+// answer open it. While it is open nothing is sent but one probe at a time, so
+// that nobody waits for Redis, and a Redis that comes back is not trampled. The
+// first answer, to whatever, closes it. An error that Redis replies with is an
+// answer: it costs no more than a decision, and may be about one key alone.
+//
+// When nobody has called for some time it becomes half-open: nothing is known any
+// more, so calls go through, and the first without an answer opens it again.
+type breaker struct {
+	// outage is nil while calls go through.
+	outage atomic.Pointer[outage]
+	// failures is how many runs in a row got no answer. Where it is 0, the breaker
+	// is closed.
+	failures atomic.Int32
+
+	mu      sync.Mutex // guards the rest, and changes of it all
+	state   BreakerState
+	changed time.Time
+	opened  time.Time
+}
+
+// outage is what there is while a breaker is open.
+type outage struct {
+	err error
+	// caller is one who was refused since the last probe. The next one asks in
+	// their name: where some keys can be decided and others cannot, that is found.
+	caller atomic.Pointer[sum]
+}
+
+// breakers are those of a limiter: one, or one for each range of partitions, so
+// that a server which is away leaves the others' callers alone.
+type breakers struct {
+	all atomic.Pointer[[]breaker]
+}
+
+func newBreakers(partitioned bool) *breakers {
+	bs := &breakers{}
+	bs.renew(partitioned)
+	return bs
+}
+
+// renew begins anew, with nothing known.
+func (bs *breakers) renew(partitioned bool) {
+	if bs == nil {
+		return
+	}
+	count := 1
+	if partitioned {
+		count = breakerCount
+	}
+	all := make([]breaker, count)
+	for i := range all {
+		all[i].state = BreakerClosed
+	}
+	bs.all.Store(&all)
+}
+
+// of returns the breaker for a partition; nil if the limiter has none.
+func (bs *breakers) of(partition uint64) *breaker {
+	if bs == nil {
+		return nil
+	}
+	all := *bs.all.Load()
+	if len(all) == 1 {
+		return &all[0]
+	}
+	return &all[partition/(1<<64/breakerCount)]
+}
+
+// refuse returns why a call for s is not to be sent, or nil.
+func (b *breaker) refuse(s *sum) error {
+	if b == nil {
+		return nil
+	}
+	o := b.outage.Load()
+	if o == nil {
+		return nil
+	}
+	if o.caller.Load() == nil {
+		caller := *s
+		o.caller.CompareAndSwap(nil, &caller)
+	}
+	return o.err
+}
+
+// spoke notes an answer. It returns the state before.
+func (b *breaker) spoke() BreakerState {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failures.Store(0)
+	return b.become(BreakerClosed, nil)
+}
+
+// silent notes that a run which began at start ended with err, without an answer.
+// It returns the outage if it opened the breaker, and the state before.
+func (b *breaker) silent(start time.Time, err error) (*outage, BreakerState) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	// What began before the last change is of the past.
+	if b.state == BreakerOpen || start.Before(b.changed) || b.failures.Add(1) < tripAfter {
+		return nil, b.state
+	}
+	b.opened = time.Now()
+	o := &outage{err: fmt.Errorf("%w since %s: %w", ErrBreakerOpen, b.opened.Format(time.TimeOnly), err)}
+	return o, b.become(BreakerOpen, o)
+}
+
+// forget makes the breaker half-open, if o is still on.
+func (b *breaker) forget(o *outage) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.outage.Load() != o {
+		return false
+	}
+	b.failures.Store(tripAfter - 1)
+	b.become(BreakerHalfOpen, nil)
+	return true
+}
+
+func (b *breaker) become(state BreakerState, o *outage) (before BreakerState) {
+	before = b.state
+	if state != before {
+		b.state, b.changed = state, time.Now()
+	}
+	b.outage.Store(o)
+	return before
+}
+
+// away tells how long ago the breaker opened.
+func (b *breaker) away() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return time.Since(b.opened)
+}
+
+// heard tells whether a run that ended with err got an answer, if asked is
+// true: whether Redis was asked at all.
+func heard(err error) (yes, asked bool) {
+	switch _, replied := errors.AsType[*store.ServerError](err); {
+	case replied, err == nil, errors.Is(err, store.ErrReply):
+		return true, true
+	case errors.Is(err, ErrOverloaded), errors.Is(err, errPanicked), errors.Is(err, errExited):
+		return false, false
+	}
+	return false, true
+}

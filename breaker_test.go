@@ -1,0 +1,527 @@
+package ratelimit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// moody is a Redis that answers, or does what away says.
+type moody struct {
+	mu     sync.Mutex
+	away   func(ctx context.Context, keys []string) error // nil: it answers
+	asked  []time.Time                                    // when decisions came
+	probed []time.Time                                    // when what takes nothing came
+}
+
+func (m *moody) Prompt() bool { return true }
+
+func (m *moody) Run(ctx context.Context, _ *store.Script, keys []string, args []int64) ([]int64, error) {
+	m.mu.Lock()
+	away := m.away
+	if args[len(args)-2] == 0 {
+		m.probed = append(m.probed, time.Now())
+	} else {
+		m.asked = append(m.asked, time.Now())
+	}
+	m.mu.Unlock()
+	if away != nil {
+		if err := away(ctx, keys); err != nil {
+			return nil, err
+		}
+	}
+	return []int64{1, 0, 0, 0}, nil
+}
+
+func (m *moody) set(away func(context.Context, []string) error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.away = away
+}
+
+// comeBack has it answer again, and what is still under way end: a bubble does not
+// end before.
+func (m *moody) comeBack() {
+	m.set(nil)
+	time.Sleep(2 * time.Second)
+}
+
+// counts returns how many decisions and how many probes came since it was last
+// called.
+func (m *moody) counts() (asked, probed int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	asked, probed = len(m.asked), len(m.probed)
+	m.asked, m.probed = nil, nil
+	return asked, probed
+}
+
+func refuses(context.Context, []string) error { return syscall.ECONNREFUSED }
+
+func hangs(ctx context.Context, _ []string) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// witness sees decisions and what breakers do.
+type witness struct {
+	events
+	mu      sync.Mutex
+	changes []ratelimit.BreakerEvent
+}
+
+func (w *witness) ObserveBreaker(e ratelimit.BreakerEvent) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.changes = append(w.changes, e)
+}
+
+// states returns the states that breakers have come to since it was last called.
+func (w *witness) states() (states []ratelimit.BreakerState) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range w.changes {
+		states = append(states, e.State)
+	}
+	w.changes = nil
+	return states
+}
+
+// fast is a limit for tests that look at the store.
+var fast = tokenbucket.Limit{Rate: 1_000_000, Period: time.Second}
+
+// class decides once, and returns the class of what went wrong.
+func (w *witness) class(t *testing.T, l *ratelimit.Limiter, identity string) ratelimit.ErrorClass {
+	w.take()
+	r, err := l.Allow(context.Background(), identity)
+	require.NoError(t, err)
+	told := w.take()
+	require.Len(t, told, 1)
+	require.Equal(t, told[0].Err != nil, r.Degraded)
+	return told[0].Class
+}
+
+// TestBreaker: three runs without an answer open it; then nobody waits and nothing
+// is sent but one probe at a time, whose answer closes it.
+func TestBreaker(t *testing.T) {
+	for name, away := range map[string]func(context.Context, []string) error{"Refuses": refuses, "Hangs": hangs} {
+		for mode, options := range map[string][]ratelimit.Option{"Batching": nil, "Alone": {ratelimit.WithoutBatching()}} {
+			t.Run(name+"/"+mode, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					const timeout = 100 * time.Millisecond
+					var m moody
+					var w witness
+					l, err := ratelimit.New(&m, fast, append(options, ratelimit.WithObserver(&w), ratelimit.WithTimeout(timeout))...)
+					require.NoError(t, err)
+					require.Empty(t, w.class(t, l, "x"))
+					m.set(away)
+					for range 3 {
+						require.NotContains(t, []ratelimit.ErrorClass{"", ratelimit.ClassBreaker}, w.class(t, l, "x"))
+					}
+					require.Equal(t, []ratelimit.BreakerState{ratelimit.BreakerOpen}, w.states())
+					asked, _ := m.counts()
+					require.Equal(t, 4, asked)
+
+					begin := time.Now()
+					for time.Since(begin) < 20*time.Second {
+						before := time.Now()
+						require.Equal(t, ratelimit.ClassBreaker, w.class(t, l, "x"))
+						require.Zero(t, time.Since(before), "at once")
+						time.Sleep(time.Millisecond)
+					}
+					m.mu.Lock()
+					require.Empty(t, m.asked)
+					probed := m.probed
+					m.mu.Unlock()
+					require.Less(t, len(probed), 80, "probes in 20 s")
+					require.Greater(t, len(probed), 20, "probes in 20 s")
+					for i := range probed[1:] {
+						pause := probed[i+1].Sub(probed[i])
+						require.GreaterOrEqual(t, pause, 18*time.Millisecond)
+						require.LessOrEqual(t, pause, 500*time.Millisecond+timeout)
+					}
+
+					m.set(nil)
+					begin = time.Now()
+					for w.class(t, l, "x") != "" {
+						require.Less(t, time.Since(begin), time.Second)
+						time.Sleep(time.Millisecond)
+					}
+					require.Equal(t, []ratelimit.BreakerState{ratelimit.BreakerClosed}, w.states())
+				})
+			})
+		}
+	}
+}
+
+// TestBreakerEvents: what observers are told.
+func TestBreakerEvents(t *testing.T) {
+	logger := slog.Default()
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // is told of the observer that panics
+	defer slog.SetDefault(logger)
+	synctest.Test(t, func(t *testing.T) {
+		var m moody
+		var w witness
+		l, err := ratelimit.New(&m, fast, ratelimit.WithObserver(&w), ratelimit.WithNamespace("n"), ratelimit.WithObserver(grumpy{}))
+		require.NoError(t, err)
+		m.set(refuses)
+		for range 3 {
+			w.class(t, l, "x")
+		}
+		time.Sleep(10 * time.Second) // nobody calls
+		m.set(nil)
+		w.class(t, l, "x")
+		require.Len(t, w.changes, 3)
+		opened, half, closed := w.changes[0], w.changes[1], w.changes[2]
+		require.ErrorIs(t, opened.Err, syscall.ECONNREFUSED)
+		opened.Err = nil
+		require.Equal(t, ratelimit.BreakerEvent{Namespace: "n", Algorithm: "token_bucket",
+			From: ratelimit.BreakerClosed, State: ratelimit.BreakerOpen, Class: ratelimit.ClassRefused}, opened)
+		require.Equal(t, ratelimit.BreakerOpen, half.From)
+		require.Equal(t, ratelimit.BreakerHalfOpen, half.State)
+		require.InDelta(t, 5*time.Second, half.Elapsed, float64(time.Second))
+		require.Equal(t, ratelimit.BreakerHalfOpen, closed.From)
+		require.Equal(t, ratelimit.BreakerClosed, closed.State)
+		require.Equal(t, 10*time.Second, closed.Elapsed)
+	})
+}
+
+// grumpy is an observer of breakers that panics.
+type grumpy struct{}
+
+func (grumpy) Observe(context.Context, ratelimit.Event) {}
+func (grumpy) ObserveBreaker(ratelimit.BreakerEvent)    { panic("no") }
+
+// TestBreakerIdle: it does not probe for ever when nobody calls. Who calls then is
+// let through, and without an answer the breaker is open again.
+func TestBreakerIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m moody
+		var w witness
+		l, err := ratelimit.New(&m, fast, ratelimit.WithObserver(&w))
+		require.NoError(t, err)
+		m.set(refuses)
+		for range 3 {
+			require.Equal(t, ratelimit.ClassRefused, w.class(t, l, "x"))
+		}
+		time.Sleep(time.Minute)
+		_, probed := m.counts()
+		require.Less(t, probed, 25)
+		require.Greater(t, probed, 5)
+		require.Equal(t, []ratelimit.BreakerState{ratelimit.BreakerOpen, ratelimit.BreakerHalfOpen}, w.states())
+		require.Equal(t, ratelimit.ClassRefused, w.class(t, l, "x"), "let through")
+		require.Equal(t, ratelimit.ClassBreaker, w.class(t, l, "x"))
+		require.Equal(t, []ratelimit.BreakerState{ratelimit.BreakerOpen}, w.states())
+
+		// Who calls now and then never waits.
+		for range 20 {
+			time.Sleep(4 * time.Second)
+			require.Equal(t, ratelimit.ClassBreaker, w.class(t, l, "x"))
+		}
+		time.Sleep(time.Minute)
+		m.set(nil)
+		require.Empty(t, w.class(t, l, "x"))
+		states := w.states()
+		require.Equal(t, []ratelimit.BreakerState{ratelimit.BreakerHalfOpen, ratelimit.BreakerClosed}, states)
+	})
+}
+
+// TestBreakerStaysClosed: by what is an answer, and by what says nothing of Redis.
+func TestBreakerStaysClosed(t *testing.T) {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	for name, c := range map[string]struct {
+		ctx  context.Context
+		away func(context.Context, []string) error
+	}{
+		"ErrorReply": {context.Background(), func(context.Context, []string) error {
+			return &store.ServerError{Message: "LOADING Redis is loading the dataset in memory"}
+		}},
+		"BadReply":  {context.Background(), func(context.Context, []string) error { return store.ErrReply }},
+		"Panic":     {context.Background(), func(context.Context, []string) error { panic("no") }},
+		"Cancelled": {ended, hangs},
+		"InBetween": {context.Background(), func() func(context.Context, []string) error {
+			var calls atomic.Int64
+			return func(context.Context, []string) error {
+				if calls.Add(1)%3 == 0 {
+					return nil
+				}
+				return errors.New("broken pipe")
+			}
+		}()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var m moody
+				var w witness
+				l, err := ratelimit.New(&m, fast, ratelimit.WithObserver(&w))
+				require.NoError(t, err)
+				m.set(c.away)
+				for range 30 {
+					_, _ = l.Allow(c.ctx, "x")
+				}
+				// And those who leave before the answer.
+				soon, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+				defer cancel()
+				m.set(hangs)
+				for range 10 {
+					_, _ = l.Allow(soon, "x")
+				}
+				require.Empty(t, w.states())
+			})
+		})
+	}
+}
+
+// TestWithoutBreaker: everything asks.
+func TestWithoutBreaker(t *testing.T) {
+	var m moody
+	var w witness
+	l, err := ratelimit.New(&m, fast, ratelimit.WithObserver(&w), ratelimit.WithoutBreaker())
+	require.NoError(t, err)
+	m.set(refuses)
+	for range 100 {
+		require.Equal(t, ratelimit.ClassRefused, w.class(t, l, "x"))
+	}
+	require.Empty(t, w.states())
+}
+
+// TestBreakerReleasesTheQueue: those who wait when it opens are not sent.
+func TestBreakerReleasesTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m moody
+		var w witness
+		l, err := ratelimit.New(&m, fast, ratelimit.WithObserver(&w), ratelimit.WithTimeout(time.Minute))
+		require.NoError(t, err)
+		m.set(func(ctx context.Context, keys []string) error {
+			time.Sleep(time.Second)
+			return errors.New("broken pipe")
+		})
+		var all sync.WaitGroup
+		for i := range 3 { // one after the other, all of one key
+			all.Go(func() { _, _ = l.Allow(context.Background(), "x") })
+			synctest.Wait()
+			time.Sleep(time.Duration(i) * time.Second)
+		}
+		for range 1000 {
+			all.Go(func() { _, _ = l.Allow(context.Background(), "x") })
+		}
+		all.Wait()
+		classes := map[ratelimit.ErrorClass]int{}
+		for _, e := range w.take() {
+			classes[e.Class]++
+		}
+		asked, _ := m.counts()
+		require.LessOrEqual(t, asked, 3)
+		require.Greater(t, classes[ratelimit.ClassBreaker], 500, "%v", classes)
+		m.comeBack()
+	})
+}
+
+// TestBreakerSurvivesItsProbe: a store that panics, or ends the goroutine, does not
+// end the probing.
+func TestBreakerSurvivesItsProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m moody
+		var w witness
+		l, err := ratelimit.New(&m, fast, ratelimit.WithObserver(&w))
+		require.NoError(t, err)
+		m.set(refuses)
+		for range 3 {
+			w.class(t, l, "x")
+		}
+		var probes atomic.Int64
+		m.set(func(context.Context, []string) error {
+			switch probes.Add(1) {
+			case 1:
+				panic("no")
+			case 2:
+				runtime.Goexit()
+			}
+			return nil
+		})
+		time.Sleep(time.Second)
+		require.EqualValues(t, 3, probes.Load())
+		require.Empty(t, w.class(t, l, "x"))
+	})
+}
+
+// apart is a store of a Redis that is two servers; the keys of the first are in
+// the lower half of the partitions.
+type apart struct{ *moody }
+
+func (apart) Partition(key string) (uint64, bool) {
+	if hash := key[strings.LastIndex(key, ":")+1:]; hash[0] < '2' {
+		return 0, true
+	}
+	return 1 << 63, true
+}
+
+// TestBreakerOfOneServer: where keys are partitioned, a server that is away opens
+// the breakers of its own keys. The others' are decided.
+func TestBreakerOfOneServer(t *testing.T) {
+	for mode, options := range map[string][]ratelimit.Option{"Batching": nil, "Alone": {ratelimit.WithoutBatching()}} {
+		t.Run(mode, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var m moody
+				var w witness
+				defer m.comeBack()
+				s := apart{&m}
+				l, err := ratelimit.New(s, fast, append(options, ratelimit.WithObserver(&w))...)
+				require.NoError(t, err)
+				m.set(func(ctx context.Context, keys []string) error {
+					if p, _ := s.Partition(keys[0]); p == 0 {
+						return hangs(ctx, keys)
+					}
+					return nil
+				})
+				got := map[bool]map[ratelimit.ErrorClass]int{true: {}, false: {}}
+				for i := range 200 {
+					identity := fmt.Sprint(i)
+					p, _ := s.Partition(ratelimit.KeyOf(l, identity))
+					got[p == 0][w.class(t, l, identity)]++
+				}
+				require.Len(t, got[false], 1, "%v", got)
+				require.NotZero(t, got[false][""])
+				require.Equal(t, 3, got[true][ratelimit.ClassTimeout])
+				require.NotZero(t, got[true][ratelimit.ClassBreaker])
+			})
+		})
+	}
+}
+
+// TestBreakerWhereSomeAnswer: a store that does not tell that its Redis is several
+// servers has one breaker. It may open by those who are away, and a probe in the
+// name of others closes it.
+func TestBreakerWhereSomeAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m moody
+		var w witness
+		l, err := ratelimit.New(&m, fast, ratelimit.WithObserver(&w))
+		require.NoError(t, err)
+		away := ratelimit.KeyOf(l, "away")
+		m.set(func(_ context.Context, keys []string) error {
+			if keys[0] == away {
+				return syscall.ECONNREFUSED
+			}
+			return nil
+		})
+		for range 3 {
+			require.Equal(t, ratelimit.ClassRefused, w.class(t, l, "away"))
+		}
+		require.Equal(t, ratelimit.ClassBreaker, w.class(t, l, "there"))
+		time.Sleep(100 * time.Millisecond)
+		require.Empty(t, w.class(t, l, "there"))
+	})
+}
+
+// TestFailureModeOfACallSite: one limiter, open here and closed there.
+func TestFailureModeOfACallSite(t *testing.T) {
+	var m moody
+	var w witness
+	reading, err := ratelimit.New(&m, fast, ratelimit.WithObserver(&w))
+	require.NoError(t, err)
+	login := reading.WithFailureMode(ratelimit.FailClosed)
+	for _, l := range []*ratelimit.Limiter{reading, login} {
+		r, err := l.Allow(context.Background(), "x")
+		require.NoError(t, err)
+		require.True(t, r.Allowed && !r.Degraded)
+	}
+	m.set(refuses)
+	for i := range 10 {
+		for l, allowed := range map[*ratelimit.Limiter]bool{
+			reading: true,
+			login:   false,
+			login.WithFailureMode(ratelimit.FailOpen): true,
+			reading.WithFailureMode(42):               false,
+		} {
+			r, err := l.Allow(context.Background(), fmt.Sprint(i))
+			require.NoError(t, err)
+			require.Equal(t, allowed, r.Allowed)
+			require.True(t, r.Degraded)
+		}
+	}
+	require.Equal(t, []ratelimit.BreakerState{ratelimit.BreakerOpen}, w.states(), "they share a breaker")
+
+	var none *ratelimit.Limiter
+	_, err = none.WithFailureMode(ratelimit.FailOpen).Allow(context.Background(), "x")
+	require.Error(t, err)
+}
+
+// TestWaitingIsBounded: past a bound, callers are decided at once.
+func TestWaitingIsBounded(t *testing.T) {
+	for mode, c := range map[string]struct {
+		options []ratelimit.Option
+		most    int // that may wait
+	}{
+		"Batching": {nil, 1 << 14}, // all of one key
+		"Alone":    {[]ratelimit.Option{ratelimit.WithoutBatching()}, 1<<14 + 256},
+	} {
+		t.Run(mode, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var m moody
+				var w witness
+				l, err := ratelimit.New(&m, fast, append(c.options, ratelimit.WithObserver(&w), ratelimit.WithTimeout(time.Second))...)
+				require.NoError(t, err)
+				m.set(hangs)
+				const beyond = 1000
+				begin := time.Now()
+				var atOnce atomic.Int64
+				var all sync.WaitGroup
+				for range c.most + beyond {
+					all.Go(func() {
+						r, err := l.Allow(context.Background(), "x")
+						if err != nil || !r.Degraded {
+							t.Errorf("error %v, result %+v", err, r)
+						}
+						if time.Since(begin) == 0 {
+							atOnce.Add(1)
+						}
+					})
+				}
+				all.Wait()
+				require.InDelta(t, beyond, atOnce.Load(), 1)
+				require.Less(t, time.Since(begin), 1200*time.Millisecond)
+				m.comeBack()
+				for _, e := range w.take() {
+					require.Contains(t, []ratelimit.ErrorClass{ratelimit.ClassOverloaded, ratelimit.ClassTimeout, ratelimit.ClassBreaker}, e.Class)
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkBreakerOpen is what a decision costs while Redis is away.
+func BenchmarkBreakerOpen(b *testing.B) {
+	var m moody
+	l, err := ratelimit.New(&m, fast)
+	require.NoError(b, err)
+	m.set(refuses)
+	for range 3 {
+		_, err := l.Allow(context.Background(), "x")
+		require.NoError(b, err)
+	}
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if r, _ := l.Allow(context.Background(), "user:12345"); !r.Degraded {
+				b.Error("decided")
+			}
+		}
+	})
+}

@@ -1,0 +1,59 @@
+package ratelimit
+
+import (
+	"sync/atomic"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/hashslot"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// partitions tells which keys of a limiter may be in one run: those of one
+// partition, or any.
+type partitions struct {
+	// of is nil where any may.
+	of atomic.Pointer[func(key string) (uint64, bool)]
+}
+
+func newPartitions(s store.Store, k *keyring) *partitions {
+	ps := &partitions{}
+	if p, ok := s.(store.Partitioned); ok && !together(p, k) {
+		of := p.Partition
+		ps.of.Store(&of)
+	}
+	return ps
+}
+
+// together tells whether all keys may be in one run: they are in no partition,
+// or in one, as those of a namespace in braces.
+func together(p store.Partitioned, k *keyring) bool {
+	found := map[uint64]bool{}
+	for i := range 64 {
+		partition, ok := p.Partition(k.key(&sum{byte(i)}))
+		if !ok {
+			return true
+		}
+		found[partition] = true
+	}
+	return len(found) == 1
+}
+
+// exist tells whether keys are partitioned.
+func (ps *partitions) exist() bool { return ps.of.Load() != nil }
+
+// find returns the partition of key, 0 where keys are not partitioned.
+func (ps *partitions) find(key string) uint64 {
+	of := ps.of.Load()
+	if of == nil {
+		return 0
+	}
+	partition, _ := (*of)(key)
+	return partition
+}
+
+// bySlot is the partition of a key on servers that know better than their client
+// that they are a Cluster.
+var bySlot = func(key string) (uint64, bool) { return hashslot.Partition(key), true }
+
+// learn notes that keys are partitioned by hash slot after all. It is false if
+// that was known.
+func (ps *partitions) learn() bool { return ps.of.CompareAndSwap(nil, &bySlot) }
