@@ -1,0 +1,88 @@
+package faults
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+)
+
+// charged reads what each identity of the load was charged, from Redis, once
+// nothing is under way there any more.
+func (l *load) charged(t *testing.T, st *stage) map[*side]map[string]int64 {
+	url := st.judge
+	if url == "" {
+		url = st.url
+	}
+	s, err := clients[0].open(url, st.options)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close()) }()
+	limiters := map[*side]*ratelimit.Limiter{}
+	for _, side := range l.sides {
+		limiters[side] = newLimiter(t, s, side.party, 10*time.Second)
+	}
+	read := func() map[*side]map[string]int64 {
+		all := map[*side]map[string]int64{}
+		for _, side := range l.sides {
+			all[side] = map[string]int64{}
+			for i := range side.identities {
+				identity := side.identity(i)
+				r, err := limiters[side].Peek(context.Background(), identity)
+				require.NoError(t, err)
+				require.False(t, r.Degraded, "the judge was not answered")
+				all[side][identity] = r.Limit - r.Remaining
+			}
+		}
+		return all
+	}
+	last := read()
+	require.Eventually(t, func() bool {
+		before := last
+		last = read()
+		return equal(before, last)
+	}, 10*time.Second, 20*time.Millisecond, "charges go on")
+	return last
+}
+
+func equal(a, b map[*side]map[string]int64) bool {
+	for side := range a {
+		for identity, n := range a[side] {
+			if b[side][identity] != n {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// checkCharges holds each identity to at most one charge a call, and to its
+// limit. It returns how many were charged, and how many of those had no answer.
+func (l *load) checkCharges(t *testing.T, f *fault, st *stage) (charged, unanswered int64) {
+	all := l.charged(t, st)
+	for _, side := range l.sides {
+		var admitted int64
+		for identity, calls := range side.byIdentity() {
+			n := all[side][identity]
+			charged += n
+			unanswered += n - calls.allowed
+			admitted += calls.allowed
+			if n > calls.allowed+calls.unknown {
+				t.Errorf("%s %s: charged %d times: %d calls were allowed, of %d the outcome is unknown", side.name, identity, n, calls.allowed, calls.unknown)
+			}
+			if n < calls.allowed && f.losses == 0 {
+				t.Errorf("%s %s: charged %d times, though %d calls were allowed", side.name, identity, n, calls.allowed)
+			}
+		}
+		bound := side.rate * int64(side.identities) * int64(1+f.losses)
+		if admitted > bound {
+			t.Errorf("%s: Redis admitted %d, of %d", side.name, admitted, bound)
+		}
+		if f.losses > 0 && side.rate == scarce {
+			t.Logf("Redis lost its data %d times and admitted %d to %d identities, each with a limit of %d", f.losses, admitted, side.identities, side.rate)
+		}
+	}
+	return charged, unanswered
+}

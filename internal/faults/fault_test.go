@@ -1,0 +1,111 @@
+package faults
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
+	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
+)
+
+// fault is one way for Redis to fail, and what the limiter owes meanwhile. Beside
+// what is stated here, the runner holds each fault to the promises at [promises].
+type fault struct {
+	// name is in the first column of docs/failures.md, and, more or less, that of
+	// the test.
+	name string
+	// caller is what a caller sees, and by when; charged is what is taken from
+	// identities; returns is how service comes back. They are for docs/failures.md.
+	caller, charged, returns string
+
+	// classes are what an observer is told of: these and no others, and each of
+	// them by one client at least.
+	classes []ratelimit.ErrorClass
+	// rare are classes that it may be told of too, depending on chance.
+	rare []ratelimit.ErrorClass
+
+	// stage starts the servers. The rest is up to the runner.
+	stage func(t *testing.T) *stage
+
+	// answers says that Redis could answer throughout, so it must decide all.
+	answers bool
+	// cold says that the fault has begun before the client is made.
+	cold bool
+	// losses is how many times Redis may forget what it has counted.
+	losses int
+	// charges says that some of what was not answered must have been charged.
+	charges bool
+	// defaults says that clients of the libraries' defaults are tried as well.
+	defaults bool
+	// slow says that the test takes long, so that -short leaves it out.
+	slow bool
+
+	timeout time.Duration // of the limiters; the default is defaultTimeout
+	lasts   time.Duration // how long the fault lasts; the default is defaultLasts
+	within  time.Duration // in which service returns; the default is defaultWithin
+}
+
+// stage is the Redis of a fault, ready.
+type stage struct {
+	// url and options are what clients open.
+	url     string
+	options driver.Options
+	// begin and end are called once each, from one goroutine, while load is on.
+	begin, end func()
+	// judge is where the charges are counted afterwards; the default is url.
+	judge string
+}
+
+const (
+	defaultTimeout = 150 * time.Millisecond
+	defaultLasts   = 500 * time.Millisecond
+	defaultWithin  = time.Second
+	// patience is the timeout where all must be decided by Redis: a slow machine
+	// is no fault.
+	patience = 3 * time.Second
+	// slack is by how much an answer may be late on a machine that is busy with
+	// other tests. Timing is measured elsewhere; this tells a limiter that leaves
+	// in time from one that waits for its client.
+	slack = 2 * time.Second
+)
+
+// away is the classes of a Redis that gives no replies at all.
+func away(classes ...ratelimit.ErrorClass) []ratelimit.ErrorClass {
+	return slices.Clip(classes)
+}
+
+// faults is every fault.
+var faults = slices.Concat(serverFaults)
+
+// onServer makes the stage of a fault of one server, which is started with args.
+func onServer(fault func(t *testing.T, s *redistest.Server) (begin, end func()), args ...string) func(*testing.T) *stage {
+	return func(t *testing.T) *stage {
+		s := redistest.Start(t, args...)
+		begin, end := fault(t, s)
+		return &stage{url: s.URL(), begin: begin, end: end}
+	}
+}
+
+// repeated makes a fault of what is done again and again: begin starts it, end
+// ends it.
+func repeated(every time.Duration, do func()) (begin, end func()) {
+	quit, done := make(chan struct{}), make(chan struct{})
+	begin = func() {
+		go func() {
+			defer close(done)
+			tick := time.NewTicker(every)
+			defer tick.Stop()
+			for {
+				do()
+				select {
+				case <-tick.C:
+				case <-quit:
+					return
+				}
+			}
+		}()
+	}
+	return begin, func() { close(quit); <-done }
+}

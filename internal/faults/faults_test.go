@@ -1,0 +1,130 @@
+package faults
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	goclient "github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+)
+
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
+
+func TestMain(m *testing.M) {
+	goclient.SetLogger(quiet{}) // it logs each dial that fails
+	goleak.VerifyTestMain(m)
+}
+
+// TestFaults holds the limiter to what each fault states, and, in all of them, to
+// these promises:
+//
+//   - Allow returns no error while its caller's context lives.
+//   - Every answer comes in time.
+//   - No answer of the failure mode is another than the mode's.
+//   - Observers are told of each decision that Redis did not take, and its class.
+//   - No call is charged twice, and none that Redis allowed is free.
+//   - Redis admits no more than the limit, for each time that it lost its data.
+//   - Service returns by itself: no limiter or client is made anew.
+//   - After Close no goroutine is left.
+func TestFaults(t *testing.T) {
+	for _, f := range faults {
+		t.Run(strings.NewReplacer(" ", "_", ",", "").Replace(f.name), func(t *testing.T) {
+			t.Parallel()
+			if f.slow && testing.Short() {
+				t.Skip("takes long: run without -short")
+			}
+			seen, tried := map[ratelimit.ErrorClass]bool{}, 0
+			for _, c := range clients {
+				if c.defaults && !f.defaults {
+					continue
+				}
+				t.Run(c.name, func(t *testing.T) {
+					total := f.run(t, c)
+					for class := range total.classes {
+						seen[class] = true
+					}
+					tried++
+				})
+			}
+			if t.Failed() || tried < 2 {
+				return
+			}
+			for _, class := range f.classes {
+				require.True(t, seen[class], "no client was told of class %q: it is to be declared no more, or as rare", class)
+			}
+		})
+	}
+}
+
+// run runs the fault on a stage of its own, and checks it.
+func (f *fault) run(t *testing.T, c client) *tally {
+	timeout := cmp.Or(f.timeout, defaultTimeout)
+	if f.answers {
+		timeout = cmp.Or(f.timeout, patience)
+	}
+	st := f.stage(t)
+	if f.cold {
+		st.begin()
+	}
+	var s opened
+	var l *load
+	labelled(t.Name(), func() {
+		var err error
+		s, err = c.open(st.url, st.options)
+		require.NoError(t, err)
+		l = startLoad(t, s, timeout)
+	})
+	const limit = 20 * time.Second
+	if !f.cold {
+		l.awaitNormal(time.Now(), limit)
+		st.begin()
+	}
+	<-time.After(cmp.Or(f.lasts, defaultLasts)) // the fault takes its time
+	st.end()
+	returned := l.awaitNormal(time.Now(), limit)
+	l.stop()
+	require.NoError(t, s.Close())
+	checkGoroutines(t, t.Name())
+
+	total := l.total()
+	charged, unanswered := l.checkCharges(t, f, st)
+	t.Logf("%d decided by Redis, %d not: %v; the longest answer took %v (timeout %v); charged %d, %d of them unanswered; back after %v",
+		total.allowed+total.denied, total.degraded, total.classes, total.longest.Round(time.Millisecond), timeout,
+		charged, unanswered, returned.Round(time.Millisecond))
+	f.check(t, total, unanswered, returned)
+	return total
+}
+
+// check holds what was seen to what the fault states.
+func (f *fault) check(t *testing.T, total *tally, unanswered int64, returned time.Duration) {
+	for _, wrong := range total.wrong {
+		t.Error(wrong)
+	}
+	for class, n := range total.classes {
+		if !slices.Contains(f.classes, class) && !slices.Contains(f.rare, class) {
+			t.Errorf("class %q, %d times: %v", class, n, total.examples[class])
+		}
+		t.Logf("%s: %v", class, total.examples[class])
+	}
+	switch {
+	case f.answers && total.degraded > 0:
+		t.Errorf("Redis could answer, yet did not decide %d calls", total.degraded)
+	case !f.answers && total.degraded == 0:
+		t.Error("Redis decided everything: where is the fault?")
+	}
+	if f.charges && unanswered <= 0 {
+		t.Error("nothing was charged without an answer")
+	}
+	if limit := cmp.Or(f.within, defaultWithin) + slack; returned > limit {
+		t.Errorf("service returned %v after the end, not within %v", returned, limit)
+	}
+}

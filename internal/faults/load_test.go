@@ -1,0 +1,176 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/slidingwindow"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+const (
+	// year is a period in which nothing comes back, so that what an identity lacks
+	// is what it was charged. Not a day less: it is in one window throughout.
+	year = 366 * 24 * time.Hour
+	// plenty is a limit that no test reaches, scarce one that all of them pass.
+	plenty, scarce = 1_000_000, 200
+)
+
+// party is callers of one limiter. Several share each identity.
+type party struct {
+	name       string
+	mode       ratelimit.FailureMode
+	rate       int64
+	callers    int
+	identities int
+	options    []ratelimit.Option
+}
+
+// parties is who calls during a fault: in both modes, on one store.
+var parties = []party{
+	{"open", ratelimit.FailOpen, plenty, 135, 15, nil},
+	{"closed", ratelimit.FailClosed, plenty, 135, 15, nil},
+	{"scarce", ratelimit.FailClosed, scarce, 30, 3, []ratelimit.Option{ratelimit.WithoutBatching()}},
+}
+
+// load is callers at work.
+type load struct {
+	t       *testing.T
+	timeout time.Duration
+	pause   time.Duration // between two calls of a caller, on average
+	sides   []*side
+	quit    chan struct{}
+	wait    sync.WaitGroup
+}
+
+// side is the callers of one party.
+type side struct {
+	party
+	limiter *ratelimit.Limiter
+	callers []*caller
+
+	normal       atomic.Int64 // decisions of Redis
+	lastDegraded atomic.Int64 // when it began, in ns
+	lastNormal   atomic.Int64
+}
+
+// caller is one of them. What it counts is read once it has ended.
+type caller struct {
+	identity string
+	event    ratelimit.Event // of the call that is over last
+	tally
+}
+
+type callerKey struct{}
+
+// told keeps the event for the caller, on whose goroutine it is.
+type told struct{}
+
+func (told) Observe(ctx context.Context, e ratelimit.Event) {
+	if c, ok := ctx.Value(callerKey{}).(*caller); ok {
+		c.event = e
+	}
+}
+
+// newLimiter makes the limiter of a party.
+func newLimiter(t testing.TB, s store.Store, p party, timeout time.Duration) *ratelimit.Limiter {
+	l, err := ratelimit.New(s, slidingwindow.Limit{Rate: p.rate, Period: year}, append([]ratelimit.Option{
+		ratelimit.WithNamespace(p.name), ratelimit.WithFailureMode(p.mode),
+		ratelimit.WithTimeout(timeout), ratelimit.WithObserver(told{}),
+	}, p.options...)...)
+	require.NoError(t, err)
+	return l
+}
+
+// startLoad has all parties call until stop.
+func startLoad(t *testing.T, s store.Store, timeout time.Duration) *load {
+	l := &load{t: t, timeout: timeout, pause: 20 * time.Millisecond, quit: make(chan struct{})}
+	for _, p := range parties {
+		side := &side{party: p, limiter: newLimiter(t, s, p, timeout)}
+		for i := range p.callers {
+			side.callers = append(side.callers, &caller{identity: p.identity(i % p.identities)})
+		}
+		l.sides = append(l.sides, side)
+	}
+	for _, side := range l.sides {
+		for _, c := range side.callers {
+			l.wait.Go(func() { l.call(side, c) })
+		}
+	}
+	return l
+}
+
+func (p party) identity(i int) string { return fmt.Sprint("identity", i) }
+
+// call is the life of a caller.
+func (l *load) call(side *side, c *caller) {
+	ctx := context.WithValue(context.Background(), callerKey{}, c)
+	pause := time.NewTimer(rand.N(l.pause)) // so that they do not begin in step
+	defer pause.Stop()
+	for {
+		select {
+		case <-l.quit:
+			return
+		case <-pause.C:
+		}
+		c.event = ratelimit.Event{}
+		begin := time.Now()
+		result, err := side.limiter.Allow(ctx, c.identity)
+		c.count(side.mode, l.timeout, time.Since(begin), result, err, c.event)
+		if result.Degraded {
+			side.lastDegraded.Store(begin.UnixNano())
+		} else {
+			side.normal.Add(1)
+			side.lastNormal.Store(begin.UnixNano())
+		}
+		pause.Reset(l.pause/2 + rand.N(l.pause))
+	}
+}
+
+// stop ends the callers, each after the call that it is in.
+func (l *load) stop() {
+	close(l.quit)
+	l.wait.Wait()
+}
+
+// awaitNormal waits until Redis decides everything again, which it has then done
+// for a while. It returns for how long after begin a call could begin that Redis
+// did not decide.
+func (l *load) awaitNormal(begin time.Time, limit time.Duration) time.Duration {
+	const while = 200 * time.Millisecond
+	last := begin
+	calm := func() bool {
+		for _, side := range l.sides {
+			if at := time.Unix(0, side.lastDegraded.Load()); at.After(last) {
+				last = at
+			}
+		}
+		for _, side := range l.sides {
+			if !time.Unix(0, side.lastNormal.Load()).After(last.Add(while)) {
+				return false
+			}
+		}
+		return true
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	for !calm() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			l.t.Errorf("after %v there still are calls that Redis does not decide", limit)
+			return limit
+		}
+	}
+	return last.Sub(begin)
+}
