@@ -2,20 +2,10 @@ package drivertest
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"net/url"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -82,25 +72,16 @@ func denied(t *testing.T, err error, prefix string) {
 
 // tlsServer: rediss checks the server's certificate, and can show one.
 func tlsServer(t *testing.T, d Driver) {
-	binary := redistest.Binary(t)
-	files := certificates(t)
-	port := strconv.Itoa(freePort(t))
-	flags := []string{
-		"--tls-port", port, "--tls-cert-file", files.cert, "--tls-key-file", files.key,
-		"--tls-ca-cert-file", files.ca, "--tls-auth-clients", "yes",
-	}
-	// A server that is built without TLS stumbles over the first flag of these.
-	out, _ := exec.Command(binary, append(flags, "--no-such-flag", "x")...).CombinedOutput()
-	if !strings.Contains(string(out), "no-such-flag") {
-		t.Skipf("redis-server has no TLS: install one that was built with it to run this test. It said: %s", out)
-	}
-	redistest.Start(t, flags...)
-	address := "127.0.0.1:" + port
+	authority := redistest.NewAuthority(t)
+	_, url := redistest.StartTLS(t, authority, authority.Issue(t), "--tls-auth-clients", "yes")
+	address := strings.TrimPrefix(url, "rediss://")
 
-	s := open1(t, d, "rediss://"+address, func(o *driver.Options) { o.TLSConfig = files.config })
+	config := authority.Config()
+	config.Certificates = []tls.Certificate{authority.Issue(t).Pair}
+	s := open1(t, d, url, func(o *driver.Options) { o.TLSConfig = config })
 	require.Equal(t, []int64{1}, run(t, s, incr, []string{"k"}))
 
-	s = open1(t, d, "rediss://"+address)
+	s = open1(t, d, url)
 	_, err := s.Run(context.Background(), incr, []string{"k"}, nil)
 	unknown := x509.UnknownAuthorityError{}
 	require.ErrorAs(t, err, &unknown)
@@ -110,71 +91,4 @@ func tlsServer(t *testing.T, d Driver) {
 	defer cancel()
 	_, err = s.Run(ctx, incr, []string{"k"}, nil)
 	require.Error(t, err)
-}
-
-type certFiles struct {
-	ca, cert, key string
-	config        *tls.Config
-}
-
-// certificates makes an authority, and a certificate of it for both sides.
-func certificates(t *testing.T) certFiles {
-	t.Helper()
-	dir := t.TempDir()
-	template := func(serial int64) *x509.Certificate {
-		return &x509.Certificate{
-			SerialNumber: big.NewInt(serial),
-			Subject:      pkix.Name{CommonName: "ratelimit test " + strconv.FormatInt(serial, 10)},
-			NotBefore:    time.Now().Add(-time.Hour),
-			NotAfter:     time.Now().Add(time.Hour),
-		}
-	}
-	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	ca := template(1)
-	ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = true, true, x509.KeyUsageCertSign
-	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
-	require.NoError(t, err)
-	ca, err = x509.ParseCertificate(caDER)
-	require.NoError(t, err)
-
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	leaf := template(2)
-	leaf.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
-	leaf.KeyUsage = x509.KeyUsageDigitalSignature
-	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-	der, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
-	require.NoError(t, err)
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	require.NoError(t, err)
-
-	files := certFiles{
-		ca:   filepath.Join(dir, "ca.pem"),
-		cert: filepath.Join(dir, "cert.pem"),
-		key:  filepath.Join(dir, "key.pem"),
-	}
-	for name, block := range map[string]*pem.Block{
-		files.ca:   {Type: "CERTIFICATE", Bytes: caDER},
-		files.cert: {Type: "CERTIFICATE", Bytes: der},
-		files.key:  {Type: "PRIVATE KEY", Bytes: keyDER},
-	} {
-		require.NoError(t, os.WriteFile(name, pem.EncodeToMemory(block), 0o600))
-	}
-	pair, err := tls.LoadX509KeyPair(files.cert, files.key)
-	require.NoError(t, err)
-	roots := x509.NewCertPool()
-	roots.AddCert(ca)
-	files.config = &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-	return files
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	addr, ok := l.Addr().(*net.TCPAddr)
-	require.True(t, ok)
-	return addr.Port
 }
