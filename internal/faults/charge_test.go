@@ -13,11 +13,11 @@ import (
 // charged reads what each identity of the load was charged, from Redis, once
 // nothing is under way there any more.
 func (l *load) charged(t *testing.T, st *stage) map[*side]map[string]int64 {
-	url := st.judge
-	if url == "" {
-		url = st.url
+	url, options := st.url, st.options
+	if st.judge != "" {
+		url, options.TLSConfig = st.judge, nil
 	}
-	s, err := clients[0].open(url, st.options)
+	s, err := clients[0].open(url, options)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
 	limiters := map[*side]*ratelimit.Limiter{}

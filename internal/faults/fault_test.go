@@ -7,7 +7,6 @@ import (
 
 	"github.com/distributed-rate-limiter/ratelimit"
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
-	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 )
 
 // fault is one way for Redis to fail, and what the limiter owes meanwhile. Beside
@@ -42,7 +41,9 @@ type fault struct {
 	// slow says that the test takes long, so that -short leaves it out.
 	slow bool
 
-	timeout time.Duration // of the limiters; the default is defaultTimeout
+	// timeout is that of the limiters. The default is defaultTimeout where calls are
+	// to time out, and otherwise one that no slow machine needs.
+	timeout time.Duration
 	lasts   time.Duration // how long the fault lasts; the default is defaultLasts
 	within  time.Duration // in which service returns; the default is defaultWithin
 }
@@ -54,7 +55,8 @@ type stage struct {
 	options driver.Options
 	// begin and end are called once each, from one goroutine, while load is on.
 	begin, end func()
-	// judge is where the charges are counted afterwards; the default is url.
+	// judge is where the charges are counted afterwards, with options but without
+	// TLS; the default is url.
 	judge string
 }
 
@@ -62,8 +64,8 @@ const (
 	defaultTimeout = 150 * time.Millisecond
 	defaultLasts   = 500 * time.Millisecond
 	defaultWithin  = time.Second
-	// patience is the timeout where all must be decided by Redis: a slow machine
-	// is no fault.
+	// patience is the timeout where no call is to time out: a slow machine is no
+	// fault.
 	patience = 3 * time.Second
 	// slack is by how much an answer may be late on a machine that is busy with
 	// other tests. Timing is measured elsewhere; this tells a limiter that leaves
@@ -77,35 +79,4 @@ func away(classes ...ratelimit.ErrorClass) []ratelimit.ErrorClass {
 }
 
 // faults is every fault.
-var faults = slices.Concat(serverFaults)
-
-// onServer makes the stage of a fault of one server, which is started with args.
-func onServer(fault func(t *testing.T, s *redistest.Server) (begin, end func()), args ...string) func(*testing.T) *stage {
-	return func(t *testing.T) *stage {
-		s := redistest.Start(t, args...)
-		begin, end := fault(t, s)
-		return &stage{url: s.URL(), begin: begin, end: end}
-	}
-}
-
-// repeated makes a fault of what is done again and again: begin starts it, end
-// ends it.
-func repeated(every time.Duration, do func()) (begin, end func()) {
-	quit, done := make(chan struct{}), make(chan struct{})
-	begin = func() {
-		go func() {
-			defer close(done)
-			tick := time.NewTicker(every)
-			defer tick.Stop()
-			for {
-				do()
-				select {
-				case <-tick.C:
-				case <-quit:
-					return
-				}
-			}
-		}()
-	}
-	return begin, func() { close(quit); <-done }
-}
+var faults = slices.Concat(serverFaults, networkFaults, refusalFaults)

@@ -67,9 +67,9 @@ func TestFaults(t *testing.T) {
 
 // run runs the fault on a stage of its own, and checks it.
 func (f *fault) run(t *testing.T, c client) *tally {
-	timeout := cmp.Or(f.timeout, defaultTimeout)
-	if f.answers {
-		timeout = cmp.Or(f.timeout, patience)
+	timeout := cmp.Or(f.timeout, patience)
+	if slices.Contains(f.classes, ratelimit.ClassTimeout) {
+		timeout = cmp.Or(f.timeout, defaultTimeout)
 	}
 	st := f.stage(t)
 	if f.cold {

@@ -1,0 +1,75 @@
+package faults
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+)
+
+var update = flag.Bool("faults.update", false, "write the table of faults into docs/failures.md")
+
+const (
+	tableBegin = "<!-- faults: begin -->\n"
+	tableEnd   = "<!-- faults: end -->\n"
+)
+
+// TestDocs holds docs/failures.md to the faults that there are.
+func TestDocs(t *testing.T) {
+	const path = "../../docs/failures.md"
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	before, rest, ok := strings.Cut(string(text), tableBegin)
+	require.True(t, ok, "%s has no line %q", path, tableBegin)
+	_, after, ok := strings.Cut(rest, tableEnd)
+	require.True(t, ok, "%s has no line %q", path, tableEnd)
+	want := before + tableBegin + table() + tableEnd + after
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(want), 0o644))
+		return
+	}
+	require.Equal(t, want, string(text), "go test ./internal/faults -run TestDocs -faults.update mends it")
+}
+
+func table() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| fault | the caller sees, by when | observer's classes | charged | service returns |\n|---|---|---|---|---|\n")
+	for _, f := range faults {
+		classes := list(f.classes)
+		if len(f.rare) > 0 {
+			classes += " (" + list(f.rare) + ")"
+		}
+		if classes == "" {
+			classes = "none"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", f.name, f.caller, classes, f.charged, f.returns)
+	}
+	return b.String()
+}
+
+func list(classes []ratelimit.ErrorClass) string {
+	var names []string
+	for _, class := range classes {
+		names = append(names, "`"+string(class)+"`")
+	}
+	return strings.Join(names, ", ")
+}
+
+// TestEveryFaultIsStated: nothing in the table is left out.
+func TestEveryFaultIsStated(t *testing.T) {
+	names := map[string]bool{}
+	for _, f := range faults {
+		require.False(t, names[f.name], "two faults are called %s", f.name)
+		names[f.name] = true
+		for _, text := range []string{f.name, f.caller, f.charged, f.returns} {
+			require.NotEmpty(t, text, f.name)
+			require.NotContains(t, text, "|", f.name)
+		}
+		require.Equal(t, f.answers, len(f.classes) == 0, "%s: what Redis answers has no class of error, and what it does not has", f.name)
+	}
+}
