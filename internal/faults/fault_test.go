@@ -61,8 +61,8 @@ type stage struct {
 }
 
 const (
-	defaultTimeout = 150 * time.Millisecond
-	defaultLasts   = 500 * time.Millisecond
+	defaultTimeout = 250 * time.Millisecond
+	defaultLasts   = 600 * time.Millisecond
 	defaultWithin  = time.Second
 	// patience is the timeout where no call is to time out: a slow machine is no
 	// fault.
@@ -70,12 +70,12 @@ const (
 	// slack is by how much an answer may be late on a machine that is busy with
 	// other tests. Timing is measured elsewhere; this tells a limiter that leaves
 	// in time from one that waits for its client.
-	slack = 2 * time.Second
+	slack = 5 * time.Second
 )
 
-// away is the classes of a Redis that gives no replies at all.
+// away is the classes of a Redis that gives no replies at all: the breaker opens.
 func away(classes ...ratelimit.ErrorClass) []ratelimit.ErrorClass {
-	return slices.Clip(classes)
+	return append(classes, ratelimit.ClassBreaker)
 }
 
 // faults is every fault.

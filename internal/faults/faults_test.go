@@ -83,7 +83,7 @@ func (f *fault) run(t *testing.T, c client) *tally {
 		require.NoError(t, err)
 		l = startLoad(t, s, timeout)
 	})
-	const limit = 20 * time.Second
+	const limit = 30 * time.Second
 	if !f.cold {
 		l.awaitNormal(time.Now(), limit)
 		st.begin()

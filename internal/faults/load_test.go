@@ -34,11 +34,13 @@ type party struct {
 	options    []ratelimit.Option
 }
 
-// parties is who calls during a fault: in both modes, on one store.
+// parties is who calls during a fault: in both modes, on one store, with batching
+// and a breaker and without.
 var parties = []party{
-	{"open", ratelimit.FailOpen, plenty, 135, 15, nil},
-	{"closed", ratelimit.FailClosed, plenty, 135, 15, nil},
+	{"open", ratelimit.FailOpen, plenty, 100, 10, nil},
+	{"closed", ratelimit.FailClosed, plenty, 100, 10, nil},
 	{"scarce", ratelimit.FailClosed, scarce, 30, 3, []ratelimit.Option{ratelimit.WithoutBatching()}},
+	{"stubborn", ratelimit.FailOpen, plenty, 10, 2, []ratelimit.Option{ratelimit.WithoutBreaker()}},
 }
 
 // load is callers at work.
@@ -92,7 +94,7 @@ func newLimiter(t testing.TB, s store.Store, p party, timeout time.Duration) *ra
 
 // startLoad has all parties call until stop.
 func startLoad(t *testing.T, s store.Store, timeout time.Duration) *load {
-	l := &load{t: t, timeout: timeout, pause: 20 * time.Millisecond, quit: make(chan struct{})}
+	l := &load{t: t, timeout: timeout, pause: 25 * time.Millisecond, quit: make(chan struct{})}
 	for _, p := range parties {
 		side := &side{party: p, limiter: newLimiter(t, s, p, timeout)}
 		for i := range p.callers {

@@ -19,7 +19,6 @@ var networkFaults = []fault{
 		charged:  "at most once",
 		returns:  "when the client has connected",
 		classes:  away(ratelimit.ClassRefused, ratelimit.ClassUnavailable),
-		rare:     []ratelimit.ErrorClass{ratelimit.ClassTimeout, ratelimit.ClassOverloaded},
 		defaults: true,
 		stage:    onProxy((*redistest.Proxy).Refuse),
 	},
@@ -50,7 +49,6 @@ var networkFaults = []fault{
 		charged:  "once, or not at all; what was not answered was charged too",
 		returns:  "when the client has connected",
 		classes:  away(ratelimit.ClassUnavailable),
-		rare:     []ratelimit.ErrorClass{ratelimit.ClassTimeout, ratelimit.ClassOverloaded},
 		charges:  true,
 		defaults: true,
 		stage:    onProxy(func(p *redistest.Proxy) { p.CutReplies("evalsha") }),
@@ -69,8 +67,8 @@ var networkFaults = []fault{
 		caller:   "the failure mode's answer, at once, where a connection was lost",
 		charged:  "at most once",
 		returns:  "when the client has connected",
-		classes:  away(ratelimit.ClassUnavailable),
-		rare:     []ratelimit.ErrorClass{ratelimit.ClassTimeout, ratelimit.ClassOverloaded},
+		classes:  []ratelimit.ErrorClass{ratelimit.ClassUnavailable},
+		rare:     away(),
 		defaults: true,
 		stage: onServer(func(t *testing.T, s *redistest.Server) (begin, end func()) {
 			return repeated(20*time.Millisecond, func() { s.MustDo(t, "CLIENT", "KILL", "TYPE", "normal") })
@@ -82,7 +80,7 @@ var networkFaults = []fault{
 		charged: "at most once",
 		returns: "when the client has connected",
 		classes: []ratelimit.ErrorClass{ratelimit.ClassUnavailable},
-		rare:    away(ratelimit.ClassTimeout, ratelimit.ClassOverloaded),
+		rare:    away(),
 		stage: onServer(func(t *testing.T, s *redistest.Server) (begin, end func()) {
 			c, err := net.Dial("tcp", s.Addr())
 			require.NoError(t, err)

@@ -81,6 +81,7 @@ var refusalFaults = []fault{
 		charged: "at most once",
 		returns: "when the client has connected",
 		classes: []ratelimit.ErrorClass{ratelimit.ClassDenied, ratelimit.ClassUnavailable},
+		rare:    away(),
 		stage: asUser(commands([][]string{{"ACL", "SETUSER", user, "resetpass", ">other"}, {"CLIENT", "KILL", "USER", user}},
 			[][]string{{"ACL", "SETUSER", user, ">secret"}})),
 	},
@@ -100,7 +101,6 @@ var refusalFaults = []fault{
 		charged: "at most once",
 		returns: "when the client has connected",
 		classes: away(ratelimit.ClassUnavailable),
-		rare:    []ratelimit.ErrorClass{ratelimit.ClassTimeout, ratelimit.ClassOverloaded},
 		stage: overTLS(func(t *testing.T, s *redistest.Server, authority *redistest.Authority) (begin, end func()) {
 			use := func(c redistest.Certificate) []string {
 				return []string{"CONFIG", "SET", "tls-cert-file", c.CertFile, "tls-key-file", c.KeyFile}

@@ -52,7 +52,7 @@ func (c *tally) count(mode ratelimit.FailureMode, timeout, took time.Duration, r
 // charged. An error that Redis replied with says that it was not.
 func mayBeCharged(e ratelimit.Event) bool {
 	switch e.Class {
-	case ratelimit.ClassOverloaded, ratelimit.ClassRefused, ratelimit.ClassDenied:
+	case ratelimit.ClassOverloaded, ratelimit.ClassRefused, ratelimit.ClassDenied, ratelimit.ClassBreaker:
 		return false
 	}
 	var reply *store.ServerError

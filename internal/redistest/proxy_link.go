@@ -81,8 +81,8 @@ func (p *Proxy) pass(l *link, from, to net.Conn, look func(*link, []byte) bool) 
 	defer wait.Wait()
 	defer close(way)
 	var last time.Time
+	data := make([]byte, 16<<10)
 	for {
-		data := make([]byte, 16<<10)
 		n, err := from.Read(data)
 		if err != nil {
 			return
@@ -93,7 +93,7 @@ func (p *Proxy) pass(l *link, from, to net.Conn, look func(*link, []byte) bool) 
 		}
 		last = due
 		select {
-		case way <- piece{data[:n], due}:
+		case way <- piece{bytes.Clone(data[:n]), due}:
 		case <-l.gone:
 			return
 		}
