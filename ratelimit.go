@@ -145,9 +145,10 @@ func isNil(v any) bool {
 }
 
 // Format implements [fmt.Formatter]: whatever the verb, it names the limiter and
-// shows no secret.
-func (l *Limiter) Format(f fmt.State, _ rune) {
-	if l == nil || l.program == nil {
+// shows no secret, nor what its store and observers hold. It is a method of the
+// value too, for limiters in fields.
+func (l Limiter) Format(f fmt.State, _ rune) {
+	if l.program == nil {
 		fmt.Fprint(f, "ratelimit.Limiter()")
 		return
 	}
