@@ -29,8 +29,12 @@ func Wrap(ctx context.Context, name string, err error) error {
 }
 
 // Server returns an error that is both the *store.ServerError with the given
-// message and cause, the client's own error for the reply.
+// message and cause, the client's own error for the reply. Where Redis quotes the
+// arguments of a command, it ends before that, and cause is not in it.
 func Server(message string, cause error) error {
+	if before, _, ok := strings.Cut(message, quoted); ok {
+		message, cause = before, nil
+	}
 	return &serverError{server: &store.ServerError{Message: message}, cause: cause}
 }
 
@@ -107,5 +111,11 @@ type serverError struct {
 	cause  error
 }
 
-func (e *serverError) Error() string   { return e.server.Error() }
-func (e *serverError) Unwrap() []error { return []error{e.server, e.cause} }
+func (e *serverError) Error() string { return e.server.Error() }
+
+func (e *serverError) Unwrap() []error {
+	if e.cause == nil {
+		return []error{e.server}
+	}
+	return []error{e.server, e.cause}
+}

@@ -94,7 +94,7 @@ func (s *Store) send(ctx context.Context, pipeline redis.Pipeliner, verb any, sc
 			r.Reply, r.Err = calls[i].reply.integers()
 			continue
 		}
-		r.Reply, r.Err = nil, failure(ctx, err)
+		r.Reply, r.Err = nil, s.failure(ctx, err)
 		s.learn(ctx, r.Err)
 	}
 }

@@ -30,6 +30,8 @@ type Store struct {
 	close  func() error // nil where the client is the caller's
 	prompt bool
 	text   string // what Format shows
+	// secrets are those of Open's URL and options.
+	secrets driver.Secrets
 }
 
 var _ store.Store = (*Store)(nil)
@@ -103,7 +105,7 @@ func (s *Store) do(ctx context.Context, verb any, script string, keys []string, 
 		err = cmd.Err() // which waits for it where the client is an AsyncAutoPipeline
 	}
 	if err != nil {
-		err = failure(ctx, err)
+		err = s.failure(ctx, err)
 		s.learn(ctx, err)
 		return nil, err
 	}
@@ -124,9 +126,12 @@ func (s *Store) learn(ctx context.Context, err error) {
 }
 
 // failure returns err as [store.Store] has it.
-func failure(ctx context.Context, err error) error {
-	if reply := redis.Error(nil); errors.As(err, &reply) && !errors.Is(err, redis.Nil) {
+func (s *Store) failure(ctx context.Context, err error) error {
+	if reply := replyError(""); errors.As(err, &reply) {
 		return driver.Server(reply.Error(), err)
 	}
-	return driver.Wrap(ctx, name, err)
+	if reply := redis.Error(nil); errors.As(err, &reply) && !errors.Is(err, redis.Nil) {
+		return s.secrets.Server(reply.Error(), err)
+	}
+	return s.secrets.Wrap(ctx, name, err)
 }

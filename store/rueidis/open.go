@@ -68,6 +68,7 @@ func Open(url string, opts ...Option) (*Store, error) {
 		text:    target.Config.String(),
 		cluster: target.Cluster,
 		turns:   make(turns, maxTurns),
+		secrets: target.Secrets(),
 	}, nil
 }
 

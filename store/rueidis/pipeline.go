@@ -40,7 +40,7 @@ func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.R
 	}
 }
 
-func runAll(ctx context.Context, start time.Time, c client.Client, script *store.Script, runs []store.Run) {
+func runAll(ctx context.Context, start time.Time, c session, script *store.Script, runs []store.Run) {
 	defer func() { // see run
 		if p := recover(); p != nil {
 			for i := range runs {
@@ -63,7 +63,7 @@ func runAll(ctx context.Context, start time.Time, c client.Client, script *store
 
 // sendAll sends those of runs whose places are given, and returns the places of
 // those for which the server does not have the script.
-func sendAll(ctx context.Context, start time.Time, c client.Client, verb, script string, runs []store.Run, places []int) (unknown []int) {
+func sendAll(ctx context.Context, start time.Time, c session, verb, script string, runs []store.Run, places []int) (unknown []int) {
 	if len(places) == 0 {
 		return nil
 	}
@@ -77,7 +77,7 @@ func sendAll(ctx context.Context, start time.Time, c client.Client, verb, script
 		if notSent(ctx, start, err) {
 			message, err = send(ctx, start, c, verb, script, r.Keys, r.Args)
 		} else {
-			err = replyError(ctx, &message, err)
+			err = replyError(ctx, c.secrets, &message, err)
 		}
 		switch {
 		case err == nil:

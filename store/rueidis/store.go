@@ -47,6 +47,14 @@ type Store struct {
 	// cluster tells whether the client is one of a Cluster.
 	cluster bool
 	turns   turns
+	// secrets are those of Open's URL and options.
+	secrets driver.Secrets
+}
+
+// session is a client, with the secrets that no error of its may tell.
+type session struct {
+	client.Client
+	secrets driver.Secrets
 }
 
 var _ store.Store = (*Store)(nil)
@@ -101,26 +109,26 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 }
 
 // client returns the client for a run of script.
-func (s *Store) client(ctx context.Context, script *store.Script) (client.Client, error) {
+func (s *Store) client(ctx context.Context, script *store.Script) (session, error) {
 	switch {
 	case s == nil || s.get == nil:
-		return nil, errNoClient
+		return session{}, errNoClient
 	case script == nil:
-		return nil, errNoScript
+		return session{}, errNoScript
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, driver.Wrap(ctx, name, err)
+		return session{}, driver.Wrap(ctx, name, err)
 	}
 	c, err := s.get(ctx)
 	if err != nil {
-		return nil, failure(ctx, err)
+		return session{}, failure(ctx, s.secrets, err)
 	}
-	return c, nil
+	return session{c, s.secrets}, nil
 }
 
 // run runs script on c, for a Run that began at start: EVALSHA, and EVAL where the
 // server does not have it.
-func run(ctx context.Context, start time.Time, c client.Client, script *store.Script, keys []string, args []int64) (reply []int64, err error) {
+func run(ctx context.Context, start time.Time, c session, script *store.Script, keys []string, args []int64) (reply []int64, err error) {
 	// The builder of a cluster client panics where keys have different slots.
 	if c.Mode() == client.ClientModeCluster && !hashslot.Same(keys) {
 		return nil, errCrossSlot
@@ -143,17 +151,17 @@ func run(ctx context.Context, start time.Time, c client.Client, script *store.Sc
 }
 
 // send sends a command and returns the reply, or its error as [store.Store] has it.
-func send(ctx context.Context, start time.Time, c client.Client, verb, script string, keys []string, args []int64) (client.RedisMessage, error) {
+func send(ctx context.Context, start time.Time, c session, verb, script string, keys []string, args []int64) (client.RedisMessage, error) {
 	message, err := c.Do(ctx, command(c.B(), verb, script, keys, args)).ToMessage()
 	for notSent(ctx, start, err) {
 		message, err = c.Do(ctx, command(c.B(), verb, script, keys, args)).ToMessage()
 	}
-	return message, replyError(ctx, &message, err)
+	return message, replyError(ctx, c.secrets, &message, err)
 }
 
 // replyError returns err, which came instead of a reply or as one, as
 // [store.Store] has it.
-func replyError(ctx context.Context, message *client.RedisMessage, err error) error {
+func replyError(ctx context.Context, secrets driver.Secrets, message *client.RedisMessage, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -163,7 +171,7 @@ func replyError(ctx context.Context, message *client.RedisMessage, err error) er
 			return driver.Server(text, reply)
 		}
 	}
-	return failure(ctx, err)
+	return failure(ctx, secrets, err)
 }
 
 // othersTime is for how long a run puts up with others whose contexts end. It is
@@ -190,14 +198,14 @@ func notSent(ctx context.Context, start time.Time, err error) bool {
 
 // failure returns err, which is not that of a reply to a script, as [store.Store]
 // has it.
-func failure(ctx context.Context, err error) error {
+func failure(ctx context.Context, secrets driver.Secrets, err error) error {
 	if client.IsRedisNil(err) {
 		return store.BadReply(nil)
 	}
 	if reply := (*client.RedisError)(nil); errors.As(err, &reply) {
-		return driver.Server(setupMessage(reply.Error()), err)
+		return secrets.Server(setupMessage(reply.Error()), err)
 	}
-	return driver.Wrap(ctx, name, err)
+	return secrets.Wrap(ctx, name, err)
 }
 
 // setupMessage returns the reply to a command that set up the connection, given
