@@ -11,9 +11,13 @@ import (
 const slots = 16384
 
 // Cluster is a Redis Cluster of a test: three masters, each with a third of the
-// slots, and no replicas.
+// slots.
 type Cluster struct {
+	// Nodes are those that were made masters, in the order of their slots.
 	Nodes []*Server
+	// Replicas has one of each of Nodes, or nothing. A failover changes who is
+	// what, not these.
+	Replicas []*Server
 }
 
 // StartCluster starts a Cluster, as [Start] starts a server, each node with
@@ -23,24 +27,34 @@ type Cluster struct {
 func StartCluster(t testing.TB, args ...string) *Cluster {
 	t.Helper()
 	const masters = 3
-	args = append([]string{
-		"--cluster-enabled", "yes",
-		"--cluster-config-file", "nodes.conf", // in the node's own directory
-		"--cluster-node-timeout", "2000",
-		"--cluster-announce-ip", "127.0.0.1",
-	}, args...)
 	c := &Cluster{}
 	for i := range masters {
-		node := Start(t, args...)
+		node := startNode(t, args)
 		node.MustDo(t, "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1)) // else they collide
 		node.MustDo(t, addSlots(i*slots/masters, (i+1)*slots/masters)...)
 		c.Nodes = append(c.Nodes, node)
 	}
 	for _, node := range c.Nodes[1:] {
-		c.Nodes[0].MustDo(t, "CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(node.Port()))
+		c.meet(t, node)
 	}
 	c.AwaitReady(t)
 	return c
+}
+
+func startNode(t testing.TB, args []string) *Server {
+	t.Helper()
+	return Start(t, append([]string{
+		"--cluster-enabled", "yes",
+		"--cluster-config-file", "nodes.conf", // in the node's own directory
+		"--cluster-node-timeout", "2000",
+		"--cluster-announce-ip", "127.0.0.1",
+	}, args...)...)
+}
+
+// meet has a node join those that the first one knows.
+func (c *Cluster) meet(t testing.TB, node *Server) {
+	t.Helper()
+	c.Nodes[0].MustDo(t, "CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(node.Port()))
 }
 
 // AwaitReady waits until every node knows all others and takes the Cluster to be
@@ -48,7 +62,7 @@ func StartCluster(t testing.TB, args ...string) *Cluster {
 func (c *Cluster) AwaitReady(t testing.TB) {
 	t.Helper()
 	var err error
-	for _, node := range c.Nodes {
+	for _, node := range c.all() {
 		if !poll(readyTimeout, func() bool {
 			err = c.ready(node)
 			return err == nil
@@ -58,7 +72,7 @@ func (c *Cluster) AwaitReady(t testing.TB) {
 	}
 }
 
-// Addrs returns the addresses of the nodes.
+// Addrs returns the addresses of Nodes.
 func (c *Cluster) Addrs() []string {
 	var addrs []string
 	for _, node := range c.Nodes {
@@ -68,10 +82,14 @@ func (c *Cluster) Addrs() []string {
 }
 
 // URL returns all addresses as "redis://host:port?addr=host:port&addr=host:port".
-func (c *Cluster) URL() string {
-	addrs := c.Addrs()
+func (c *Cluster) URL() string { return urlOf(c.Addrs()) }
+
+func urlOf(addrs []string) string {
 	return "redis://" + addrs[0] + "?addr=" + strings.Join(addrs[1:], "&addr=")
 }
+
+// all returns masters and replicas.
+func (c *Cluster) all() []*Server { return append(c.Nodes[:len(c.Nodes):len(c.Nodes)], c.Replicas...) }
 
 // ready returns nil if node takes the Cluster to be in order.
 func (c *Cluster) ready(node *Server) error {
@@ -86,7 +104,7 @@ func (c *Cluster) ready(node *Server) error {
 	}
 	for name, want := range map[string]string{
 		"cluster_state":       "ok",
-		"cluster_known_nodes": strconv.Itoa(len(c.Nodes)),
+		"cluster_known_nodes": strconv.Itoa(len(c.all())),
 		"cluster_size":        strconv.Itoa(len(c.Nodes)),
 		"cluster_slots_ok":    strconv.Itoa(slots),
 	} {

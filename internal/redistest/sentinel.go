@@ -1,0 +1,167 @@
+package redistest
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// SentinelGroup is a master with replicas and three sentinels that watch it and
+// replace it, about a second after it was last heard of.
+type SentinelGroup struct {
+	// Name is what the sentinels call the master.
+	Name string
+	// Servers are the master and its replicas, as they were at first.
+	Servers   []*Server
+	Sentinels []*Server
+}
+
+// StartSentinelGroup starts a master with so many replicas, and three sentinels.
+// It returns when all know each other and the replicas have what the master has.
+func StartSentinelGroup(t testing.TB, replicas int) *SentinelGroup {
+	t.Helper()
+	const sentinels, quorum = 3, 2
+	const soon = "0" // seconds that a master waits for more replicas to serve at once
+	master := Start(t, "--repl-diskless-sync-delay", soon)
+	g := &SentinelGroup{Name: "main", Servers: []*Server{master}}
+	for range replicas {
+		g.Servers = append(g.Servers, Start(t,
+			"--replicaof", "127.0.0.1", strconv.Itoa(master.Port()), "--repl-diskless-sync-delay", soon))
+	}
+	for _, replica := range g.Servers[1:] {
+		replica.AwaitReplica(t)
+	}
+	for range sentinels {
+		// A sentinel rewrites its file, so each has one of its own.
+		config := filepath.Join(t.TempDir(), "sentinel.conf")
+		text := strings.Join([]string{
+			fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d %d", g.Name, master.Port(), quorum),
+			"sentinel down-after-milliseconds " + g.Name + " 700",
+			"sentinel failover-timeout " + g.Name + " 3000",
+			"sentinel parallel-syncs " + g.Name + " 5",
+		}, "\n") + "\n"
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+			t.Fatalf("redistest: %v", err)
+		}
+		sentinel := Start(t, config, "--sentinel")
+		// They ask and tell five times as often as otherwise, so that a master that
+		// comes back is a replica after two seconds, not twenty.
+		sentinel.MustDo(t, "SENTINEL", "DEBUG", "INFO-PERIOD", "1000", "PUBLISH-PERIOD", "400")
+		g.Sentinels = append(g.Sentinels, sentinel)
+	}
+	g.AwaitReady(t)
+	return g
+}
+
+// AwaitReady waits until every sentinel knows the others and all servers, and
+// takes all of them to be well.
+func (g *SentinelGroup) AwaitReady(t testing.TB) {
+	t.Helper()
+	const limit = 30 * time.Second
+	var err error
+	for _, sentinel := range g.Sentinels {
+		if !poll(limit, func() bool {
+			err = g.ready(sentinel)
+			return err == nil
+		}) {
+			t.Fatalf("redistest: sentinel %s is not ready in %v: %v", sentinel.Addr(), limit, err)
+		}
+	}
+}
+
+// ready returns nil if the sentinel takes the group to be in order.
+func (g *SentinelGroup) ready(sentinel *Server) error {
+	master, err := sentinel.Do("SENTINEL", "MASTER", g.Name)
+	if err != nil {
+		return err
+	}
+	fields := pairs(master)
+	for name, want := range map[string]string{
+		"flags":               "master",
+		"num-slaves":          strconv.Itoa(len(g.Servers) - 1),
+		"num-other-sentinels": strconv.Itoa(len(g.Sentinels) - 1),
+	} {
+		if fields[name] != want {
+			return fmt.Errorf("%s is %q, not %q", name, fields[name], want)
+		}
+	}
+	replicas, err := sentinel.Do("SENTINEL", "REPLICAS", g.Name)
+	if err != nil {
+		return err
+	}
+	list, _ := replicas.([]any)
+	for _, replica := range list {
+		fields := pairs(replica)
+		if fields["flags"] != "slave" || fields["master-link-status"] != "ok" {
+			return fmt.Errorf("replica %s: flags %q, link %q", fields["name"], fields["flags"], fields["master-link-status"])
+		}
+	}
+	return nil
+}
+
+// pairs returns a list of names and values as a map.
+func pairs(reply any) map[string]string {
+	list, _ := reply.([]any)
+	fields := make(map[string]string)
+	for i := 0; i+1 < len(list); i += 2 {
+		name, _ := list[i].(string)
+		fields[name], _ = list[i+1].(string)
+	}
+	return fields
+}
+
+// Master returns the server that all sentinels name as the master, or nil if they
+// do not agree.
+func (g *SentinelGroup) Master() *Server {
+	var master *Server
+	for _, sentinel := range g.Sentinels {
+		reply, err := sentinel.Do("SENTINEL", "GET-MASTER-ADDR-BY-NAME", g.Name)
+		addr, ok := reply.([]any)
+		if err != nil || !ok || len(addr) != 2 {
+			return nil
+		}
+		host, _ := addr[0].(string)
+		port, _ := addr[1].(string)
+		for _, server := range g.Servers {
+			if server.Addr() != net.JoinHostPort(host, port) {
+				continue
+			}
+			if master != nil && master != server {
+				return nil
+			}
+			master = server
+		}
+	}
+	return master
+}
+
+// AwaitMasterOtherThan waits until all sentinels name another one, and returns it.
+func (g *SentinelGroup) AwaitMasterOtherThan(t testing.TB, old *Server) *Server {
+	t.Helper()
+	const limit = 30 * time.Second
+	var master *Server
+	if !poll(limit, func() bool {
+		master = g.Master()
+		return master != nil && master != old && master.IsMaster()
+	}) {
+		t.Fatalf("redistest: no other master than %s in %v", old.Addr(), limit)
+	}
+	return master
+}
+
+// Addrs returns the addresses of the sentinels.
+func (g *SentinelGroup) Addrs() []string {
+	var addrs []string
+	for _, sentinel := range g.Sentinels {
+		addrs = append(addrs, sentinel.Addr())
+	}
+	return addrs
+}
+
+// URL returns the sentinels' addresses as Cluster.URL returns its nodes'.
+func (g *SentinelGroup) URL() string { return urlOf(g.Addrs()) }
