@@ -29,6 +29,7 @@ type batch struct {
 	text   []byte
 	names  []string
 	args   []int64
+	alone  bool  // each key is to be in a run of its own
 	err    error // what all of it failed with; then the store may still have it
 }
 
@@ -44,7 +45,7 @@ var batches = sync.Pool{New: func() any { return &batch{keys: make(map[sum]int, 
 // there is no more room.
 func (b *batch) fill(l *Limiter, c *call) *call {
 	clear(b.keys)
-	b.groups = b.groups[:0]
+	b.groups, b.alone = b.groups[:0], false
 	for decisions := 0; c != nil && decisions < maxDecisions; {
 		place, known := b.keys[c.sum]
 		if !known && len(b.groups) == maxKeys {
@@ -160,7 +161,7 @@ func (b *batch) encode(l *Limiter) {
 	for from := 0; from < len(b.groups); {
 		to, args := from, len(b.args)
 		b.args = l.program.AppendParams(b.args)
-		for ; to < len(b.groups) && b.groups[to].first.partition == b.groups[from].first.partition; to++ {
+		for ; to < len(b.groups) && (to == from || b.together(from, to)); to++ {
 			g := b.groups[to]
 			if g.plain() {
 				if to == from || !b.groups[to-1].plain() {
@@ -182,24 +183,41 @@ func (b *batch) encode(l *Limiter) {
 	}
 }
 
+// together tells whether two keys may be in one run.
+func (b *batch) together(i, j int) bool {
+	return !b.alone && b.groups[i].first.partition == b.groups[j].first.partition
+}
+
+// of returns the groups of a run.
+func (b *batch) of(run int) []group {
+	from := 0
+	if run > 0 {
+		from = b.parts[run-1]
+	}
+	return b.groups[from:b.parts[run]]
+}
+
 // answer answers the batch's calls.
 func (b *batch) answer(l *Limiter) {
-	from := 0
-	for i, to := range b.parts {
-		groups, err := b.groups[from:to], b.failure(i)
-		from = to
-		if err == nil {
-			err = decode(groups, l.program, b.runs[i].Reply)
-		}
-		for _, g := range groups {
-			for c := g.first; c != nil; {
-				next := c.next
-				if err != nil {
-					c.err = err
-				}
-				l.answer(c)
-				c = next
+	for i := range b.parts {
+		b.answerRun(l, i)
+	}
+}
+
+// answerRun answers the calls of one run.
+func (b *batch) answerRun(l *Limiter, run int) {
+	groups, err := b.of(run), b.failure(run)
+	if err == nil {
+		err = decode(groups, l.program, b.runs[run].Reply)
+	}
+	for _, g := range groups {
+		for c := g.first; c != nil; {
+			next := c.next
+			if err != nil {
+				c.err = err
 			}
+			l.answer(c)
+			c = next
 		}
 	}
 }
@@ -232,25 +250,4 @@ func decode(groups []group, p *algorithm.Program, reply []int64) error {
 		}
 	}
 	return nil
-}
-
-// crossesSlots tells whether the batch was refused since its keys are not all on
-// one server. Then nothing was run.
-func (b *batch) crossesSlots() bool {
-	if len(b.runs) != 1 || len(b.groups) < 2 || b.err != nil {
-		return false
-	}
-	server := (*store.ServerError)(nil)
-	return errors.As(b.runs[0].Err, &server) && server.Prefix() == "CROSSSLOT"
-}
-
-// split parts the batch by hash slots.
-func (b *batch) split(l *Limiter) {
-	if l.partitions.learn() {
-		l.breakers.renew(true)
-	}
-	for _, g := range b.groups {
-		l.batcher.place(l, g.first)
-	}
-	b.sort()
 }

@@ -101,4 +101,10 @@ func (l *Limiter) lead(q *queue, c *call) {
 		q.fly(b, rest)
 		b.run(l)
 	}
+	if b.isAstride() {
+		q.fly(nil, rest)
+		b.part(l)
+		q.fly(b, rest)
+		b.run(l)
+	}
 }

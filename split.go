@@ -1,0 +1,72 @@
+package ratelimit
+
+import (
+	"errors"
+
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// What a Cluster refuses to run for where the keys are goes again in smaller runs.
+
+// crossesSlots tells whether the batch was refused since its keys are not all on
+// one server. Then nothing was run.
+func (b *batch) crossesSlots() bool {
+	if len(b.runs) != 1 || len(b.groups) < 2 || b.err != nil {
+		return false
+	}
+	return refusal(b.runs[0].Err) == "CROSSSLOT"
+}
+
+// split parts the batch by hash slots.
+func (b *batch) split(l *Limiter) {
+	if l.partitions.learn() {
+		l.breakers.renew(true)
+	}
+	for _, g := range b.groups {
+		l.batcher.place(l, g.first)
+	}
+	b.sort()
+}
+
+// isAstride tells whether any of the runs was refused since the slot of its keys
+// is on its way from one node to another, which does not have all of them. Then
+// nothing of that one was run.
+func (b *batch) isAstride() bool {
+	if b.err != nil {
+		return false
+	}
+	for i := range b.runs {
+		if b.astride(i) {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *batch) astride(run int) bool {
+	return len(b.of(run)) > 1 && refusal(b.runs[run].Err) == "TRYAGAIN"
+}
+
+// part answers what is decided, and leaves the rest in runs of one key, which are
+// redirected to the node that has it, or is to have it. To wait until the slot has
+// arrived, as Redis advises, may take long: a move that was broken off stays so.
+func (b *batch) part(l *Limiter) {
+	var rest []group
+	for i := range b.runs {
+		if b.astride(i) {
+			rest = append(rest, b.of(i)...)
+		} else {
+			b.answerRun(l, i)
+		}
+	}
+	b.groups, b.alone = append(b.groups[:0], rest...), true
+}
+
+// refusal returns the code of an error that Redis replied with, or "".
+func refusal(err error) string {
+	server := (*store.ServerError)(nil)
+	if !errors.As(err, &server) {
+		return ""
+	}
+	return server.Prefix()
+}
