@@ -63,12 +63,13 @@ func equal(a, b map[*side]map[string]int64) bool {
 func (l *load) checkCharges(t *testing.T, f *fault, st *stage) (charged, unanswered int64) {
 	all := l.charged(t, st)
 	for _, side := range l.sides {
-		var admitted int64
+		var admitted, forgotten int64
 		for identity, calls := range side.byIdentity() {
 			n := all[side][identity]
 			charged += n
 			unanswered += n - calls.allowed
 			admitted += calls.allowed
+			forgotten += max(0, calls.allowed-n)
 			if n > calls.allowed+calls.unknown {
 				t.Errorf("%s %s: charged %d times: %d calls were allowed, of %d the outcome is unknown", side.name, identity, n, calls.allowed, calls.unknown)
 			}
@@ -82,6 +83,9 @@ func (l *load) checkCharges(t *testing.T, f *fault, st *stage) (charged, unanswe
 		}
 		if f.losses > 0 && side.rate == scarce {
 			t.Logf("Redis lost its data %d times and admitted %d to %d identities, each with a limit of %d", f.losses, admitted, side.identities, side.rate)
+		}
+		if forgotten > 0 {
+			t.Logf("%s: of %d calls that were allowed, Redis has forgotten %d", side.name, admitted, forgotten)
 		}
 	}
 	return charged, unanswered

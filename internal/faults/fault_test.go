@@ -32,6 +32,8 @@ type fault struct {
 	answers bool
 	// cold says that the fault has begun before the client is made.
 	cold bool
+	// mostly says that Redis decides most calls while the fault lasts.
+	mostly bool
 	// losses is how many times Redis may forget what it has counted.
 	losses int
 	// charges says that some of what was not answered must have been charged.
@@ -44,6 +46,7 @@ type fault struct {
 	// timeout is that of the limiters. The default is defaultTimeout where calls are
 	// to time out, and otherwise one that no slow machine needs.
 	timeout time.Duration
+	parties []party       // who calls; the default is parties
 	lasts   time.Duration // how long the fault lasts; the default is defaultLasts
 	within  time.Duration // in which service returns; the default is defaultWithin
 }
@@ -78,5 +81,8 @@ func away(classes ...ratelimit.ErrorClass) []ratelimit.ErrorClass {
 	return append(classes, ratelimit.ClassBreaker)
 }
 
-// faults is every fault.
+// faults is every fault of one server, each of which gets one of its own.
 var faults = slices.Concat(serverFaults, networkFaults, refusalFaults)
+
+// all is every fault.
+var all = slices.Concat(faults, clusterFaults(nil), sentinelFaults(nil))

@@ -81,7 +81,7 @@ func (f *fault) run(t *testing.T, c client) *tally {
 		var err error
 		s, err = c.open(st.url, st.options)
 		require.NoError(t, err)
-		l = startLoad(t, s, timeout)
+		l = startLoad(t, s, timeout, f.parties)
 	})
 	const limit = 30 * time.Second
 	if !f.cold {
@@ -118,8 +118,11 @@ func (f *fault) check(t *testing.T, total *tally, unanswered int64, returned tim
 	switch {
 	case f.answers && total.degraded > 0:
 		t.Errorf("Redis could answer, yet did not decide %d calls", total.degraded)
-	case !f.answers && total.degraded == 0:
+	case len(f.classes) > 0 && total.degraded == 0:
 		t.Error("Redis decided everything: where is the fault?")
+	}
+	if f.mostly && total.degraded > (total.allowed+total.denied)/2 {
+		t.Errorf("Redis could decide most calls, yet %d of %d were not", total.degraded, total.allowed+total.denied+total.degraded)
 	}
 	if f.charges && unanswered <= 0 {
 		t.Error("nothing was charged without an answer")

@@ -92,10 +92,13 @@ func newLimiter(t testing.TB, s store.Store, p party, timeout time.Duration) *ra
 	return l
 }
 
-// startLoad has all parties call until stop.
-func startLoad(t *testing.T, s store.Store, timeout time.Duration) *load {
+// startLoad has callers call until stop: those of all parties, if none are named.
+func startLoad(t *testing.T, s store.Store, timeout time.Duration, named []party) *load {
+	if named == nil {
+		named = parties
+	}
 	l := &load{t: t, timeout: timeout, pause: 25 * time.Millisecond, quit: make(chan struct{})}
-	for _, p := range parties {
+	for _, p := range named {
 		side := &side{party: p, limiter: newLimiter(t, s, p, timeout)}
 		for i := range p.callers {
 			side.callers = append(side.callers, &caller{identity: p.identity(i % p.identities)})

@@ -1,6 +1,7 @@
 package redistest
 
 import (
+	"fmt"
 	"strconv"
 	"testing"
 )
@@ -28,23 +29,20 @@ func StartReplicatedCluster(t testing.TB, args ...string) *Cluster {
 	return c
 }
 
+// replica is what INFO says of one.
+var replica = map[string]string{"role": "slave", "master_link_status": "up"}
+
 // AwaitReplica waits until the server is a replica that has all that its master
 // had when it connected.
 func (s *Server) AwaitReplica(t testing.TB) {
 	t.Helper()
-	s.await(t, "a replica, its link up", func(c *conn) (bool, error) {
-		info, err := c.info("replication")
-		return info["role"] == "slave" && info["master_link_status"] == "up", err
-	})
+	s.await(t, replica)
 }
 
 // AwaitMaster waits until the server takes itself for a master.
 func (s *Server) AwaitMaster(t testing.TB) {
 	t.Helper()
-	s.await(t, "a master", func(c *conn) (bool, error) {
-		info, err := c.info("replication")
-		return info["role"] == "master", err
-	})
+	s.await(t, map[string]string{"role": "master"})
 }
 
 // IsMaster reports whether the server answers, and takes itself for a master.
@@ -54,22 +52,34 @@ func (s *Server) IsMaster() bool {
 	return err == nil && ok && len(role) > 0 && role[0] == "master"
 }
 
-// await waits until the server is what is said.
-func (s *Server) await(t testing.TB, what string, is func(*conn) (bool, error)) {
+// await waits until what INFO says of replication is as wanted.
+func (s *Server) await(t testing.TB, want map[string]string) {
 	t.Helper()
 	var err error
 	if !poll(readyTimeout, func() bool {
-		var c *conn
-		if c, err = dial(s.Addr(), s.timeout); err != nil {
-			return false
-		}
-		defer c.Close()
-		var ok bool
-		ok, err = is(c)
-		return ok && err == nil
+		err = s.replicates(want)
+		return err == nil
 	}) {
-		t.Fatalf("redistest: %s is not %s in %v: %v", s.Addr(), what, readyTimeout, err)
+		t.Fatalf("redistest: %s: not in %v: %v; it said:\n%s", s.Addr(), readyTimeout, err, s.log())
 	}
+}
+
+func (s *Server) replicates(want map[string]string) error {
+	c, err := dial(s.Addr(), s.timeout)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	info, err := c.info("replication")
+	if err != nil {
+		return err
+	}
+	for name, value := range want {
+		if info[name] != value {
+			return fmt.Errorf("%s is %q, not %q", name, info[name], value)
+		}
+	}
+	return nil
 }
 
 // id returns the node's name in its Cluster.

@@ -69,7 +69,7 @@ func (g *SentinelGroup) AwaitReady(t testing.TB) {
 			err = g.ready(sentinel)
 			return err == nil
 		}) {
-			t.Fatalf("redistest: sentinel %s is not ready in %v: %v", sentinel.Addr(), limit, err)
+			t.Fatalf("redistest: sentinel %s is not ready in %v: %v; it said:\n%s", sentinel.Addr(), limit, err, sentinel.log())
 		}
 	}
 }
@@ -152,6 +152,23 @@ func (g *SentinelGroup) AwaitMasterOtherThan(t testing.TB, old *Server) *Server 
 		t.Fatalf("redistest: no other master than %s in %v", old.Addr(), limit)
 	}
 	return master
+}
+
+// AwaitRejoined waits until a server that was the master is a replica, as the
+// sentinels make it, and the group is in order.
+func (g *SentinelGroup) AwaitRejoined(t testing.TB, old *Server) {
+	t.Helper()
+	var err error
+	if !poll(readyTimeout, func() bool {
+		err = old.replicates(replica)
+		return err == nil
+	}) {
+		for _, sentinel := range g.Sentinels {
+			t.Logf("sentinel %s said:\n%s", sentinel.Addr(), sentinel.log())
+		}
+		t.Fatalf("redistest: %s is no replica in %v: %v; it said:\n%s", old.Addr(), readyTimeout, err, old.log())
+	}
+	g.AwaitReady(t)
 }
 
 // Addrs returns the addresses of the sentinels.

@@ -18,6 +18,5 @@ func TestSentinelGroup(t *testing.T) {
 
 	// Whoever comes back is made a replica.
 	first.Restart()
-	first.AwaitReplica(t)
-	g.AwaitReady(t)
+	g.AwaitRejoined(t, first)
 }

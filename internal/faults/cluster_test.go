@@ -1,0 +1,247 @@
+package faults
+
+import (
+	"testing"
+	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
+	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
+)
+
+func TestCluster(t *testing.T) {
+	tryOn(t, func(t *testing.T) *redistest.Cluster { return redistest.StartReplicatedCluster(t) }, clusterFaults)
+}
+
+// tagged is the parties, each with all its keys in one slot.
+var tagged = func() (tagged []party) {
+	for _, p := range parties {
+		p.name = "{" + p.name + "}"
+		tagged = append(tagged, p)
+	}
+	return tagged
+}()
+
+// clusterFaults are those of a Cluster, whose first slot is on the node that fails.
+func clusterFaults(c *redistest.Cluster) []fault {
+	on := func(fault func(t *testing.T) (begin, end func())) func(*testing.T) *stage {
+		return func(t *testing.T) *stage {
+			for _, node := range masters(c) {
+				node.MustDo(t, "FLUSHALL")
+				node.MustDo(t, "CONFIG", "RESETSTAT")
+			}
+			begin, end := fault(t)
+			return &stage{url: c.URL(), options: driver.Options{Cluster: true}, begin: begin, end: end}
+		}
+	}
+	return []fault{
+		{
+			name:     "Cluster: a master killed, a replica takes over",
+			caller:   "the failure mode's answer, at once, for the keys of that node, and for all (CLUSTERDOWN) from when it is given up until it is replaced",
+			charged:  "at most once; what was not replicated is forgotten",
+			returns:  "when the client has learnt who the new master is",
+			classes:  away(ratelimit.ClassRefused, ratelimit.ClassUnavailable),
+			rare:     []ratelimit.ErrorClass{ratelimit.ClassTimeout, ratelimit.ClassOverloaded},
+			losses:   1,
+			defaults: true,
+			timeout:  defaultTimeout,
+			stage: on(func(t *testing.T) (begin, end func()) {
+				old := c.Owner(0)
+				t.Cleanup(func() {
+					old.Restart()
+					rejoined(t, c, old)
+				})
+				return old.Kill, func() { tookOver(t, c, old) }
+			}),
+		},
+		{
+			name:    "Cluster: a master hung until a replica takes over, then back as a replica",
+			caller:  "the failure mode's answer, by the timeout, for the keys of that node, and for all (CLUSTERDOWN) from when it is given up until it is replaced",
+			charged: "at most once; what was not replicated is forgotten",
+			returns: "when the client has learnt who the new master is",
+			classes: away(ratelimit.ClassTimeout, ratelimit.ClassUnavailable),
+			rare:    []ratelimit.ErrorClass{ratelimit.ClassOverloaded},
+			losses:  1,
+			stage: on(func(t *testing.T) (begin, end func()) {
+				old := c.Owner(0)
+				return old.Pause, func() {
+					awaitOther(t, c, old)
+					old.Resume()
+					rejoined(t, c, old)
+				}
+			}),
+		},
+		{
+			name:    "Cluster: a node hung, the others well",
+			caller:  "the failure mode's answer, by the timeout, for the keys of that node; Redis's for the others",
+			charged: "at most once: what was sent is run when the node wakes up",
+			returns: "with the first answer",
+			classes: away(ratelimit.ClassTimeout),
+			rare:    []ratelimit.ErrorClass{ratelimit.ClassOverloaded},
+			mostly:  true,
+			stage: on(func(t *testing.T) (begin, end func()) {
+				node := c.Owner(0)
+				return node.Pause, node.Resume
+			}),
+		},
+		{
+			name:     "Cluster: slots moved under load",
+			caller:   "Redis's answer, after one more round trip (MOVED, ASK)",
+			charged:  "as answered",
+			returns:  "at once",
+			answers:  true,
+			defaults: true,
+			lasts:    1500 * time.Millisecond,
+			stage: on(func(t *testing.T) (begin, end func()) {
+				var slots []int
+				moves := 0
+				start, stop := repeated(5*time.Millisecond, func() {
+					slot := slots[moves%len(slots)]
+					c.MoveSlot(t, slot, other(c, slot))
+					moves++
+				})
+				return func() {
+						slots = slotsInUse(t, c)
+						start()
+					}, func() {
+						stop()
+						t.Logf("%d moves of %d slots", moves, len(slots))
+						redirected(t, c, "MOVED")
+						redirected(t, c, "ASK")
+					}
+			}),
+		},
+		{
+			name:     "Cluster: a slot left half-way between two nodes",
+			caller:   "Redis's answer, after one more round trip (ASK), or two for several keys of that slot (TRYAGAIN)",
+			charged:  "as answered",
+			returns:  "at once",
+			answers:  true,
+			defaults: true,
+			parties:  tagged,
+			stage: on(func(t *testing.T) (begin, end func()) {
+				var moves []*redistest.Move
+				return func() {
+						for _, p := range tagged {
+							slot := c.Slot(t, p.name)
+							move := c.BeginMove(t, slot, other(c, slot))
+							move.Keys(t, p.identities/2)
+							moves = append(moves, move)
+						}
+					}, func() {
+						redirected(t, c, "ASK")
+						redirected(t, c, "TRYAGAIN")
+						for _, move := range moves {
+							move.End(t)
+						}
+					}
+			}),
+		},
+		{
+			name:    "Cluster: SCRIPT FLUSH on all nodes, again and again",
+			caller:  "Redis's answer, after one more round trip",
+			charged: "as answered",
+			returns: "at once",
+			answers: true,
+			stage: on(func(t *testing.T) (begin, end func()) {
+				return repeated(5*time.Millisecond, func() {
+					for _, node := range c.Nodes {
+						node.MustDo(t, "SCRIPT", "FLUSH")
+					}
+				})
+			}),
+		},
+		{
+			name:    "Cluster: CLUSTER FAILOVER, as before maintenance",
+			caller:  "Redis's answer, late by the time of the handover, after one more round trip (MOVED)",
+			charged: "as answered",
+			returns: "at once",
+			answers: true,
+			stage: on(func(t *testing.T) (begin, end func()) {
+				old := c.Owner(0)
+				return func() { replicaOf(t, c, old).MustDo(t, "CLUSTER", "FAILOVER") }, func() { tookOver(t, c, old) }
+			}),
+		},
+	}
+}
+
+// redirected checks that nodes gave replies with the code, so that something was
+// tested.
+func redirected(t *testing.T, c *redistest.Cluster, code string) {
+	for _, nodes := range [][]*redistest.Server{c.Nodes, c.Replicas} {
+		for _, node := range nodes {
+			if node.Info("errorstats")["errorstat_"+code] != "" {
+				return
+			}
+		}
+	}
+	t.Errorf("no node replied with %s", code)
+}
+
+// masters returns the nodes that are masters.
+func masters(c *redistest.Cluster) (masters []*redistest.Server) {
+	for _, nodes := range [][]*redistest.Server{c.Nodes, c.Replicas} {
+		for _, node := range nodes {
+			if node.IsMaster() {
+				masters = append(masters, node)
+			}
+		}
+	}
+	return masters
+}
+
+// other returns a master that does not have the slot.
+func other(c *redistest.Cluster, slot int) *redistest.Server {
+	owner := c.Owner(slot)
+	all := masters(c)
+	for i, node := range all {
+		if node == owner {
+			return all[(i+1)%len(all)]
+		}
+	}
+	return nil
+}
+
+// replicaOf returns the replica of a node, or the node whose replica it is: they
+// are the two of one place.
+func replicaOf(t *testing.T, c *redistest.Cluster, node *redistest.Server) *redistest.Server {
+	for i := range c.Nodes {
+		switch node {
+		case c.Nodes[i]:
+			return c.Replicas[i]
+		case c.Replicas[i]:
+			return c.Nodes[i]
+		}
+	}
+	t.Fatal("no node of the Cluster")
+	return nil
+}
+
+// awaitOther waits until a node is replaced by its replica, as that sees it.
+func awaitOther(t *testing.T, c *redistest.Cluster, old *redistest.Server) {
+	replicaOf(t, c, old).AwaitMaster(t)
+}
+
+// tookOver waits until all nodes that answer know the one that replaced old.
+func tookOver(t *testing.T, c *redistest.Cluster, old *redistest.Server) {
+	awaitOther(t, c, old)
+	c.AwaitOwner(t, 0, replicaOf(t, c, old))
+}
+
+// rejoined waits until old is a replica, and the Cluster in order.
+func rejoined(t *testing.T, c *redistest.Cluster, old *redistest.Server) {
+	old.AwaitReplica(t)
+	c.AwaitReady(t)
+}
+
+// slotsInUse returns the slots that have keys.
+func slotsInUse(t *testing.T, c *redistest.Cluster) (slots []int) {
+	for _, node := range masters(c) {
+		keys, _ := node.MustDo(t, "KEYS", "*").([]any)
+		for _, key := range keys {
+			key, _ := key.(string)
+			slots = append(slots, c.Slot(t, key))
+		}
+	}
+	return slots
+}
