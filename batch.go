@@ -225,29 +225,24 @@ func (b *batch) answerRun(l *Limiter, run int) {
 // decode gives each call of a run its outcome. It is an error if the reply is not
 // one to that run.
 func decode(groups []group, p *algorithm.Program, reply []int64) error {
-	outcomes := 0
-	for _, g := range groups {
-		var before *call
-		for c := g.first; c != nil; c = c.next {
-			if before != nil && before.n == c.n && (before.err != nil || !before.outcome.Allowed()) {
-				c.outcome, c.err = before.outcome, before.err
-			} else {
-				c.outcome, c.err = p.Outcome(reply, outcomes, 0)
-				if c.err != nil && !errors.Is(c.err, algorithm.ErrFailed) {
-					return c.err // whose outcomes follow is not known
-				}
-				outcomes++
-			}
-			before = c
-		}
-	}
-	if err := p.CheckReply(reply, outcomes); err != nil {
+	outcomes, err := p.Outcomes(reply)
+	if err != nil {
 		return err
 	}
+	now := p.Now(reply)
 	for _, g := range groups {
+		n := int64(-1) // what no call has
 		for c := g.first; c != nil; c = c.next {
-			c.now = p.Now(reply)
+			if c.n != n {
+				n = c.n
+				outcomes.Row(n)
+			}
+			c.outcome, c.err = outcomes.Next()
+			if c.err != nil && !errors.Is(c.err, algorithm.ErrFailed) {
+				return c.err // whose outcomes follow is not known
+			}
+			c.now = now
 		}
 	}
-	return nil
+	return outcomes.End()
 }

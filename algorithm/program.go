@@ -29,12 +29,6 @@ type Program struct {
 	params []int64
 }
 
-// perLimit is how many integers the reply has for each limit of a decision.
-const perLimit = 3
-
-// retryFailed is the retry of a decision whose algorithm raised an error.
-const retryFailed = -2
-
 // Compose returns the program for the given limits. A decision takes its units
 // from all of them or from none. The script depends on the limits' algorithms
 // only, not on their parameters: limits of one kind share one cached script.
@@ -165,8 +159,8 @@ const again = 1 << 16
 // that are decided one right after the other, by the state of the key at place.
 // It is for programs of one limit.
 //
-// The reply has an outcome for each of them up to the first that is not allowed,
-// or failed; what that one was told, those after it are told too.
+// What the first that is not allowed, or failed, was told, those after it are told
+// too. Read their outcomes by [Program.Outcomes].
 func (p *Program) AppendRepeats(args []int64, n int64, requests, place int) []int64 {
 	return append(args, n, int64(requests-1)*again+int64(place)+1)
 }
@@ -175,42 +169,4 @@ func (p *Program) AppendRepeats(args []int64, n int64, requests, place int) []in
 // place on. It is for programs of one limit, to which it saves time.
 func (p *Program) AppendOnes(args []int64, place int) []int64 {
 	return append(args, int64(place)+1)
-}
-
-// CheckReply returns an error that wraps [store.ErrReply] unless reply is that
-// of a run of the given number of outcomes for each limit. Use no outcome, and
-// not Now, without it.
-func (p *Program) CheckReply(reply []int64, outcomes int) error {
-	want := 1 + perLimit*len(p.limits)*outcomes
-	if len(reply) != want {
-		return fmt.Errorf("%w: script %s: got %d integers, want %d", store.ErrReply, p.script.Name(), len(reply), want)
-	}
-	if reply[0] < 0 || reply[0] > maxExact {
-		return fmt.Errorf("%w: script %s: its clock says %d µs", store.ErrReply, p.script.Name(), reply[0])
-	}
-	return nil
-}
-
-// Now returns the instant of a run, in µs since 1970.
-func (p *Program) Now(reply []int64) int64 { return reply[0] }
-
-// Outcome returns what the given limit said to the given decision of a run,
-// both counted from 0. Its error wraps [ErrFailed], or [store.ErrReply] where
-// the numbers cannot be an outcome, or are not there.
-func (p *Program) Outcome(reply []int64, decision, limit int) (Outcome, error) {
-	at := 1 + perLimit*(len(p.limits)*decision+limit)
-	if at+perLimit > len(reply) {
-		return Outcome{}, fmt.Errorf("%w: script %s: got %d integers, want at least %d", store.ErrReply, p.script.Name(), len(reply), at+perLimit)
-	}
-	o := Outcome{RetryAfter: reply[at], Remaining: reply[at+1], ResetAfter: reply[at+2]}
-	switch {
-	case o.RetryAfter == retryFailed:
-		return Outcome{}, fmt.Errorf("%w (%s)", ErrFailed, p.limits[limit].Name)
-	case o.RetryAfter < NeverRetry || o.RetryAfter > maxExact,
-		o.Remaining < 0 || o.Remaining > p.limits[limit].Limit,
-		o.ResetAfter < 0 || o.ResetAfter > maxExact:
-		return Outcome{}, fmt.Errorf("%w: script %s: retry, remaining, reset are %d, %d, %d",
-			store.ErrReply, p.script.Name(), o.RetryAfter, o.Remaining, o.ResetAfter)
-	}
-	return o, nil
 }

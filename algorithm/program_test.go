@@ -13,15 +13,23 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
+func ints(ints ...int64) (b []byte) {
+	for _, v := range ints {
+		b = binary.BigEndian.AppendUint64(b, uint64(v))
+	}
+	return b
+}
+
+func intsOf(b []byte) (ints []int64) {
+	for ; len(b) >= 8; b = b[8:] {
+		ints = append(ints, int64(binary.BigEndian.Uint64(b)))
+	}
+	return ints
+}
+
 // FuzzOutcome: of whatever integers a server replies with, Program makes an
 // outcome that can be, or an error.
 func FuzzOutcome(f *testing.F) {
-	ints := func(ints ...int64) (b []byte) {
-		for _, v := range ints {
-			b = binary.BigEndian.AppendUint64(b, uint64(v))
-		}
-		return b
-	}
 	f.Add(ints(1_700_000_000_123_456, 0, 9, 100_000), uint8(1))
 	f.Add(ints(1_700_000_000_123_456, 0, 9, 100_000, -1, 10, 0, -2, 0, 0), uint8(3))
 	f.Add(ints(-1, 0, 0, 0), uint8(1))
@@ -33,10 +41,7 @@ func FuzzOutcome(f *testing.F) {
 	f.Add([]byte{}, uint8(255))
 	plan := compile(f, tokenbucket.Limit{Rate: 10, Period: time.Second})
 	f.Fuzz(func(t *testing.T, b []byte, decisions uint8) {
-		var reply []int64
-		for ; len(b) >= 8; b = b[8:] {
-			reply = append(reply, int64(binary.BigEndian.Uint64(b)))
-		}
+		reply := intsOf(b)
 		for limits := 1; limits <= 2; limits++ {
 			program, err := algorithm.Compose([]*algorithm.Plan{plan, plan}[:limits]...)
 			require.NoError(t, err)
@@ -52,14 +57,18 @@ func FuzzOutcome(f *testing.F) {
 						require.True(t, errors.Is(err, store.ErrReply) || errors.Is(err, algorithm.ErrFailed), err)
 						continue
 					}
-					r := out.Result(plan.Limit, program.Now(reply))
-					require.Equal(t, r.Allowed, r.RetryAfter == 0)
-					require.GreaterOrEqual(t, r.RetryAfter, time.Duration(0))
-					require.GreaterOrEqual(t, r.ResetAfter, time.Duration(0))
-					require.LessOrEqual(t, r.Remaining, r.Limit)
-					require.GreaterOrEqual(t, r.Remaining, int64(0))
+					requirePossible(t, out, plan.Limit, program.Now(reply))
 				}
 			}
 		}
 	})
+}
+
+func requirePossible(t *testing.T, out algorithm.Outcome, limit, now int64) {
+	r := out.Result(limit, now)
+	require.Equal(t, r.Allowed, r.RetryAfter == 0)
+	require.GreaterOrEqual(t, r.RetryAfter, time.Duration(0))
+	require.GreaterOrEqual(t, r.ResetAfter, time.Duration(0))
+	require.LessOrEqual(t, r.Remaining, r.Limit)
+	require.GreaterOrEqual(t, r.Remaining, int64(0))
 }

@@ -75,36 +75,41 @@ func (m *machine) together(t *rapid.T) {
 	p := m.limit.program
 	args := p.AppendParams(nil)
 	var requests []request
-	var repeats []bool // what a request is to be told is what the one before was, if that was denied
+	begins := map[int]bool{} // which of them do not follow the one before
 	ones := rapid.IntRange(0, len(m.keys)).Draw(t, "keys before those of one unit")
 	for key := range ones {
 		n := drawN(t, m.limit)
-		count := rapid.IntRange(1, 4).Draw(t, "requests at once")
+		count := rapid.IntRange(1, 6).Draw(t, "requests at once")
 		args = p.AppendRepeats(args, n, count, key)
-		for i := range count {
+		begins[len(requests)] = true
+		for range count {
 			requests = append(requests, request{n, []int{key}})
-			repeats = append(repeats, i > 0)
 		}
 	}
 	if ones < len(m.keys) {
 		args = p.AppendOnes(args, ones)
 	}
 	for key := ones; key < len(m.keys); key++ {
+		begins[len(requests)] = true
 		requests = append(requests, request{1, []int{key}})
-		repeats = append(repeats, false)
 	}
 	reply := run(t, m.store, virtualclock.Script(p.Script()), m.keys, append(args, m.now)...)
 	before := m.begin()
-	outcomes := 0
-	var told algorithm.Outcome
+	outcomes, err := p.Outcomes(reply)
 	for i, r := range requests {
-		if !repeats[i] || told.Allowed() {
-			told = outcome(t, p, reply, outcomes, 0)
-			outcomes++
+		if begins[i] {
+			outcomes.Row(r.n)
 		}
-		m.check(t, r.places[0], r.n, told, fmt.Sprintf("request %d of %d", i+1, len(requests)))
+		var out algorithm.Outcome
+		if err == nil {
+			out, err = outcomes.Next()
+		}
+		if err != nil {
+			differ(t, err, "no error", "answer to request %d of %d", i+1, len(requests))
+		}
+		m.check(t, r.places[0], r.n, out, fmt.Sprintf("request %d of %d", i+1, len(requests)))
 	}
-	if err := p.CheckReply(reply, outcomes); err != nil {
+	if err := outcomes.End(); err != nil {
 		differ(t, err, "no error", "reply of script %s to %d requests", p.Script().Name(), len(requests))
 	}
 	m.look(t, before, requests)

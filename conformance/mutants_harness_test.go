@@ -1,5 +1,11 @@
 package conformance
 
+import (
+	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+)
+
 // harnessMutants have slips in the harness for one limit: in one of its two
 // paths, which are for a request alone and for several.
 var harnessMutants = []mutant{
@@ -43,14 +49,14 @@ var harnessMutants = []mutant{
 		broken: "Of several requests of one key, each sees the state from before the run.",
 		caught: "Model",
 		limits: tokenBuckets,
-		open:   edited("local a, b, c = as[key], bs[key], cs[key]", "local a, b, c"),
+		open:   edited("a, b, c = as[key], bs[key], cs[key]", "a, b, c = nil, nil, nil"),
 	},
 	{
 		name:   "SeveralShareTheFirstKey",
 		broken: "Of several requests, all are decided by the first key.",
 		caught: "Model",
 		limits: tokenBuckets,
-		open:   edited("local key = place % 65536", "local key = 1"),
+		open:   edited("key = place % 65536", "key = 1"),
 	},
 	{
 		name:   "SeveralDelete",
@@ -64,21 +70,63 @@ var harnessMutants = []mutant{
 		broken: "Of several requests that follow at once, the first alone is decided.",
 		caught: "Model",
 		limits: tokenBuckets,
-		open:   edited("until more < 0 or retry ~= 0", "until true"),
+		open:   edited("until follow < 0 or retry ~= 0", "until true"),
 	},
 	{
 		name:   "RepeatsAfterADenial",
 		broken: "Of requests that follow at once, those after the first that is denied are answered too.",
 		caught: "Model",
 		limits: tokenBuckets,
-		open:   edited("until more < 0 or retry ~= 0", "until more < 0"),
+		open:   edited("until follow < 0 or retry ~= 0", "until follow < 0"),
 	},
 	{
 		name:   "RepeatsForget",
 		broken: "Of requests that follow at once, each sees the state from before the first.",
 		caught: "Model",
 		limits: tokenBuckets,
-		open:   edited("        a, b, c = a2, b2, c2\n        as[key], bs[key], cs[key], resets[key] = a, b, c, reset", "        as[key], bs[key], cs[key], resets[key] = a2, b2, c2, reset"),
+		open:   edited("a, b, c, taken = a2, b2, c2, reset", "as[key], bs[key], cs[key], resets[key] = a2, b2, c2, reset"),
+	},
+	{
+		name:   "CountsTooMany",
+		broken: "Of requests that follow at once, one more is counted than was allowed.",
+		caught: "Model",
+		limits: tokenBuckets,
+		open:   edited("-3, count, more", "-3, count + 1, more"),
+	},
+	{
+		name:   "CountsTooFew",
+		broken: "Of requests that follow at once, one fewer is counted than was allowed, if that is any.",
+		caught: "Model",
+		limits: tokenBuckets,
+		open:   edited("-3, count, more", "-3, math.max(1, count - 1), more"),
+	},
+	{
+		name:   "CountsDenials",
+		broken: "Of requests that follow at once, what is denied is counted too.",
+		caught: "Model",
+		limits: tokenBuckets,
+		open:   edited("if retry == 0 and remaining == left - n and (", "if left >= 0 and ("),
+	},
+	{
+		name:   "CountsTheFirst",
+		broken: "Of requests that follow at once, the first is counted where it continues those of another key.",
+		caught: "Model",
+		limits: tokenBuckets,
+		open:   edited("    local left, before = -1, 0", "", "local count, more = 0, 0", "local count, more, left, before = 0, 0, -1, 0"),
+	},
+	{
+		name:   "CountsUneven",
+		broken: "Requests are counted together although one prolongs ResetAfter by a microsecond more than another.",
+		caught: "Model",
+		limits: unevenBuckets,
+		open:   edited("(reset - before == more or count == 0)", "true"),
+	},
+	{
+		name:   "CountsFromTheFirst",
+		broken: "Of requests that are counted, ResetAfter is told as it grows from the first on.",
+		caught: "Model",
+		limits: tokenBuckets,
+		open:   edited("left, before = remaining, reset", "left, before = remaining, before == 0 and reset or before"),
 	},
 	{
 		name:   "OnesTakeTwo",
@@ -94,4 +142,11 @@ var harnessMutants = []mutant{
 		limits: tokenBuckets,
 		open:   edited("ones = ones + 1", "ones = ones + 2"),
 	},
+}
+
+// unevenBuckets are limits under which a unit comes back after a time that is no
+// whole number of microseconds, so that of several one takes longer than another.
+var unevenBuckets = []algorithm.Algorithm{
+	bucket(7, 10*time.Second, 0),
+	bucket(700, 1000*time.Second, 0),
 }

@@ -8,7 +8,9 @@
 -- Reply now, then three integers for each decision, in order: retry, remaining,
 --       reset. A retry of -2 says that the algorithm failed on this state. What
 --       is not allowed would not be right after either, so of requests that
---       follow at once there is nothing after the first that is not.
+--       follow at once there is nothing after the first that is not. Those that
+--       are allowed, each with n less remaining and the same more to reset than
+--       the one before, are not told one by one: -3, how many, how much more.
 --
 -- Before this text stand: read, step and write; first, the place of the first
 -- decision in ARGV; p1 to p6, the parameters.
@@ -61,31 +63,56 @@ local KEYS, ARGV, tonumber = KEYS, ARGV, tonumber
 local i, ones = first, #KEYS + 1
 if (#ARGV - first) % 2 == 0 then ones = tonumber(ARGV[#ARGV]) end
 
+-- What a step that fails is not to take along, of the requests before it: the
+-- state of their key, its reset if it is to be written, and how many of them the
+-- reply lacks yet, with how much more to reset. No other function may use these:
+-- an embedded Redis lets go of what they share when one fails.
+local key, a, b, c, taken
+local count, more = 0, 0
+
 local function decide(failed)
-  if failed then
-    reply[last + 1], reply[last + 2], reply[last + 3] = -2, 0, 0
-    last = last + 3
-  end
-  while ARGV[i + 1] do
+  while true do
+    if taken then
+      as[key], bs[key], cs[key], resets[key] = a, b, c, taken
+      taken = nil
+    end
+    if count > 0 then
+      reply[last + 1], reply[last + 2], reply[last + 3] = -3, count, more
+      last, count = last + 3, 0
+    end
+    if failed then
+      reply[last + 1], reply[last + 2], reply[last + 3] = -2, 0, 0
+      last, failed = last + 3, false
+    end
+    if not ARGV[i + 1] then break end
     i = i + 2 -- first of all: what fails is not tried again
     local n, place = tonumber(ARGV[i - 2]), tonumber(ARGV[i - 1])
-    local key = place % 65536
-    local more = (place - key) / 65536
-    local a, b, c = as[key], bs[key], cs[key]
+    key = place % 65536
+    local follow = (place - key) / 65536
+    a, b, c = as[key], bs[key], cs[key]
     if a == nil then
       a, b, c = read(texts[key] or '')
       as[key], bs[key], cs[key] = a, b, c
     end
+    local left, before = -1, 0 -- none, so that the first is told as it is
     repeat
       local retry, remaining, reset, a2, b2, c2 = step(a, b, c, now, n, p1, p2, p3, p4, p5, p6)
       if n > 0 and (a2 ~= a or b2 ~= b or c2 ~= c) then
-        a, b, c = a2, b2, c2
-        as[key], bs[key], cs[key], resets[key] = a, b, c, reset
+        a, b, c, taken = a2, b2, c2, reset
       end
-      reply[last + 1], reply[last + 2], reply[last + 3] = retry, remaining, reset
-      last = last + 3
-      more = more - 1
-    until more < 0 or retry ~= 0
+      if retry == 0 and remaining == left - n and (reset - before == more or count == 0) then
+        count, more = count + 1, reset - before
+      else
+        if count > 0 then
+          reply[last + 1], reply[last + 2], reply[last + 3] = -3, count, more
+          last, count = last + 3, 0
+        end
+        reply[last + 1], reply[last + 2], reply[last + 3] = retry, remaining, reset
+        last = last + 3
+      end
+      left, before = remaining, reset
+      follow = follow - 1
+    until follow < 0 or retry ~= 0
   end
   while KEYS[ones] do
     local key = ones

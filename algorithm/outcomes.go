@@ -1,0 +1,104 @@
+package algorithm
+
+import (
+	"fmt"
+
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// Outcomes reads the outcomes of a run under one limit, in the order in which its
+// requests were appended: those of one append are a row. It must not be copied
+// once it is in use.
+//
+//	outcomes, err := program.Outcomes(reply)
+//	for each append {
+//		outcomes.Row(n)
+//		for each request of it {
+//			outcome, err := outcomes.Next()
+//		}
+//	}
+//	err = outcomes.End()
+type Outcomes struct {
+	program *Program
+	reply   []int64
+	told    int // how many triples of the reply are read
+
+	n       int64 // units of each request of the row
+	begun   bool  // last and failed are the row's
+	last    Outcome
+	failed  error
+	counted int64 // how many of the row follow last that the reply only counts
+	more    int64 // to reset, for each of these
+}
+
+// Outcomes reads reply. Its error wraps [store.ErrReply]: the reply has no Now.
+func (p *Program) Outcomes(reply []int64) (Outcomes, error) {
+	if len(reply) == 0 {
+		return Outcomes{}, p.CheckReply(reply, 0)
+	}
+	return Outcomes{program: p, reply: reply}, p.checkNow(reply)
+}
+
+// Row begins the outcomes of requests of n units each, n >= 0, of what one append has
+// appended. AppendOnes has appended a row for each key.
+func (o *Outcomes) Row(n int64) {
+	o.n, o.begun = n, false
+}
+
+// Next returns the outcome of the row's next request. Its error wraps [ErrFailed],
+// or [store.ErrReply] where the reply cannot be one to this run: then all of it is
+// worth nothing.
+func (o *Outcomes) Next() (Outcome, error) {
+	if o.begun && (o.failed != nil || !o.last.Allowed()) {
+		return o.last, o.failed
+	}
+	if o.counted == 0 && o.begun {
+		o.count()
+	}
+	if o.counted > 0 {
+		return o.follow()
+	}
+	o.last, o.failed = o.program.Outcome(o.reply, o.told, 0)
+	o.told++
+	o.begun = true
+	return o.last, o.failed
+}
+
+// count reads how many follow the last one, if that is what the reply says next.
+func (o *Outcomes) count() {
+	next := o.reply[min(1+perLimit*o.told, len(o.reply)):]
+	if len(next) >= perLimit && next[0] == retryCounted && next[1] > 0 {
+		o.counted, o.more = next[1], next[2]
+		o.told++
+	}
+}
+
+// follow returns an outcome that is only counted.
+func (o *Outcomes) follow() (Outcome, error) {
+	if !o.begun { // it was said to be of the row before
+		return Outcome{}, o.miscounted()
+	}
+	// What does not fit 64 bits comes out negative.
+	o.last.Remaining -= o.n
+	o.last.ResetAfter += o.more
+	o.counted--
+	if !o.program.possible(o.last, 0) {
+		o.failed = fmt.Errorf("%w: script %s: by its count, remaining and reset are %d and %d",
+			store.ErrReply, o.program.script.Name(), o.last.Remaining, o.last.ResetAfter)
+		return Outcome{}, o.failed
+	}
+	return o.last, nil
+}
+
+// End returns an error that wraps [store.ErrReply] if the reply has more than what
+// was read.
+func (o *Outcomes) End() error {
+	if o.counted > 0 {
+		return o.miscounted()
+	}
+	return o.program.CheckReply(o.reply, o.told)
+}
+
+func (o *Outcomes) miscounted() error {
+	return fmt.Errorf("%w: script %s: it counts %d outcomes more than there are requests", store.ErrReply, o.program.script.Name(), o.counted)
+}

@@ -1,0 +1,66 @@
+package algorithm
+
+import (
+	"fmt"
+
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// perLimit is how many integers the reply has for each limit of a decision.
+const perLimit = 3
+
+// What a retry can say besides.
+const (
+	// retryFailed: the algorithm raised an error.
+	retryFailed = -2
+	// retryCounted: these are many outcomes. The next integer says how many, and the
+	// one after it how much more each of them has to reset than the one before it.
+	retryCounted = -3
+)
+
+// CheckReply returns an error that wraps [store.ErrReply] unless reply is that
+// of a run of the given number of outcomes for each limit. Use no outcome, and
+// not Now, without it.
+func (p *Program) CheckReply(reply []int64, outcomes int) error {
+	want := 1 + perLimit*len(p.limits)*outcomes
+	if len(reply) != want {
+		return fmt.Errorf("%w: script %s: got %d integers, want %d", store.ErrReply, p.script.Name(), len(reply), want)
+	}
+	return p.checkNow(reply)
+}
+
+func (p *Program) checkNow(reply []int64) error {
+	if reply[0] < 0 || reply[0] > maxExact {
+		return fmt.Errorf("%w: script %s: its clock says %d µs", store.ErrReply, p.script.Name(), reply[0])
+	}
+	return nil
+}
+
+// Now returns the instant of a run, in µs since 1970.
+func (p *Program) Now(reply []int64) int64 { return reply[0] }
+
+// Outcome returns what the given limit said to the given decision of a run without
+// repeats, both counted from 0. Its error wraps [ErrFailed], or [store.ErrReply]
+// where the numbers cannot be an outcome, or are not there.
+func (p *Program) Outcome(reply []int64, decision, limit int) (Outcome, error) {
+	at := 1 + perLimit*(len(p.limits)*decision+limit)
+	if at+perLimit > len(reply) {
+		return Outcome{}, fmt.Errorf("%w: script %s: got %d integers, want at least %d", store.ErrReply, p.script.Name(), len(reply), at+perLimit)
+	}
+	o := Outcome{RetryAfter: reply[at], Remaining: reply[at+1], ResetAfter: reply[at+2]}
+	switch {
+	case o.RetryAfter == retryFailed:
+		return Outcome{}, fmt.Errorf("%w (%s)", ErrFailed, p.limits[limit].Name)
+	case !p.possible(o, limit):
+		return Outcome{}, fmt.Errorf("%w: script %s: retry, remaining, reset are %d, %d, %d",
+			store.ErrReply, p.script.Name(), o.RetryAfter, o.Remaining, o.ResetAfter)
+	}
+	return o, nil
+}
+
+// possible tells whether a limit can have said o.
+func (p *Program) possible(o Outcome, limit int) bool {
+	return NeverRetry <= o.RetryAfter && o.RetryAfter <= maxExact &&
+		0 <= o.Remaining && o.Remaining <= p.limits[limit].Limit &&
+		0 <= o.ResetAfter && o.ResetAfter <= maxExact
+}
