@@ -62,6 +62,13 @@ type Plan struct {
 	// limits nothing. (An instant has 16 digits.)
 	Lua string
 
+	// Additive promises that units add up at one instant, so that Redis may decide
+	// many equal requests of a key by one step: after a request of n units, k more
+	// of them would be allowed wherever one of k * n would be, and would leave the
+	// same state and outcome; and if ResetAfter is k times as much later by it as
+	// by the first of these, it is as much later by each. False promises nothing.
+	Additive bool
+
 	// Params is what step is given after n: at most [MaxParams] integers, each
 	// of magnitude at most 2^53.
 	Params []int64

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -111,6 +112,7 @@ func exactRun(t *testing.T, s store.Store, name string, limit algorithm.Algorith
 		if single {
 			names, count = keys[alone:alone+1], 1
 		}
+		begins := map[int]bool{} // which requests do not follow the one before
 		for range count {
 			r := request{key: rnd.IntN(identities), n: 1}
 			if single {
@@ -126,20 +128,29 @@ func exactRun(t *testing.T, s store.Store, name string, limit algorithm.Algorith
 			case 3, 4:
 				r.n = 1 + rnd.Int64N(unit)
 			}
-			requests = append(requests, r)
 			place := r.key
 			if single {
 				place = 0
 			}
-			args = program.AppendDecision(args, r.n, place)
+			follow := 0
+			if rnd.IntN(4) == 0 {
+				follow = rnd.IntN(12)
+			}
+			args = program.AppendRepeats(args, r.n, 1+follow, place)
+			begins[len(requests)] = true
+			requests = append(requests, slices.Repeat([]request{r}, 1+follow)...)
 		}
 		reply, err := s.Run(context.Background(), script, names, append(args, now))
 		require.NoError(t, err)
-		require.NoError(t, program.CheckReply(reply, len(requests)))
+		outcomes, err := program.Outcomes(reply)
+		require.NoError(t, err)
 		require.Equal(t, now, program.Now(reply))
 		waits = waits[:0]
 		for i, r := range requests {
-			got, err := program.Outcome(reply, i, 0)
+			if begins[i] {
+				outcomes.Row(r.n)
+			}
+			got, err := outcomes.Next()
 			require.NoError(t, err)
 			next, want := plan.Step(states[r.key], now, r.n)
 			about := fmt.Sprintf("%#v, n %d at %d, state %q", limit, r.n, now, states[r.key])
@@ -152,6 +163,7 @@ func exactRun(t *testing.T, s store.Store, name string, limit algorithm.Algorith
 			waits = append(waits, got.RetryAfter, got.ResetAfter)
 			done++
 		}
+		require.NoError(t, outcomes.End())
 		now += wait(rnd, waits)
 	}
 	return done

@@ -79,6 +79,24 @@ func BenchmarkScript(b *testing.B) {
 	run("TokenBucket/16Keys", nil, 16, 16, plan)
 	run("TokenBucket/64OnOneKey", nil, 1, 64, plan)
 	run("SlidingWindow/16Keys", nil, 16, 16, window)
+	follow := func(name string, limit *algorithm.Plan) {
+		program, err := algorithm.Compose(limit)
+		require.NoError(b, err)
+		const requests = 64
+		b.Run(name, func(b *testing.B) {
+			measure(b, server, s, program.Script(), 1, requests, func(args []int64, decision int) []int64 {
+				if decision > 0 {
+					return args // they are all in the first
+				}
+				return program.AppendRepeats(program.AppendParams(args), 1, requests, 0)
+			})
+		})
+	}
+	slow := compile(b, tokenbucket.Limit{Rate: 1_000_000, Period: 1_000_000 * time.Second})
+	follow("TokenBucket/64Follow", slow)
+	oneByOne := *slow
+	oneByOne.Additive = false
+	follow("TokenBucket/64Follow/NotAdditive", &oneByOne)
 	run("Joint/2Limits", nil, 1, 1, plan, window)
 }
 

@@ -105,7 +105,7 @@ func definesAll(lua string) bool {
 func composeSingle(limit *Plan) string {
 	var b strings.Builder
 	b.WriteString(limit.Lua)
-	fmt.Fprintf(&b, "\nlocal first = %d\n", len(limit.Params)+1)
+	fmt.Fprintf(&b, "\nlocal additive, first = %t, %d\n", limit.Additive, len(limit.Params)+1)
 	b.WriteString("local p1, p2, p3, p4, p5, p6")
 	for i := range limit.Params {
 		b.WriteString([]string{" = ", ", "}[min(i, 1)])

@@ -62,7 +62,7 @@ func TestRows(t *testing.T) {
 
 func rest(t *testing.T, lua string) *algorithm.Plan {
 	plan := *compile(t, tokenbucket.Limit{Rate: 1000, Period: time.Second})
-	plan.Lua, plan.Params = fmt.Sprintf(countLua, lua), nil
+	plan.Lua, plan.Params, plan.Additive = fmt.Sprintf(countLua, lua), nil, false
 	return &plan
 }
 

@@ -67,15 +67,18 @@ func expiry(t testing.TB, s *subject) {
 			differ(t, err, "no error", "Compose of %v and itself", l)
 		}
 		// The harness writes states in three places: for a request alone, for
-		// several in one run, for several limits.
+		// several in one run, for several limits. Of the second it has the state in
+		// two ways: of one request after the other, of many at once.
 		ways := []struct {
 			program *algorithm.Program
 			keys    []string
 			places  [][]int // for each request
+			follow  bool    // they follow at once, on the first key
 		}{
-			{l.program, keys[:1], [][]int{{0}}},
-			{l.program, keys, [][]int{{0}, {1}, {0}}},
-			{twice, keys, [][]int{{0, 1}}},
+			{l.program, keys[:1], [][]int{{0}}, false},
+			{l.program, keys, [][]int{{0}, {1}, {0}}, false},
+			{twice, keys, [][]int{{0, 1}}, false},
+			{l.program, keys[:1], [][]int{{0}, {0}, {0}, {0}, {0}}, true},
 		}
 		for i := range 24 {
 			way := ways[i%len(ways)]
@@ -86,8 +89,12 @@ func expiry(t testing.TB, s *subject) {
 				for _, places := range way.places {
 					requests = append(requests, request{n, places})
 				}
-				reply := decideNow(t, st, way.program, way.keys, requests...)
+				if way.follow {
+					expires(t, st, l, way.keys[0], follow(t, st, way.program, way.keys, n, len(requests)), requests)
+					continue
+				}
 				until := make([]int64, len(way.keys)) // in µs
+				reply := decideNow(t, st, way.program, way.keys, requests...)
 				for i, r := range requests {
 					for j, place := range r.places {
 						until[place] = way.program.Now(reply) + outcome(t, way.program, reply, i, j).ResetAfter
@@ -99,6 +106,23 @@ func expiry(t testing.TB, s *subject) {
 			}
 		}
 	}
+}
+
+// follow runs requests that follow at once, and returns until when the last one's
+// state must live.
+func follow(t failer, st store.Store, p *algorithm.Program, keys []string, n int64, requests int) int64 {
+	t.Helper()
+	reply := run(t, st, p.Script(), keys, p.AppendRepeats(p.AppendParams(nil), n, requests, 0)...)
+	outcomes, err := p.Outcomes(reply)
+	outcomes.Row(n)
+	var last algorithm.Outcome
+	for i := 0; i < requests && err == nil; i++ {
+		last, err = outcomes.Next()
+	}
+	if err != nil {
+		differ(t, err, "no error", "reply of script %s to %d requests", p.Script().Name(), requests)
+	}
+	return p.Now(reply) + last.ResetAfter
 }
 
 // expires holds the end of a key to that of its state, in µs.

@@ -41,6 +41,7 @@ func alsoIn(lua string, step func(p *algorithm.Plan, whole stepFunc) stepFunc) f
 	return func(p *algorithm.Plan) {
 		before := *p
 		p.Step = step(&before, before.Step)
+		p.Additive = false // perhaps
 		p.Lua += "\nlocal whole = step\nstep = function(a, b, c, now, n, ...)\n" + lua + "\nend\n"
 	}
 }

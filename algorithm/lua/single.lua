@@ -12,8 +12,8 @@
 --       are allowed, each with n less remaining and the same more to reset than
 --       the one before, are not told one by one: -3, how many, how much more.
 --
--- Before this text stand: read, step and write; first, the place of the first
--- decision in ARGV; p1 to p6, the parameters.
+-- Before this text stand: read, step and write; additive, what the Plan says of
+-- step; first, the place of the first decision in ARGV; p1 to p6, the parameters.
 
 -- One decision alone needs no tables. It is the same as below.
 local alone, texts = #KEYS == 1 and (ARGV[first + 1] or '1') == '1' and not ARGV[first + 2]
@@ -95,6 +95,7 @@ local function decide(failed)
       as[key], bs[key], cs[key] = a, b, c
     end
     local left, before = -1, 0 -- none, so that the first is told as it is
+    local leap = additive and n > 0
     repeat
       local retry, remaining, reset, a2, b2, c2 = step(a, b, c, now, n, p1, p2, p3, p4, p5, p6)
       if n > 0 and (a2 ~= a or b2 ~= b or c2 ~= c) then
@@ -102,6 +103,18 @@ local function decide(failed)
       end
       if retry == 0 and remaining == left - n and (reset - before == more or count == 0) then
         count, more = count + 1, reset - before
+        if leap then
+          -- All that may be allowed of those that follow, at once.
+          leap = false
+          local k = math.min(follow, (remaining - remaining % n) / n)
+          if k > 1 then
+            local no, rest, long, a3, b3, c3 = step(a, b, c, now, k * n, p1, p2, p3, p4, p5, p6)
+            if no == 0 and rest == remaining - k * n and long == reset + k * more then
+              a, b, c, taken = a3, b3, c3, long
+              count, follow, remaining, reset = count + k, follow - k, rest, long
+            end
+          end
+        end
       else
         if count > 0 then
           reply[last + 1], reply[last + 2], reply[last + 3] = -3, count, more

@@ -72,12 +72,13 @@ func (l Limit) Compile() (*algorithm.Plan, error) {
 	}
 	w := window{limit: l.Rate, period: l.Period.Microseconds()}
 	return &algorithm.Plan{
-		Name:   "sliding_window",
-		Lua:    windowLua,
-		Params: []int64{w.limit, w.period},
-		Limit:  w.limit,
-		Step:   w.step,
-		Bound:  func(d time.Duration) int64 { return bound.Linear(l.Rate, l.Rate, l.Period, d) },
+		Name:     "sliding_window",
+		Lua:      windowLua,
+		Additive: true,
+		Params:   []int64{w.limit, w.period},
+		Limit:    w.limit,
+		Step:     w.step,
+		Bound:    func(d time.Duration) int64 { return bound.Linear(l.Rate, l.Rate, l.Period, d) },
 	}, nil
 }
 
@@ -89,12 +90,13 @@ func (l Log) Compile() (*algorithm.Plan, error) {
 	}
 	g := ledger{limit: l.Rate, period: l.Period.Microseconds()}
 	return &algorithm.Plan{
-		Name:   "sliding_log",
-		Lua:    logLua,
-		Params: []int64{g.limit, g.period},
-		Limit:  g.limit,
-		Step:   g.step,
-		Bound:  func(d time.Duration) int64 { return bound.Linear(l.Rate, l.Rate, 1, d/l.Period) },
+		Name:     "sliding_log",
+		Lua:      logLua,
+		Additive: true,
+		Params:   []int64{g.limit, g.period},
+		Limit:    g.limit,
+		Step:     g.step,
+		Bound:    func(d time.Duration) int64 { return bound.Linear(l.Rate, l.Rate, 1, d/l.Period) },
 	}, nil
 }
 

@@ -83,12 +83,13 @@ func (l Limit) Compile() (*algorithm.Plan, error) {
 		return nil, fmt.Errorf("tokenbucket: %s is %d: %d units at a Rate of %d per %v take more than 142 years to come back", field, burst, burst, l.Rate, l.Period)
 	}
 	return &algorithm.Plan{
-		Name:   "token_bucket",
-		Lua:    lua,
-		Params: []int64{burst, b.q, b.m, b.d},
-		Limit:  burst,
-		Step:   b.step,
-		Bound:  func(d time.Duration) int64 { return bound.Linear(burst, l.Rate, l.Period, d) },
+		Name:     "token_bucket",
+		Lua:      lua,
+		Additive: true,
+		Params:   []int64{burst, b.q, b.m, b.d},
+		Limit:    burst,
+		Step:     b.step,
+		Bound:    func(d time.Duration) int64 { return bound.Linear(burst, l.Rate, l.Period, d) },
 	}, nil
 }
 
