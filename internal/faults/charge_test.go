@@ -59,7 +59,8 @@ func equal(a, b map[*side]map[string]int64) bool {
 }
 
 // checkCharges holds each identity to at most one charge a call, and to its
-// limit. It returns how many were charged, and how many of those had no answer.
+// limit. It returns how many were charged, and how many of those were not answered
+// (less what Redis has lost).
 func (l *load) checkCharges(t *testing.T, f *fault, st *stage) (charged, unanswered int64) {
 	all := l.charged(t, st)
 	for _, side := range l.sides {

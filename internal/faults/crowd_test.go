@@ -24,6 +24,7 @@ func TestCrowd(t *testing.T) {
 		callers = 10_000
 		timeout = 100 * time.Millisecond
 		slack   = 3 * time.Second // less than any client's timeout
+		share   = 5               // of a busy machine: how much later than timers answers may be
 	)
 	identities := make([]string, callers)
 	for i := range identities {
@@ -58,8 +59,9 @@ func TestCrowd(t *testing.T) {
 				longest := took[callers-1]
 				t.Logf("timeout %v: median %v, p99 %v, the longest answer of %d took %v (as many timers, %v); after that, %v", timeout, took[callers/2].Round(time.Millisecond),
 					took[callers*99/100].Round(time.Millisecond), callers, longest.Round(time.Millisecond), machine[callers-1].Round(time.Millisecond), later[callers-1].Round(time.Millisecond))
-				require.Less(t, longest, timeout+slack)
-				require.Less(t, later[callers-1], timeout+slack)
+				limit := share*machine[callers-1] + slack
+				require.Less(t, longest, limit)
+				require.Less(t, later[callers-1], limit)
 			})
 		}
 	}

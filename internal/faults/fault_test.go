@@ -69,7 +69,7 @@ const (
 	defaultWithin  = time.Second
 	// patience is the timeout where no call is to time out: a slow machine is no
 	// fault.
-	patience = 3 * time.Second
+	patience = 10 * time.Second
 	// slack is by how much an answer may be late on a machine that is busy with
 	// other tests. Timing is measured elsewhere; this tells a limiter that leaves
 	// in time from one that waits for its client.

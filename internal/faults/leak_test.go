@@ -20,7 +20,7 @@ func labelled(label string, f func()) {
 func checkGoroutines(t *testing.T, label string) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.NewTimer(10 * time.Second)
+	deadline := time.NewTimer(30 * time.Second)
 	defer deadline.Stop()
 	for {
 		left := goroutines(label)
