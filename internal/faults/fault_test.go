@@ -10,7 +10,7 @@ import (
 )
 
 // fault is one way for Redis to fail, and what the limiter owes meanwhile. Beside
-// what is stated here, the runner holds each fault to the promises at [promises].
+// what is stated here, the runner holds each fault to the promises at [TestFaults].
 type fault struct {
 	// name is in the first column of docs/failures.md, and, more or less, that of
 	// the test.

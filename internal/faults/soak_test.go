@@ -77,7 +77,7 @@ func soak(t *testing.T, c client, lasts time.Duration) {
 		var err error
 		store, err = c.open(st.url, driver.Options{})
 		require.NoError(t, err)
-		l = startLoad(t, store, defaultTimeout)
+		l = startLoad(t, store, defaultTimeout, parties)
 	})
 	l.awaitNormal(time.Now())
 	var longestAway time.Duration
