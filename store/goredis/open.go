@@ -58,7 +58,7 @@ func Open(url string, opts ...Option) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("goredis: Open: %w", err)
 	}
-	store := &Store{prompt: true, text: target.Config.String(), secrets: target.Secrets()}
+	store := &Store{prompt: true, text: target.Config.String(), secrets: target.Secrets(), warmer: &driver.Warmer{}}
 	switch {
 	case target.Cluster:
 		client := redis.NewClusterClient(clusterOptions(target))

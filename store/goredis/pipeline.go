@@ -96,5 +96,6 @@ func (s *Store) send(ctx context.Context, pipeline redis.Pipeliner, verb any, sc
 		}
 		r.Reply, r.Err = nil, s.failure(ctx, err)
 		s.learn(ctx, r.Err)
+		s.warm(r.Keys, r.Err)
 	}
 }

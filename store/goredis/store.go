@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 
@@ -32,6 +33,7 @@ type Store struct {
 	text   string // what Format shows
 	// secrets are those of Open's URL and options.
 	secrets driver.Secrets
+	warmer  *driver.Warmer
 }
 
 var _ store.Store = (*Store)(nil)
@@ -56,7 +58,7 @@ func New(client Client) *Store {
 	if driver.IsNil(client) {
 		return nil
 	}
-	return &Store{client: client, prompt: prompt(client), text: fmt.Sprintf("%T", client)}
+	return &Store{client: client, prompt: prompt(client), text: fmt.Sprintf("%T", client), warmer: &driver.Warmer{}}
 }
 
 // Close closes the client that [Open] made. It leaves alone one that was given
@@ -65,6 +67,7 @@ func (s *Store) Close() error {
 	if s == nil || s.close == nil {
 		return nil
 	}
+	s.warmer.Close()
 	if err := s.close(); err != nil && !errors.Is(err, redis.ErrClosed) {
 		return fmt.Errorf("goredis: close: %w", err)
 	}
@@ -107,6 +110,7 @@ func (s *Store) do(ctx context.Context, verb any, script string, keys []string, 
 	if err != nil {
 		err = s.failure(ctx, err)
 		s.learn(ctx, err)
+		s.warm(keys, err)
 		return nil, err
 	}
 	return call.reply.integers()
@@ -123,6 +127,15 @@ func (s *Store) learn(ctx context.Context, err error) {
 	if server := (*store.ServerError)(nil); !errors.As(err, &server) {
 		cluster.ReloadState(ctx)
 	}
+}
+
+// warm makes a connection in the background, to where keys are, if a run on them
+// ended with err since it ran out of time.
+func (s *Store) warm(keys []string, err error) {
+	keys = slices.Clone(keys[:min(1, len(keys))])
+	s.warmer.After(err, func(ctx context.Context) {
+		_ = s.client.Process(ctx, (&call{}).command(ctx, eval, driver.Nothing, keys, nil))
+	})
 }
 
 // failure returns err as [store.Store] has it.

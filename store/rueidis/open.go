@@ -59,9 +59,11 @@ func Open(url string, opts ...Option) (*Store, error) {
 	connector := &connector{connect: func() (client.Client, error) {
 		return client.NewClient(options(target, dialer))
 	}}
+	warmer := &driver.Warmer{}
 	return &Store{
 		get: connector.get,
 		close: func() {
+			warmer.Close()
 			dialer.close()
 			connector.close()
 		},
@@ -69,6 +71,7 @@ func Open(url string, opts ...Option) (*Store, error) {
 		cluster: target.Cluster,
 		turns:   make(turns, maxTurns),
 		secrets: target.Secrets(),
+		warmer:  warmer,
 	}, nil
 }
 

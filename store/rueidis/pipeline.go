@@ -33,10 +33,11 @@ func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.R
 	if err == nil {
 		err = s.turns.do(ctx, runs, func(runs []store.Run) { runAll(ctx, start, c, script, runs) })
 	}
-	if err != nil {
-		for i := range runs {
+	for i := range runs {
+		if err != nil {
 			runs[i].Reply, runs[i].Err = nil, err
 		}
+		s.warm(c, runs[i].Keys, runs[i].Err)
 	}
 }
 

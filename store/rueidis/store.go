@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"time"
 
 	client "github.com/redis/rueidis"
@@ -49,6 +50,7 @@ type Store struct {
 	turns   turns
 	// secrets are those of Open's URL and options.
 	secrets driver.Secrets
+	warmer  *driver.Warmer
 }
 
 // session is a client, with the secrets that no error of its may tell.
@@ -72,7 +74,7 @@ func New(c client.Client) *Store {
 		return nil
 	}
 	get := func(context.Context) (client.Client, error) { return c, nil }
-	return &Store{get: get, text: fmt.Sprintf("%T", c), cluster: c.Mode() == client.ClientModeCluster, turns: make(turns, maxTurns)}
+	return &Store{get: get, text: fmt.Sprintf("%T", c), cluster: c.Mode() == client.ClientModeCluster, turns: make(turns, maxTurns), warmer: &driver.Warmer{}}
 }
 
 // Close closes the client that [Open] made. It leaves alone one that was given
@@ -102,10 +104,26 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 	err = s.turns.do(ctx, one, func(runs []store.Run) {
 		runs[0].Reply, runs[0].Err = run(ctx, start, c, script, runs[0].Keys, runs[0].Args)
 	})
+	if err == nil {
+		err = one[0].Err
+	}
 	if err != nil {
+		s.warm(c, keys, err)
 		return nil, err
 	}
-	return one[0].Reply, one[0].Err
+	return one[0].Reply, nil
+}
+
+// warm makes a connection in the background, to where keys are, if a run on them
+// ended with err since it ran out of time.
+func (s *Store) warm(c session, keys []string, err error) {
+	if s == nil || err == nil {
+		return
+	}
+	keys = slices.Clone(keys[:min(1, len(keys))])
+	s.warmer.After(err, func(ctx context.Context) {
+		c.Do(ctx, command(c.B(), "EVAL", driver.Nothing, keys, nil))
+	})
 }
 
 // client returns the client for a run of script.
