@@ -134,6 +134,11 @@ func (s *Store) learn(ctx context.Context, err error) {
 func (s *Store) warm(keys []string, err error) {
 	keys = slices.Clone(keys[:min(1, len(keys))])
 	s.warmer.After(err, func(ctx context.Context) {
+		// It would take the one connection that there is from who comes next, who then
+		// would make another one, in vain.
+		if c, ok := s.client.(*redis.Client); ok && c.PoolStats().IdleConns > 0 {
+			return
+		}
 		_ = s.client.Process(ctx, (&call{}).command(ctx, eval, driver.Nothing, keys, nil))
 	})
 }
