@@ -72,7 +72,7 @@ func (l *load) checkCharges(t *testing.T, f *fault, st *stage) (charged, unanswe
 			admitted += calls.allowed
 			forgotten += max(0, calls.allowed-n)
 			if n > calls.allowed+calls.unknown {
-				t.Errorf("%s %s: charged %d times: %d calls were allowed, of %d the outcome is unknown", side.name, identity, n, calls.allowed, calls.unknown)
+				t.Errorf("%s %s: charged %d times: %d calls were allowed, of %d the outcome is unknown, of %v it is not: %v", side.name, identity, n, calls.allowed, calls.unknown, calls.classes, calls.examples)
 			}
 			if n < calls.allowed && f.losses == 0 {
 				t.Errorf("%s %s: charged %d times, though %d calls were allowed", side.name, identity, n, calls.allowed)

@@ -22,18 +22,37 @@ var tagged = func() (tagged []party) {
 	return tagged
 }()
 
-// clusterFaults are those of a Cluster, whose first slot is on the node that fails.
+// failing is a slot of the node that fails: the one with most of the load's keys but
+// one, and no key of it is in that slot.
+const failing = 8000
+
+// clusterFaults are those of a Cluster.
 func clusterFaults(c *redistest.Cluster) []fault {
-	on := func(fault func(t *testing.T) (begin, end func())) func(*testing.T) *stage {
+	on := func(patience string, fault func(t *testing.T) (begin, end func())) func(*testing.T) *stage {
 		return func(t *testing.T) *stage {
+			for _, nodes := range [][]*redistest.Server{c.Nodes, c.Replicas} {
+				for _, node := range nodes {
+					node.MustDo(t, "CONFIG", "SET", "cluster-node-timeout", patience)
+				}
+			}
 			for _, node := range masters(c) {
 				node.MustDo(t, "FLUSHALL")
 				node.MustDo(t, "CONFIG", "RESETSTAT")
+			}
+			for _, nodes := range [][]*redistest.Server{c.Nodes, c.Replicas} {
+				for _, node := range nodes {
+					if !node.IsMaster() {
+						node.AwaitReplica(t)
+					}
+				}
 			}
 			begin, end := fault(t)
 			return &stage{url: c.URL(), options: driver.Options{Cluster: true}, begin: begin, end: end}
 		}
 	}
+	// For so many milliseconds a node may be silent. Where none is to be replaced, it
+	// is for longer than a busy machine holds one up.
+	const quick, slow = "2000", "15000"
 	return []fault{
 		{
 			name:     "Cluster: a master killed, a replica takes over",
@@ -45,8 +64,8 @@ func clusterFaults(c *redistest.Cluster) []fault {
 			losses:   1,
 			defaults: true,
 			timeout:  defaultTimeout,
-			stage: on(func(t *testing.T) (begin, end func()) {
-				old := c.Owner(0)
+			stage: on(quick, func(t *testing.T) (begin, end func()) {
+				old := c.Owner(failing)
 				t.Cleanup(func() {
 					old.Restart()
 					rejoined(t, c, old)
@@ -62,8 +81,8 @@ func clusterFaults(c *redistest.Cluster) []fault {
 			classes: away(ratelimit.ClassTimeout, ratelimit.ClassUnavailable),
 			rare:    []ratelimit.ErrorClass{ratelimit.ClassOverloaded},
 			losses:  1,
-			stage: on(func(t *testing.T) (begin, end func()) {
-				old := c.Owner(0)
+			stage: on(quick, func(t *testing.T) (begin, end func()) {
+				old := c.Owner(failing)
 				return old.Pause, func() {
 					awaitOther(t, c, old)
 					old.Resume()
@@ -79,8 +98,9 @@ func clusterFaults(c *redistest.Cluster) []fault {
 			classes: away(ratelimit.ClassTimeout),
 			rare:    []ratelimit.ErrorClass{ratelimit.ClassOverloaded},
 			mostly:  true,
-			stage: on(func(t *testing.T) (begin, end func()) {
-				node := c.Owner(0)
+			lasts:   1500 * time.Millisecond, // until the breaker opens
+			stage: on(slow, func(t *testing.T) (begin, end func()) {
+				node := c.Owner(failing)
 				return node.Pause, node.Resume
 			}),
 		},
@@ -92,7 +112,7 @@ func clusterFaults(c *redistest.Cluster) []fault {
 			answers:  true,
 			defaults: true,
 			lasts:    1500 * time.Millisecond,
-			stage: on(func(t *testing.T) (begin, end func()) {
+			stage: on(slow, func(t *testing.T) (begin, end func()) {
 				var slots []int
 				moves := 0
 				start, stop := repeated(5*time.Millisecond, func() {
@@ -119,7 +139,7 @@ func clusterFaults(c *redistest.Cluster) []fault {
 			answers:  true,
 			defaults: true,
 			parties:  tagged,
-			stage: on(func(t *testing.T) (begin, end func()) {
+			stage: on(slow, func(t *testing.T) (begin, end func()) {
 				var moves []*redistest.Move
 				return func() {
 						for _, p := range tagged {
@@ -143,7 +163,7 @@ func clusterFaults(c *redistest.Cluster) []fault {
 			charged: "as answered",
 			returns: "at once",
 			answers: true,
-			stage: on(func(t *testing.T) (begin, end func()) {
+			stage: on(slow, func(t *testing.T) (begin, end func()) {
 				return repeated(5*time.Millisecond, func() {
 					for _, node := range c.Nodes {
 						node.MustDo(t, "SCRIPT", "FLUSH")
@@ -157,8 +177,8 @@ func clusterFaults(c *redistest.Cluster) []fault {
 			charged: "as answered",
 			returns: "at once",
 			answers: true,
-			stage: on(func(t *testing.T) (begin, end func()) {
-				old := c.Owner(0)
+			stage: on(quick, func(t *testing.T) (begin, end func()) {
+				old := c.Owner(failing)
 				return func() { replicaOf(t, c, old).MustDo(t, "CLUSTER", "FAILOVER") }, func() { tookOver(t, c, old) }
 			}),
 		},
@@ -225,7 +245,7 @@ func awaitOther(t *testing.T, c *redistest.Cluster, old *redistest.Server) {
 // tookOver waits until all nodes that answer know the one that replaced old.
 func tookOver(t *testing.T, c *redistest.Cluster, old *redistest.Server) {
 	awaitOther(t, c, old)
-	c.AwaitOwner(t, 0, replicaOf(t, c, old))
+	c.AwaitOwner(t, failing, replicaOf(t, c, old))
 }
 
 // rejoined waits until old is a replica, and the Cluster in order.

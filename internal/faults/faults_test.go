@@ -81,7 +81,9 @@ func (f *fault) run(t *testing.T, c client) *tally {
 		var err error
 		s, err = c.open(st.url, st.options)
 		require.NoError(t, err)
+		t.Cleanup(func() { _ = s.Close() })
 		l = startLoad(t, s, timeout, f.parties)
+		t.Cleanup(l.stop) // where the test ends early: others may have its servers next
 	})
 	if !f.cold {
 		l.awaitNormal(time.Now())
@@ -96,10 +98,13 @@ func (f *fault) run(t *testing.T, c client) *tally {
 
 	total := l.total()
 	charged, unanswered := l.checkCharges(t, f, st)
-	t.Logf("%d decided by Redis, %d not: %v; the longest answer took %v (timeout %v); charged %d, %d more than were allowed; back after %v, wholly after %v",
-		total.allowed+total.denied, total.degraded, total.classes, total.longest.Round(time.Millisecond), timeout,
+	t.Logf("%d decided by Redis, %d not: %v; the longest answer took %v (timeout %v, the machine late by %v); charged %d, %d more than were allowed; back after %v, wholly after %v",
+		total.allowed+total.denied, total.degraded, total.classes, total.longest.Round(time.Millisecond), timeout, time.Duration(l.late.Load()).Round(time.Millisecond),
 		charged, unanswered, returned.first.Round(time.Millisecond), returned.whole.Round(time.Millisecond))
 	f.check(t, total, unanswered, returned)
+	if late := time.Duration(l.late.Load()); total.longest > timeout+slack+late {
+		t.Errorf("an answer took %v, with a timeout of %v, on a machine late by %v", total.longest, timeout, late)
+	}
 	return total
 }
 

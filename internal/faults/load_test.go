@@ -50,7 +50,9 @@ type load struct {
 	pause   time.Duration // between two calls of a caller, on average
 	sides   []*side
 	quit    chan struct{}
+	stopped sync.Once
 	wait    sync.WaitGroup
+	late    atomic.Int64 // by how many ns the machine itself was, at worst
 }
 
 // side is the callers of one party.
@@ -104,12 +106,30 @@ func startLoad(t *testing.T, s store.Store, timeout time.Duration, named []party
 		}
 		l.sides = append(l.sides, side)
 	}
+	l.wait.Go(l.watch)
 	for _, side := range l.sides {
 		for _, c := range side.callers {
 			l.wait.Go(func() { l.call(side, c) })
 		}
 	}
 	return l
+}
+
+// watch finds out by how much a bare timer is late: the machine holds callers up
+// for as long, whatever the limiter does.
+func (l *load) watch() {
+	const pause = 20 * time.Millisecond
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	for begin := time.Now(); ; begin = time.Now() {
+		timer.Reset(pause)
+		select {
+		case <-l.quit:
+			return
+		case <-timer.C:
+			l.late.Store(max(l.late.Load(), int64(time.Since(begin)-pause)))
+		}
+	}
 }
 
 func (p party) identity(i int) string { return fmt.Sprint("identity", i) }
@@ -128,7 +148,7 @@ func (l *load) call(side *side, c *caller) {
 		c.event = ratelimit.Event{}
 		begin := time.Now()
 		result, err := side.limiter.Allow(ctx, c.identity)
-		c.count(side.mode, l.timeout, time.Since(begin), result, err, c.event)
+		c.count(side.mode, time.Since(begin), result, err, c.event)
 		if result.Degraded {
 			side.lastDegraded.Store(begin.UnixNano())
 		} else {
@@ -140,7 +160,7 @@ func (l *load) call(side *side, c *caller) {
 
 // stop ends the callers, each after the call that it is in.
 func (l *load) stop() {
-	close(l.quit)
+	l.stopped.Do(func() { close(l.quit) })
 	l.wait.Wait()
 }
 

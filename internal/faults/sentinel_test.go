@@ -19,6 +19,11 @@ func sentinelFaults(g *redistest.SentinelGroup) []fault {
 		return func(t *testing.T) *stage {
 			old := g.Master()
 			old.MustDo(t, "FLUSHALL")
+			for _, server := range g.Servers {
+				if server != old {
+					server.AwaitReplica(t)
+				}
+			}
 			begin, end := fault(t, old)
 			return &stage{url: g.URL(), options: driver.Options{Sentinel: true, MasterName: g.Name}, begin: begin, end: end}
 		}
@@ -75,15 +80,14 @@ func sentinelFaults(g *redistest.SentinelGroup) []fault {
 			}),
 		},
 		{
-			name:     "Sentinel: the master made a replica under its clients",
-			caller:   "the failure mode's answer, at once (READONLY), or by the timeout: go-redis connects anew each time",
-			charged:  "nothing meanwhile",
-			returns:  "when the sentinels have found a master, and the client has connected to it",
-			classes:  []ratelimit.ErrorClass{ratelimit.ClassUnavailable},
-			rare:     away(ratelimit.ClassTimeout, ratelimit.ClassOverloaded),
-			losses:   1,
-			timeout:  defaultTimeout,
-			defaults: true,
+			name:    "Sentinel: the master made a replica under its clients",
+			caller:  "the failure mode's answer, at once (READONLY), or by the timeout: go-redis connects anew each time",
+			charged: "nothing meanwhile",
+			returns: "when the sentinels have found a master, and the client has connected to it",
+			classes: []ratelimit.ErrorClass{ratelimit.ClassUnavailable},
+			rare:    away(ratelimit.ClassTimeout, ratelimit.ClassOverloaded),
+			losses:  1,
+			timeout: defaultTimeout,
 			stage: on(func(t *testing.T, old *redistest.Server) (begin, end func()) {
 				return func() {
 						for _, server := range g.Servers {

@@ -1,7 +1,6 @@
 package redistest
 
 import (
-	"fmt"
 	"strconv"
 	"testing"
 )
@@ -27,59 +26,6 @@ func StartReplicatedCluster(t testing.TB, args ...string) *Cluster {
 	}
 	c.AwaitReady(t)
 	return c
-}
-
-// replica is what INFO says of one.
-var replica = map[string]string{"role": "slave", "master_link_status": "up"}
-
-// AwaitReplica waits until the server is a replica that has all that its master
-// had when it connected.
-func (s *Server) AwaitReplica(t testing.TB) {
-	t.Helper()
-	s.await(t, replica)
-}
-
-// AwaitMaster waits until the server takes itself for a master.
-func (s *Server) AwaitMaster(t testing.TB) {
-	t.Helper()
-	s.await(t, map[string]string{"role": "master"})
-}
-
-// IsMaster reports whether the server answers, and takes itself for a master.
-func (s *Server) IsMaster() bool {
-	reply, err := s.Do("ROLE")
-	role, ok := reply.([]any)
-	return err == nil && ok && len(role) > 0 && role[0] == "master"
-}
-
-// await waits until what INFO says of replication is as wanted.
-func (s *Server) await(t testing.TB, want map[string]string) {
-	t.Helper()
-	var err error
-	if !poll(readyTimeout, func() bool {
-		err = s.replicates(want)
-		return err == nil
-	}) {
-		t.Fatalf("redistest: %s: not in %v: %v; it said:\n%s", s.Addr(), readyTimeout, err, s.log())
-	}
-}
-
-func (s *Server) replicates(want map[string]string) error {
-	c, err := dial(s.Addr(), s.timeout)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	info, err := c.info("replication")
-	if err != nil {
-		return err
-	}
-	for name, value := range want {
-		if info[name] != value {
-			return fmt.Errorf("%s is %q, not %q", name, info[name], value)
-		}
-	}
-	return nil
 }
 
 // id returns the node's name in its Cluster.
