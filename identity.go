@@ -52,8 +52,8 @@ type keyring struct {
 
 type hasher struct {
 	hash.Hash
-	text []byte
-	sum  sum
+	piece [512]byte // of the identity
+	sum   sum
 }
 
 func newKeyring(namespace, algorithm string, secret []byte) *keyring {
@@ -67,17 +67,18 @@ func newKeyring(namespace, algorithm string, secret []byte) *keyring {
 	return k
 }
 
-// hash returns the hash of identity. It allocates nothing.
+// hash returns the hash of identity. It allocates nothing, however long that is.
 func (k *keyring) hash(identity string) sum {
 	h := k.hashes.Get().(*hasher)
 	h.Reset()
-	h.text = append(h.text[:0], identity...)
-	h.Write(h.text)
+	for len(identity) > 0 {
+		n := copy(h.piece[:], identity)
+		h.Write(h.piece[:n])
+		identity = identity[n:]
+	}
 	h.Sum(h.sum[:0])
 	s := h.sum
-	if cap(h.text) <= 4096 { // a huge identity is not to be remembered
-		k.hashes.Put(h)
-	}
+	k.hashes.Put(h)
 	return s
 }
 
