@@ -1,13 +1,16 @@
 package goredis
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
+	"github.com/distributed-rate-limiter/ratelimit/internal/wire"
 )
 
 // The settings of Open's clients; its comment says why.
@@ -49,6 +52,7 @@ const (
 //	MaintNotifications     disabled   so is CLIENT MAINT_NOTIFICATIONS, which only Redis Enterprise knows
 //	MaxRedirects           3          (cluster) MOVED and ASK are followed, since nothing ran; nothing else is sent again
 //	ClusterStateReload     10 s       (cluster) and at once after a connection failed; the default is 60 s
+//	Dialer                 own        as the default one; a connection on which other than Redis's protocol comes is ended
 //	DisableRoutingPolicies true       (cluster) saves the COMMAND that go-redis asks a node for
 //
 // PoolSize is go-redis's: 10 for each CPU, in a cluster 5 for each CPU and node.
@@ -73,6 +77,18 @@ func Open(url string, opts ...Option) (*Store, error) {
 	return store, nil
 }
 
+// dialer connects as go-redis does by default.
+func dialer(t *driver.Target) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	dial := redis.NewDialer(&redis.Options{DialTimeout: dialTimeout, TLSConfig: t.TLSConfig})
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return wire.Guard(conn, t.Sentinel), nil
+	}
+}
+
 func clientOptions(t *driver.Target) *redis.Options {
 	return &redis.Options{
 		Network:                  t.Network,
@@ -81,6 +97,7 @@ func clientOptions(t *driver.Target) *redis.Options {
 		Password:                 t.Password,
 		DB:                       t.DB,
 		TLSConfig:                t.TLSConfig,
+		Dialer:                   dialer(t),
 		MaxRetries:               -1,
 		DialerRetries:            1,
 		DialTimeout:              dialTimeout,
@@ -101,6 +118,7 @@ func clusterOptions(t *driver.Target) *redis.ClusterOptions {
 		Username:                   t.Username,
 		Password:                   t.Password,
 		TLSConfig:                  t.TLSConfig,
+		Dialer:                     dialer(t),
 		MaxRetries:                 -1,
 		MaxRedirects:               maxRedirects,
 		DialerRetries:              1,
@@ -128,6 +146,7 @@ func failoverOptions(t *driver.Target) *redis.FailoverOptions {
 		Password:              t.Password,
 		DB:                    t.DB,
 		TLSConfig:             t.TLSConfig,
+		Dialer:                dialer(t),
 		MaxRetries:            -1,
 		DialerRetries:         1,
 		DialTimeout:           dialTimeout,

@@ -1,6 +1,8 @@
 package rueidis
 
 import (
+	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"time"
@@ -8,6 +10,7 @@ import (
 	client "github.com/redis/rueidis"
 
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
+	"github.com/distributed-rate-limiter/ratelimit/internal/wire"
 )
 
 // The settings of Open's clients; its comment says why.
@@ -49,7 +52,8 @@ const (
 //	ShardsRefreshInterval      10 s     (cluster) learns of a failover without a redirection; the default is never
 //	MaxMovedRedirections       3        (cluster) the default is to follow them until the context ends
 //	TopologyRefreshInterval    10 s     (sentinels) survives the loss of a message about a failover; the default is never
-//	DialCtxFn                  own      an attempt to connect outlives its caller, and serves the next; a failure answers for 100 ms
+//	DialCtxFn                  own      an attempt to connect outlives its caller, and serves the next; a failure answers for 100 ms;
+//	                                    a connection on which other than Redis's protocol comes is ended
 func Open(url string, opts ...Option) (*Store, error) {
 	target, err := driver.Resolve(url, collect(opts))
 	if err != nil {
@@ -77,13 +81,19 @@ func Open(url string, opts ...Option) (*Store, error) {
 
 func options(t *driver.Target, d *dialer) client.ClientOption {
 	return client.ClientOption{
-		InitAddress:         t.Addrs,
-		Username:            t.Username,
-		Password:            t.Password,
-		SelectDB:            t.DB,
-		TLSConfig:           t.TLSConfig,
-		Dialer:              net.Dialer{Timeout: dialTimeout, KeepAlive: pingInterval},
-		DialCtxFn:           d.dial,
+		InitAddress: t.Addrs,
+		Username:    t.Username,
+		Password:    t.Password,
+		SelectDB:    t.DB,
+		TLSConfig:   t.TLSConfig,
+		Dialer:      net.Dialer{Timeout: dialTimeout, KeepAlive: pingInterval},
+		DialCtxFn: func(ctx context.Context, addr string, settings *net.Dialer, config *tls.Config) (net.Conn, error) {
+			conn, err := d.dial(ctx, addr, settings, config)
+			if err != nil {
+				return nil, err
+			}
+			return wire.Guard(conn, t.Sentinel), nil
+		},
 		ConnWriteTimeout:    ioTimeout,
 		ReadBufferEachConn:  bufferSize,
 		WriteBufferEachConn: bufferSize,

@@ -41,6 +41,7 @@ func Run(t *testing.T, d Driver) {
 		run  func(*testing.T, Driver)
 	}{
 		{"BadReply", badReply},
+		{"Hostile", hostile},
 		{"ServerError", serverError},
 		{"Context", contexts},
 		{"ForeignTimeout", foreignTimeout},

@@ -20,8 +20,9 @@ type fake struct {
 	listener net.Listener
 	scripts  atomic.Int64 // commands that run one
 
-	mu    sync.Mutex
-	reply string
+	mu      sync.Mutex
+	reply   string
+	instead map[string]string // replies to other commands than scripts
 }
 
 func startFake(t testing.TB) *fake {
@@ -63,6 +64,13 @@ func (f *fake) set(reply string) {
 	f.reply = reply
 }
 
+// say sets the reply to a command from now on, "" being the usual one.
+func (f *fake) say(command, reply string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.instead = map[string]string{command: reply}
+}
+
 func (f *fake) serve(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	r := bufio.NewReader(conn)
@@ -72,7 +80,14 @@ func (f *fake) serve(conn net.Conn) {
 			return
 		}
 		reply := "+OK\r\n"
-		switch strings.ToUpper(args[0]) {
+		verb := strings.ToUpper(args[0])
+		f.mu.Lock()
+		instead := f.instead[verb]
+		f.mu.Unlock()
+		if instead != "" {
+			verb, reply = "", instead
+		}
+		switch verb {
 		case "HELLO":
 			reply = "-ERR unknown command 'HELLO'\r\n"
 		case "PING":

@@ -1,0 +1,66 @@
+package drivertest
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
+)
+
+// hostile: a server that breaks the protocol, so as to have the client panic on a
+// goroutine of its own, run out of memory or of stack, or take one reply for
+// another, ends its connections, no more. The client is Open's: one with settings
+// of its own is at the server's mercy.
+func hostile(t *testing.T, d Driver) {
+	replies := map[string]string{
+		"NegativeString": "$-5\r\n",
+		"HugeString":     "$99999999999999\r\n",
+		"NegativeArray":  "*-7\r\n",
+		"HugeArray":      "*99999999999999\r\n",
+		"LargeArray":     "*300000000\r\n",
+		"NegativeMap":    "%-1\r\n",
+		"Deep":           strings.Repeat("*1\r\n", 1_000_000),
+		"Unasked":        "*1\r\n:1\r\n*1\r\n:1\r\n:5\r\n+OK\r\n",
+		"Subscribed":     ">3\r\n+subscribe\r\n+x\r\n:1\r\n",
+		"Message":        ">3\r\n+message\r\n+x\r\n+y\r\n",
+		"Attribute":      "|1\r\n+a\r\n+b\r\n*1\r\n:1\r\n",
+		"Streamed":       "$?\r\n;4\r\nabcd\r\n;0\r\n",
+		"NoProtocol":     "HTTP/1.1 400 Bad Request\r\n\r\n",
+		"NoEnd":          strings.Repeat("x", 100_000),
+	}
+	for at, name := range map[string]string{"HELLO": "SetUp", "CLUSTER": "Topology", "": "Run"} {
+		t.Run(name, func(t *testing.T) {
+			f := startFake(t)
+			s := open1(t, d, "redis://"+f.addr(), func(o *driver.Options) { o.Cluster = at == "CLUSTER" })
+			for _, reply := range replies {
+				f.set(reply)
+				if at != "" {
+					f.set("*1\r\n:7\r\n")
+					f.say(at, reply)
+				}
+				var all sync.WaitGroup
+				for range 20 { // so that they are pipelined
+					all.Go(func() {
+						for range 2 {
+							ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+							_, _ = s.Run(ctx, incr, []string{"k"}, nil)
+							cancel()
+						}
+					})
+				}
+				all.Wait()
+				f.set("*1\r\n:7\r\n")
+				f.say("", "")
+				eventually(t, func() error {
+					ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+					defer cancel()
+					_, err := s.Run(ctx, incr, []string{"k"}, nil)
+					return err
+				})
+			}
+		})
+	}
+}
