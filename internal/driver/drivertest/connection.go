@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -73,7 +74,8 @@ func denied(t *testing.T, err error, prefix string) {
 // tlsServer: rediss checks the server's certificate, and can show one.
 func tlsServer(t *testing.T, d Driver) {
 	authority := redistest.NewAuthority(t)
-	_, url := redistest.StartTLS(t, authority, authority.Issue(t), "--tls-auth-clients", "yes")
+	server, url := redistest.StartTLS(t, authority, authority.Issue(t), "--tls-auth-clients", "yes")
+	server.MustDo(t, "ACL", "SETUSER", "limiter", "on", ">s3cret", "~app:*", "+@all")
 	address := strings.TrimPrefix(url, "rediss://")
 
 	config := authority.Config()
@@ -81,8 +83,25 @@ func tlsServer(t *testing.T, d Driver) {
 	s := open1(t, d, url, func(o *driver.Options) { o.TLSConfig = config })
 	require.Equal(t, []int64{1}, run(t, s, incr, []string{"k"}))
 
+	s = open1(t, d, "rediss://limiter:s3cret@"+address, func(o *driver.Options) { o.TLSConfig = config })
+	require.Equal(t, []int64{1}, run(t, s, incr, []string{"app:k"}))
+	_, err := s.Run(context.Background(), incr, []string{"other"}, nil)
+	denied(t, err, "NOPERM")
+
+	// The certificate is for the address, not for the name.
+	_, port, _ := net.SplitHostPort(address)
+	s = open1(t, d, "rediss://localhost:"+port, func(o *driver.Options) { o.TLSConfig = config })
+	_, err = s.Run(context.Background(), incr, []string{"k"}, nil)
+	another := x509.HostnameError{}
+	require.ErrorAs(t, err, &another)
+
+	// Another authority signs what looks the same.
+	s = open1(t, d, url, func(o *driver.Options) { o.TLSConfig = redistest.NewAuthority(t).Config() })
+	_, err = s.Run(context.Background(), incr, []string{"k"}, nil)
+	require.ErrorContains(t, err, "x509")
+
 	s = open1(t, d, url)
-	_, err := s.Run(context.Background(), incr, []string{"k"}, nil)
+	_, err = s.Run(context.Background(), incr, []string{"k"}, nil)
 	unknown := x509.UnknownAuthorityError{}
 	require.ErrorAs(t, err, &unknown)
 
