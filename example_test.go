@@ -156,3 +156,41 @@ func ExampleLimiter_Peek() {
 	// false 0 100ms 1s <nil>
 	// true 2 2026-07-01T12:00:01Z <nil>
 }
+
+// A new secret makes every identity a fresh one. While both limiters are asked, no
+// one gets more than before.
+func ExampleWithIdentityKey_rotation() {
+	server, err := embedded.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	limit := tokenbucket.Limit{Rate: 3, Period: time.Hour}
+	before, err := ratelimit.New(server, limit, ratelimit.WithIdentityKey([]byte("the secret until today")))
+	if err != nil {
+		log.Fatal(err)
+	}
+	after, err := ratelimit.New(server, limit, ratelimit.WithIdentityKey([]byte("the secret from now on")))
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	identity := "user:12345"
+	if _, err := before.AllowN(ctx, identity, 2); err != nil { // before the change
+		log.Fatal(err)
+	}
+	for range 2 {
+		// Both count what is let through; no one gets more than either allows.
+		res, err := before.Allow(ctx, identity) // with the old secret
+		if err == nil && res.Allowed {
+			res, err = after.Allow(ctx, identity) // with the new one
+		}
+		fmt.Println(res.Allowed, err)
+	}
+	res, err := after.Peek(ctx, identity)
+	fmt.Println(res.Remaining, err)
+	// Output:
+	// true <nil>
+	// false <nil>
+	// 2 <nil>
+}
