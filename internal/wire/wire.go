@@ -127,7 +127,8 @@ func (s *scanner) begin(kind byte, rest []byte) error {
 		s.over()
 		return nil
 	case ':':
-		if len(rest) == 0 {
+		// rueidis makes some number of what is none, or too large.
+		if !integer(rest) {
 			return errProtocol
 		}
 		s.over()
@@ -175,6 +176,21 @@ func (s *scanner) begin(kind byte, rest []byte) error {
 		s.pending = append(s.pending, n*each)
 	}
 	return nil
+}
+
+// integer reports whether text is the decimal form of an int64.
+func integer(text []byte) bool {
+	digits := bytes.TrimPrefix(text, []byte("-"))
+	for _, digit := range digits {
+		if digit-'0' > 9 {
+			return false
+		}
+	}
+	if 0 < len(digits) && len(digits) < 19 {
+		return true
+	}
+	_, err := strconv.ParseInt(string(text), 10, 64)
+	return err == nil
 }
 
 // count reads how many there are, for each of which there must be room. -1 is

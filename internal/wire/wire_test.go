@@ -24,7 +24,7 @@ var bad = []string{
 	"*99999999999999\r\n", "*300000000\r\n", "*99999999999999999999999\r\n", "*-2\r\n", "*\r\n", "*x\r\n", "*+1\r\n", "*1-1\r\n", "*?\r\n", "* 1\r\n",
 	"$99999999999999\r\n", "$-5\r\n", "$\r\n", "$?\r\n", "$" + strings.Repeat("0", 40) + "1\r\n", "%-1\r\n", "%99999999999\r\n", "%9223372036854775807\r\n", "~-1\r\n", ">-1\r\n",
 	strings.Repeat("*1\r\n", maxDepth+1), strings.Repeat("*500000\r\n", 2), "+" + strings.Repeat("x", maxSize), "*2\r\n+" + strings.Repeat("x", maxSize),
-	"#true\r\n", "#\r\n", "_x\r\n", ":\r\n", ";1\r\n", ".\r\n", "|1\r\n+a\r\n+b\r\n:1\r\n", "?\r\n", "HTTP/1.1 400 Bad Request\r\n", "\r\n", "\n", "+OK\n", ":5\n", "+\n",
+	"#true\r\n", "#\r\n", "_x\r\n", ":\r\n", ":-\r\n", ":5x\r\n", ":9223372036854775808\r\n", ";1\r\n", ".\r\n", "|1\r\n+a\r\n+b\r\n:1\r\n", "?\r\n", "HTTP/1.1 400 Bad Request\r\n", "\r\n", "\n", "+OK\n", ":5\n", "+\n",
 	">2\r\n+message\r\n+x\r\n", "*1\r\n>1\r\n:1\r\n",
 }
 
