@@ -13,10 +13,11 @@ func TestCluster(t *testing.T) {
 	tryOn(t, func(t *testing.T) *redistest.Cluster { return redistest.StartReplicatedCluster(t) }, clusterFaults)
 }
 
-// tagged is the parties, each with all its keys in one slot.
+// tagged is the parties, each with all its keys in one slot: more than otherwise, so
+// that those of a run are on both nodes, whichever are moved first.
 var tagged = func() (tagged []party) {
 	for _, p := range parties {
-		p.name = "{" + p.name + "}"
+		p.name, p.identities = "{"+p.name+"}", 4*p.identities
 		tagged = append(tagged, p)
 	}
 	return tagged
