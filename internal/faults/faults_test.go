@@ -125,7 +125,7 @@ func (f *fault) check(t *testing.T, total *tally, unanswered int64, returned bac
 	case len(f.classes) > 0 && total.degraded == 0:
 		t.Error("Redis decided everything: where is the fault?")
 	}
-	if f.mostly && total.degraded > (total.allowed+total.denied)/2 {
+	if f.mostly && total.degraded > total.allowed+total.denied {
 		t.Errorf("Redis could decide most calls, yet %d of %d were not", total.degraded, total.allowed+total.denied+total.degraded)
 	}
 	if f.charges && unanswered <= 0 {
