@@ -58,21 +58,23 @@ func TestSlog(t *testing.T) {
 }
 
 // A Redis that does not know EVALSHA quotes the key, as much as it has room for.
+// Neither an error nor the log has it.
 func TestSlogCutsKeyFromRedisError(t *testing.T) {
 	server := redistest.Start(t, "--rename-command", "EVALSHA", "")
 	s, err := goredis.Open(server.URL())
 	require.NoError(t, err)
 	defer s.Close()
 
-	var quoted string
-	spy := observe.Hooks{OnError: func(_ context.Context, e ratelimit.Event) { quoted = e.Err.Error() }}
+	var told string
+	spy := observe.Hooks{OnError: func(_ context.Context, e ratelimit.Event) { told = e.Err.Error() }}
 	logger, out := textLogger(slog.LevelDebug)
 	limiter := newLimiter(t, s, ratelimit.WithObserver(spy), ratelimit.WithObserver(observe.Slog(logger)))
 	_, err = limiter.Allow(t.Context(), identity)
 	require.NoError(t, err)
-	require.Contains(t, quoted, hash[:8], "this Redis shows what the test is about")
-	require.Contains(t, out.String(), "unknown command")
-	require.NotContains(t, out.String(), hash[:8])
+	for _, text := range []string{told, out.String()} {
+		require.Contains(t, text, "unknown command")
+		require.NotContains(t, text, hash[:8])
+	}
 }
 
 func TestSlogLevels(t *testing.T) {
