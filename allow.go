@@ -89,9 +89,9 @@ func (l *Limiter) Reset(ctx context.Context, identity string) error {
 		return err
 	}
 	sum := l.keys.hash(identity)
-	ctx, cancel := context.WithTimeout(ctx, l.timeout)
-	defer cancel()
-	if _, err := l.run(ctx, resetScript, []string{l.keys.key(&sum)}, nil); err != nil {
+	limited := within(ctx, l.timeout)
+	defer limited.end()
+	if _, err := l.run(limited, resetScript, []string{l.keys.key(&sum)}, nil); err != nil {
 		return fmt.Errorf("ratelimit: reset: %w", err)
 	}
 	return nil

@@ -2,7 +2,6 @@ package ratelimit
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
@@ -78,9 +77,9 @@ func (l *Limiter) await(ctx context.Context, c *call) (algorithm.Outcome, int64,
 		case ended == nil:
 			continue
 		case c.state.CompareAndSwap(waiting, left):
-			return algorithm.Outcome{}, 0, fmt.Errorf("%w: %w", ErrOverloaded, ended)
+			return algorithm.Outcome{}, 0, overloaded(ended)
 		case c.state.CompareAndSwap(sent, left):
-			return algorithm.Outcome{}, 0, fmt.Errorf("ratelimit: no answer in time: %w", ended)
+			return algorithm.Outcome{}, 0, late(ended)
 		}
 		outcome, now, err := c.outcome, c.now, c.err
 		l.free(c)

@@ -12,7 +12,7 @@ import (
 // run runs a script. It returns by ctx's deadline, whatever the store does; if
 // that is not prompt, it may go on with keys and args. That ctx was cancelled
 // may be noticed only by the deadline if the store is prompt.
-func (l *Limiter) run(ctx context.Context, s *store.Script, keys []string, args []int64) ([]int64, error) {
+func (l *Limiter) run(ctx *deadline, s *store.Script, keys []string, args []int64) ([]int64, error) {
 	if err := l.turns.enter(ctx); err != nil {
 		return nil, err
 	}
@@ -35,13 +35,13 @@ func (l *Limiter) run(ctx context.Context, s *store.Script, keys []string, args 
 	case a := <-answers:
 		return a.reply, a.err
 	case <-ctx.Done():
-		return nil, late(ctx)
+		return nil, late(ctx.Err())
 	}
 }
 
 // runAll does all of runs at once. If it returns an error they are not to be
 // touched any more: the store may go on with them.
-func (l *Limiter) runAll(ctx context.Context, s *store.Script, runs []store.Run) error {
+func (l *Limiter) runAll(ctx *deadline, s *store.Script, runs []store.Run) error {
 	all := l.callEach
 	if p, ok := l.store.(store.Pipelined); ok {
 		all = p.RunAll
@@ -62,7 +62,7 @@ func (l *Limiter) runAll(ctx context.Context, s *store.Script, runs []store.Run)
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return late(ctx)
+		return late(ctx.Err())
 	}
 }
 
@@ -100,10 +100,6 @@ func (l *Limiter) callAll(ctx context.Context, all func(context.Context, *store.
 	}()
 	all(ctx, s, runs)
 	return nil
-}
-
-func late(ctx context.Context) error {
-	return fmt.Errorf("ratelimit: no answer in time: %w", ctx.Err())
 }
 
 // errPanicked is what a run failed with whose store panicked.

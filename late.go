@@ -1,0 +1,34 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// ErrOverloaded reports to observers that a decision got no turn within its
+// time, or that too many others waited for theirs: nothing was sent.
+var ErrOverloaded = errors.New("ratelimit: too many runs in flight")
+
+// When Redis hangs, thousands may be late at one moment. So the errors for that are
+// made before: it took them longer to have each their own than all else.
+var (
+	errNoAnswer = fmt.Errorf("ratelimit: no answer in time: %w", context.DeadlineExceeded)
+	errNoTurn   = fmt.Errorf("%w: %w", ErrOverloaded, context.DeadlineExceeded)
+)
+
+// late returns the error of a decision that had no answer when its time ended so.
+func late(ended error) error {
+	if ended == context.DeadlineExceeded {
+		return errNoAnswer
+	}
+	return fmt.Errorf("ratelimit: no answer in time: %w", ended)
+}
+
+// overloaded returns the error of a decision that had no turn when its time ended so.
+func overloaded(ended error) error {
+	if ended == context.DeadlineExceeded {
+		return errNoTurn
+	}
+	return fmt.Errorf("%w: %w", ErrOverloaded, ended)
+}
