@@ -36,6 +36,7 @@ func TestBreaker(t *testing.T) {
 		require.EqualValues(t, 1, s.Errors[ratelimit.ClassBreaker])
 		require.Contains(t, out.String(), `level=WARN msg="ratelimit: breaker" namespace=shop algorithm=token_bucket state=open class=unavailable err="broken pipe at shop:token_bucket:[identity]"`+"\n")
 		require.NotContains(t, out.String(), hash)
+		require.Equal(t, 3, strings.Count(out.String(), `msg="ratelimit: degraded"`), "once it is open, no line for each request")
 
 		time.Sleep(time.Minute)
 		require.Len(t, changes, 2)

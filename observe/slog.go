@@ -16,7 +16,8 @@ import (
 //	ratelimit: allowed   Debug  Redis let the request through
 //	ratelimit: denied    Info   Redis denied it
 //	ratelimit: peeked    Debug  Redis answered a Peek
-//	ratelimit: degraded  Warn   Redis did not answer: the failure mode did
+//	ratelimit: degraded  Warn   Redis did not answer: the failure mode did;
+//	                            Debug where it was not asked, a breaker being open
 //	ratelimit: canceled  Debug  the request's own context ended
 //	ratelimit: breaker   Warn   a breaker opened; Info where it closed
 //
@@ -90,6 +91,8 @@ func headline(e ratelimit.Event) (string, slog.Level) {
 	switch {
 	case e.Class == ratelimit.ClassCanceled:
 		return "ratelimit: canceled", slog.LevelDebug
+	case e.Class == ratelimit.ClassBreaker: // in an outage, that is each request
+		return "ratelimit: degraded", slog.LevelDebug
 	case e.Err != nil:
 		return "ratelimit: degraded", slog.LevelWarn
 	case e.N == 0:
