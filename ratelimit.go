@@ -23,9 +23,11 @@
 //
 // A denial is not an error, and neither is a Redis that does not answer: within
 // the limiter's timeout the [FailureMode] decides, Result.Degraded is true, and
-// observers are told why. An error means that the call itself could not be
-// meant ([ErrIdentity], [ErrN]) or was given up (ctx ended). So code that treats
-// an error as a failure of its own never defeats [FailOpen].
+// observers are told why. When Redis has given no answer a few times, the failure
+// mode decides at once until it does ([WithoutBreaker] says more). An error means
+// that the call itself could not be meant ([ErrIdentity], [ErrN]) or was given up
+// (ctx ended). So code that treats an error as a failure of its own never defeats
+// [FailOpen].
 //
 // # What Redis gets to see
 //
@@ -118,8 +120,8 @@ func New(s store.Store, a algorithm.Algorithm, options ...Option) (*Limiter, err
 	return l, nil
 }
 
-// WithFailureMode returns the same limiter with another failure mode, for a call site that
-// needs one of its own:
+// WithFailureMode returns the same limiter with another failure mode, for a call
+// site that needs one of its own:
 //
 //	login := limiter.WithFailureMode(ratelimit.FailClosed)
 //
