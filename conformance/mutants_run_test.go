@@ -171,7 +171,7 @@ var runMutants = []mutant{
 		name:   "TakesSentForLoaded",
 		broken: "A script that another caller is just sending is taken for one that the server has.",
 		caught: "Uncached",
-		open:   rawly(func(r *raw) { r.run = evalFirst(func(send func()) { time.Sleep(20 * time.Millisecond); send() }) }),
+		open:   rawly(func(r *raw) { r.run = evalFirst(true) }),
 	},
 	{
 		name:   "Coalesces",
@@ -183,7 +183,7 @@ var runMutants = []mutant{
 		name:   "TakesLoadedForEver",
 		broken: "A script that was sent once is run by EVALSHA alone from then on.",
 		caught: "Flushed",
-		open:   rawly(func(r *raw) { r.run = evalFirst(func(send func()) { send() }) }),
+		open:   rawly(func(r *raw) { r.run = evalFirst(false) }),
 	},
 	{
 		name:   "LoadsThenRuns",
@@ -201,15 +201,20 @@ var runMutants = []mutant{
 	},
 }
 
-// evalFirst runs a script by EVAL the first time and by EVALSHA later. Whoever
-// comes while the first sends it is not held up.
-func evalFirst(first func(send func())) func(context.Context, raw, *store.Script, []string, []int64) ([]int64, error) {
+// evalFirst runs a script by EVAL, and by EVALSHA once that was answered; or, if
+// early, once somebody is about to send it, which takes a while.
+func evalFirst(early bool) func(context.Context, raw, *store.Script, []string, []int64) ([]int64, error) {
 	var sent sync.Map
-	return func(ctx context.Context, r raw, s *store.Script, keys []string, args []int64) (reply []int64, err error) {
-		if _, known := sent.LoadOrStore(s.SHA1(), true); known {
+	return func(ctx context.Context, r raw, s *store.Script, keys []string, args []int64) ([]int64, error) {
+		if _, known := sent.Load(s.SHA1()); known {
 			return r.do(ctx, "EVALSHA", s.SHA1(), keys, args)
 		}
-		first(func() { reply, err = r.do(ctx, "EVAL", s.Source(), keys, args) })
+		if early {
+			sent.Store(s.SHA1(), true)
+			time.Sleep(20 * time.Millisecond)
+		}
+		reply, err := r.do(ctx, "EVAL", s.Source(), keys, args)
+		sent.Store(s.SHA1(), true)
 		return reply, err
 	}
 }
