@@ -105,6 +105,13 @@ func (w *witness) states() (states []ratelimit.BreakerState) {
 // fast is a limit for tests that look at the store.
 var fast = tokenbucket.Limit{Rate: 1_000_000, Period: time.Second}
 
+// limiter returns a limiter of the store that w watches.
+func (w *witness) limiter(t *testing.T, s store.Store, options ...ratelimit.Option) *ratelimit.Limiter {
+	l, err := ratelimit.New(s, fast, append([]ratelimit.Option{ratelimit.WithObserver(w)}, options...)...)
+	require.NoError(t, err)
+	return l
+}
+
 // class decides once, and returns the class of what went wrong.
 func (w *witness) class(t *testing.T, l *ratelimit.Limiter, identity string) ratelimit.ErrorClass {
 	w.take()
@@ -126,8 +133,7 @@ func TestBreaker(t *testing.T) {
 					const timeout = 100 * time.Millisecond
 					var m moody
 					var w witness
-					l, err := ratelimit.New(&m, fast, append(options, ratelimit.WithObserver(&w), ratelimit.WithTimeout(timeout))...)
-					require.NoError(t, err)
+					l := w.limiter(t, &m, append(options, ratelimit.WithTimeout(timeout))...)
 					require.Empty(t, w.class(t, l, "x"))
 					m.set(away)
 					for range 3 {
@@ -177,8 +183,7 @@ func TestBreakerEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m moody
 		var w witness
-		l, err := ratelimit.New(&m, fast, ratelimit.WithObserver(&w), ratelimit.WithNamespace("n"), ratelimit.WithObserver(grumpy{}))
-		require.NoError(t, err)
+		l := w.limiter(t, &m, ratelimit.WithNamespace("n"), ratelimit.WithObserver(grumpy{}))
 		m.set(refuses)
 		for range 3 {
 			w.class(t, l, "x")
@@ -213,8 +218,7 @@ func TestBreakerIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m moody
 		var w witness
-		l, err := ratelimit.New(&m, fast, ratelimit.WithObserver(&w))
-		require.NoError(t, err)
+		l := w.limiter(t, &m)
 		m.set(refuses)
 		for range 3 {
 			require.Equal(t, ratelimit.ClassRefused, w.class(t, l, "x"))
@@ -269,8 +273,7 @@ func TestBreakerStaysClosed(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var m moody
 				var w witness
-				l, err := ratelimit.New(&m, fast, ratelimit.WithObserver(&w))
-				require.NoError(t, err)
+				l := w.limiter(t, &m)
 				m.set(c.away)
 				for range 30 {
 					_, _ = l.Allow(c.ctx, "x")
@@ -292,8 +295,7 @@ func TestBreakerStaysClosed(t *testing.T) {
 func TestWithoutBreaker(t *testing.T) {
 	var m moody
 	var w witness
-	l, err := ratelimit.New(&m, fast, ratelimit.WithObserver(&w), ratelimit.WithoutBreaker())
-	require.NoError(t, err)
+	l := w.limiter(t, &m, ratelimit.WithoutBreaker())
 	m.set(refuses)
 	for range 100 {
 		require.Equal(t, ratelimit.ClassRefused, w.class(t, l, "x"))
@@ -306,8 +308,7 @@ func TestBreakerReleasesTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m moody
 		var w witness
-		l, err := ratelimit.New(&m, fast, ratelimit.WithObserver(&w), ratelimit.WithTimeout(time.Minute))
-		require.NoError(t, err)
+		l := w.limiter(t, &m, ratelimit.WithTimeout(time.Minute))
 		m.set(func(ctx context.Context, keys []string) error {
 			time.Sleep(time.Second)
 			return errors.New("broken pipe")
@@ -339,8 +340,7 @@ func TestBreakerSurvivesItsProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m moody
 		var w witness
-		l, err := ratelimit.New(&m, fast, ratelimit.WithObserver(&w))
-		require.NoError(t, err)
+		l := w.limiter(t, &m)
 		m.set(refuses)
 		for range 3 {
 			w.class(t, l, "x")
@@ -382,8 +382,7 @@ func TestBreakerOfOneServer(t *testing.T) {
 				var w witness
 				defer m.comeBack()
 				s := apart{&m}
-				l, err := ratelimit.New(s, fast, append(options, ratelimit.WithObserver(&w))...)
-				require.NoError(t, err)
+				l := w.limiter(t, s, options...)
 				m.set(func(ctx context.Context, keys []string) error {
 					if p, _ := s.Partition(keys[0]); p == 0 {
 						return hangs(ctx, keys)
@@ -412,8 +411,7 @@ func TestBreakerWhereSomeAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m moody
 		var w witness
-		l, err := ratelimit.New(&m, fast, ratelimit.WithObserver(&w))
-		require.NoError(t, err)
+		l := w.limiter(t, &m)
 		away := ratelimit.KeyOf(l, "away")
 		m.set(func(_ context.Context, keys []string) error {
 			if keys[0] == away {
@@ -461,49 +459,6 @@ func TestFailureModeOfACallSite(t *testing.T) {
 	var none *ratelimit.Limiter
 	_, err = none.WithFailureMode(ratelimit.FailOpen).Allow(context.Background(), "x")
 	require.Error(t, err)
-}
-
-// TestWaitingIsBounded: past a bound, callers are decided at once.
-func TestWaitingIsBounded(t *testing.T) {
-	for mode, c := range map[string]struct {
-		options []ratelimit.Option
-		most    int // that may wait
-	}{
-		"Batching": {nil, 1 << 14}, // all of one key
-		"Alone":    {[]ratelimit.Option{ratelimit.WithoutBatching()}, 1<<14 + 256},
-	} {
-		t.Run(mode, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				var m moody
-				var w witness
-				l, err := ratelimit.New(&m, fast, append(c.options, ratelimit.WithObserver(&w), ratelimit.WithTimeout(time.Second))...)
-				require.NoError(t, err)
-				m.set(hangs)
-				const beyond = 1000
-				begin := time.Now()
-				var atOnce atomic.Int64
-				var all sync.WaitGroup
-				for range c.most + beyond {
-					all.Go(func() {
-						r, err := l.Allow(context.Background(), "x")
-						if err != nil || !r.Degraded {
-							t.Errorf("error %v, result %+v", err, r)
-						}
-						if time.Since(begin) == 0 {
-							atOnce.Add(1)
-						}
-					})
-				}
-				all.Wait()
-				require.InDelta(t, beyond, atOnce.Load(), 1)
-				require.Less(t, time.Since(begin), 1200*time.Millisecond)
-				m.comeBack()
-				for _, e := range w.take() {
-					require.Contains(t, []ratelimit.ErrorClass{ratelimit.ClassOverloaded, ratelimit.ClassTimeout, ratelimit.ClassBreaker}, e.Class)
-				}
-			})
-		})
-	}
 }
 
 // BenchmarkBreakerOpen is what a decision costs while Redis is away.

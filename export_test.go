@@ -23,3 +23,18 @@ func Waiting(l *Limiter) (n int) {
 
 // MaxKeys is the most keys of a run.
 const MaxKeys = maxKeys
+
+// Crowd has it seem that as many wait for a run, and for a turn, as may.
+func Crowd(l *Limiter) {
+	for range maxRuns {
+		l.turns.taken <- struct{}{}
+	}
+	l.turns.waiting.Store(maxWaiting)
+	if l.batcher == nil {
+		return
+	}
+	for i := range l.batcher.queues {
+		q := &l.batcher.queues[i]
+		q.busy, q.length = true, maxWaiting
+	}
+}

@@ -36,6 +36,7 @@ var mayImport = map[string]struct {
 	"internal/driver": {[]string{"store", "internal/redisurl"}, "it is what both drivers share, so it has no client"},
 	"internal/driver/drivertest": {[]string{"store", "internal/driver", "internal/redistest", "github.com/stretchr/testify"},
 		"it is the drivers' tests, so it has no client"},
+	"internal/doctable":     {nil, "it compares text"},
 	"internal/faults":       {nil, "it has tests only"},
 	"internal/hashslot":     {nil, "it is arithmetic"},
 	"internal/redisurl":     {nil, "it is parsing"},

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	goclient "github.com/redis/go-redis/v9"
@@ -281,4 +282,28 @@ func TestPromptIsNotClaimedInVain(t *testing.T) {
 	r, err := l.Allow(context.Background(), "x") // would never return
 	require.NoError(t, err)
 	require.True(t, r.Degraded)
+}
+
+// TestWaitingIsBounded: past a bound, callers are decided at once, and nothing is
+// sent. (How many can wait at all is TestCrowd's, on a Redis that hangs.)
+func TestWaitingIsBounded(t *testing.T) {
+	for name, options := range map[string][]ratelimit.Option{"Batching": nil, "Alone": {ratelimit.WithoutBatching()}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var m moody
+				var w witness
+				l := w.limiter(t, &m, options...)
+				require.Empty(t, w.class(t, l, "x"))
+				ratelimit.Crowd(l)
+				begin := time.Now()
+				for i := range 100 {
+					require.Equal(t, ratelimit.ClassOverloaded, w.class(t, l, fmt.Sprint(i)))
+				}
+				require.Zero(t, time.Since(begin))
+				asked, _ := m.counts()
+				require.Equal(t, 1, asked)
+				require.Empty(t, w.states(), "it says nothing of Redis")
+			})
+		})
+	}
 }

@@ -3,36 +3,20 @@ package conformance
 import (
 	"flag"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/doctable"
 )
 
 var update = flag.Bool("conformance.update", false, "write the table of mutants into README.md")
 
-const (
-	tableBegin = "<!-- mutants: begin -->\n"
-	tableEnd   = "<!-- mutants: end -->\n"
-)
-
 // TestMutantTable holds README.md to the mutants that there are.
 func TestMutantTable(t *testing.T) {
-	const path = "README.md"
-	text, err := os.ReadFile(path)
-	require.NoError(t, err)
-	before, rest, ok := strings.Cut(string(text), tableBegin)
-	require.True(t, ok, "README.md has no line %q", tableBegin)
-	_, after, ok := strings.Cut(rest, tableEnd)
-	require.True(t, ok, "README.md has no line %q", tableEnd)
-	want := before + tableBegin + table() + tableEnd + after
-	if *update {
-		require.NoError(t, os.WriteFile(path, []byte(want), 0o644))
-		return
-	}
-	require.Equal(t, want, string(text), "go test ./conformance -run TestMutantTable -conformance.update mends it")
+	doctable.Check(t, "README.md", "mutants", table(), *update, "go test ./conformance -run TestMutantTable -conformance.update")
 }
 
 func table() string {

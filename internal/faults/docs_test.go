@@ -3,37 +3,20 @@ package faults
 import (
 	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/internal/doctable"
 )
 
 var update = flag.Bool("faults.update", false, "write the table of faults into docs/failures.md")
 
-const (
-	tableBegin = "<!-- faults: begin -->\n"
-	tableEnd   = "<!-- faults: end -->\n"
-)
-
 // TestDocs holds docs/failures.md to the faults that there are.
 func TestDocs(t *testing.T) {
-	const path = "../../docs/failures.md"
-	text, err := os.ReadFile(path)
-	require.NoError(t, err)
-	before, rest, ok := strings.Cut(string(text), tableBegin)
-	require.True(t, ok, "%s has no line %q", path, tableBegin)
-	_, after, ok := strings.Cut(rest, tableEnd)
-	require.True(t, ok, "%s has no line %q", path, tableEnd)
-	want := before + tableBegin + table() + tableEnd + after
-	if *update {
-		require.NoError(t, os.WriteFile(path, []byte(want), 0o644))
-		return
-	}
-	require.Equal(t, want, string(text), "go test ./internal/faults -run TestDocs -faults.update mends it")
+	doctable.Check(t, "../../docs/failures.md", "faults", table(), *update, "go test ./internal/faults -run TestDocs -faults.update")
 }
 
 func table() string {
