@@ -1,21 +1,24 @@
-module github.com/distributed-rate-limiter/ratelimit/examples/customstore
+module github.com/distributed-rate-limiter/ratelimit/examples
 
 go 1.26.0
 
 require (
 	github.com/distributed-rate-limiter/ratelimit v0.0.0
 	github.com/gomodule/redigo v1.9.3
+	github.com/redis/go-redis/v9 v9.23.0
+	github.com/stretchr/testify v1.12.1
 )
 
 require (
 	github.com/alicebob/miniredis/v2 v2.40.0 // indirect
 	github.com/anishathalye/porcupine v1.3.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
-	github.com/redis/go-redis/v9 v9.23.0 // indirect
+	github.com/redis/rueidis v1.0.79 // indirect
 	github.com/yuin/gopher-lua v1.1.1 // indirect
 	go.uber.org/atomic v1.12.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/sys v0.48.0 // indirect
 	pgregory.net/rapid v1.3.0 // indirect
 )
 
-replace github.com/distributed-rate-limiter/ratelimit => ../..
+replace github.com/distributed-rate-limiter/ratelimit => ..
