@@ -150,7 +150,7 @@ func (l *Limiter) alone(ctx context.Context, s sum, n int64) (out algorithm.Outc
 	}
 	r := rooms.Get().(*room)
 	r.keys[0] = key
-	r.args = l.program.AppendDecision(l.program.AppendParams(r.args[:0]), n, 0)
+	r.args = l.program.AppendRequest(l.program.AppendParams(r.args[:0]), n, 0)
 	limited := within(ctx, l.timeout)
 	defer limited.end()
 	reply, err := l.run(limited, l.program.Script(), r.keys[:], r.args)

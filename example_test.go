@@ -130,6 +130,34 @@ func ExampleLimiter_AllowN() {
 	// 11 false 0 true
 }
 
+func ExampleJoin() {
+	server, err := embedded.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	second, err := ratelimit.New(server, tokenbucket.Limit{Rate: 2, Period: time.Second}, ratelimit.WithNamespace("{api}second"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	day, err := ratelimit.New(server, slidingwindow.Limit{Rate: 1000, Period: 24 * time.Hour}, ratelimit.WithNamespace("{api}day"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	both, err := ratelimit.Join(second, day)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 3 {
+		res, err := both.Allow(ctx, "user:12345")
+		fmt.Println(res.Allowed, res.Denied, res.Results[0].Remaining, res.Results[1].Remaining, err)
+	}
+	// Output:
+	// true -1 1 999 <nil>
+	// true -1 0 998 <nil>
+	// false 0 0 998 <nil>
+}
+
 func ExampleLimiter_Peek() {
 	server, err := embedded.Start()
 	if err != nil {

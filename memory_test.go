@@ -73,7 +73,7 @@ func fill(t testing.TB, s store.Store, l *ratelimit.Limiter, limit algorithm.Alg
 		args := program.AppendParams(nil)
 		var keys []string
 		for ; i < identities && len(keys) < 100; i++ {
-			args = program.AppendDecision(args, n, len(keys))
+			args = program.AppendRequest(args, n, len(keys))
 			keys = append(keys, ratelimit.KeyOf(l, fmt.Sprint("user:", i)))
 		}
 		_, err := s.Run(context.Background(), program.Script(), keys, args)

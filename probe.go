@@ -71,7 +71,7 @@ func (p *probe) ask() {
 	l := p.l
 	ctx := within(context.Background(), l.timeout)
 	defer ctx.end()
-	args := l.program.AppendDecision(l.program.AppendParams(nil), 0, 0)
+	args := l.program.AppendRequest(l.program.AppendParams(nil), 0, 0)
 	_, err := l.run(ctx, l.program.Script(), []string{l.keys.key(&p.caller)}, args)
 	l.report(p.breaker, &p.caller, ctx.from, err)
 	p.idle += time.Since(ctx.from)

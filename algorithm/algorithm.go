@@ -76,6 +76,11 @@ type Plan struct {
 	// Limit is the most units that a fresh identity can take at once.
 	Limit int64
 
+	// Window is the span that Limit is for: in the long run an identity can have
+	// Limit units each Window. It is told to clients, and nothing is decided by
+	// it. 0 says that there is none to tell.
+	Window time.Duration
+
 	// Step is the same math in Go. An empty state is that of an absent key.
 	// It returns state itself where it takes nothing. A new state of which
 	// ResetAfter is 0 says nothing, and its key is deleted.

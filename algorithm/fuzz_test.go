@@ -52,7 +52,7 @@ func FuzzState(f *testing.F) {
 		} else {
 			require.NoError(t, server.Set("state", text))
 		}
-		args := program.AppendDecision(program.AppendParams(nil), n, 0)
+		args := program.AppendRequest(program.AppendParams(nil), n, 0)
 		reply, err := s.Run(context.Background(), virtualclock.Script(program.Script()), []string{"state"}, append(args, now))
 		require.NoError(t, err)
 		require.NoError(t, program.CheckReply(reply, 1))
@@ -71,7 +71,7 @@ func FuzzState(f *testing.F) {
 			require.NoError(t, server.Set("state", text))
 		}
 		server.Del("neighbour")
-		args = program.AppendDecision(program.AppendDecision(program.AppendParams(nil), n, 0), 1, 1)
+		args = program.AppendRequest(program.AppendRequest(program.AppendParams(nil), n, 0), 1, 1)
 		reply, err = s.Run(context.Background(), virtualclock.Script(program.Script()), []string{"state", "neighbour"}, append(args, now))
 		require.NoError(t, err)
 		require.NoError(t, program.CheckReply(reply, 2))

@@ -60,11 +60,10 @@ func BenchmarkScript(b *testing.B) {
 				if decision == 0 {
 					args = program.AppendParams(args)
 				}
-				var places []int
 				for limit := range limits {
-					places = append(places, decision%keys*len(limits)+limit)
+					args = program.AppendRequest(args, 1, decision%keys*len(limits)+limit)
 				}
-				return program.AppendDecision(args, 1, places...)
+				return args
 			})
 		})
 	}

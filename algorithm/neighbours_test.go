@@ -39,11 +39,10 @@ read = function(text) if text == 'unreadable' then error('cannot') end return kn
 				require.NoError(t, err)
 				keys, args := keys, program.AppendParams(nil)
 				for i := range keys {
-					places := []int{i}
+					args = program.AppendRequest(args, 1, i)
 					if len(limits) > 1 {
-						places = append(places, len(keys))
+						args = program.AppendRequest(args, 1, len(keys))
 					}
-					args = program.AppendDecision(args, 1, places...)
 				}
 				if len(limits) > 1 {
 					keys = append(keys, "neighbours:second")
@@ -68,7 +67,7 @@ read = function(text) if text == 'unreadable' then error('cannot') end return kn
 			// Alone, the error is the script's own.
 			program, err := algorithm.Compose(&broken)
 			require.NoError(t, err)
-			_, err = s.Run(ctx, program.Script(), keys[1:2], program.AppendDecision(program.AppendParams(nil), 1, 0))
+			_, err = s.Run(ctx, program.Script(), keys[1:2], program.AppendRequest(program.AppendParams(nil), 1, 0))
 			require.ErrorContains(t, err, "cannot")
 		})
 	}

@@ -63,6 +63,8 @@ func (p *Plan) validate() error {
 		return fmt.Errorf("algorithm %s: Lua does not define local functions read, write and step", p.Name)
 	case p.Limit < 1:
 		return fmt.Errorf("algorithm %s: Limit is %d: must be at least 1", p.Name, p.Limit)
+	case p.Window < 0:
+		return fmt.Errorf("algorithm %s: Window is %v: must be at least 0", p.Name, p.Window)
 	case p.Step == nil:
 		return fmt.Errorf("algorithm %s: Step is nil", p.Name)
 	case p.Bound == nil:
@@ -134,6 +136,9 @@ func composeJoint(limits []*Plan) string {
 	return b.String()
 }
 
+// Limits returns how many limits decide.
+func (p *Program) Limits() int { return len(p.limits) }
+
 // Script returns the composed script.
 func (p *Program) Script() *store.Script { return p.script }
 
@@ -141,15 +146,12 @@ func (p *Program) Script() *store.Script { return p.script }
 // them.
 func (p *Program) AppendParams(args []int64) []int64 { return append(args, p.params...) }
 
-// AppendDecision appends to args a request of n units, n >= 0. For each limit,
-// places has the index in the run's keys, from 0, of the state to decide by.
-// Decisions are taken in the order in which they are appended.
-func (p *Program) AppendDecision(args []int64, n int64, places ...int) []int64 {
-	args = append(args, n)
-	for _, place := range places {
-		args = append(args, int64(place)+1)
-	}
-	return args
+// AppendRequest appends to args a request of n units, n >= 0, of the state whose key
+// is at place in the run's keys, from 0. A decision is one request of each of the
+// program's limits, in their order. If any is denied that asks for units, nothing
+// is taken. Decisions are taken in the order in which they are appended.
+func (p *Program) AppendRequest(args []int64, n int64, place int) []int64 {
+	return append(args, n, int64(place)+1)
 }
 
 // again is what the place of a decision's key is increased by for each repeat.

@@ -115,7 +115,7 @@ func testRows(t *testing.T, s store.Store, plan *algorithm.Plan, name string, rn
 // decideAlone decides one request in a run that has no other on its key.
 func decideAlone(t *testing.T, s store.Store, p *algorithm.Program, script *store.Script, keys []string, n int64, place int, now int64) (algorithm.Outcome, error) {
 	// A second key keeps an error from being that of the whole script.
-	args := p.AppendDecision(p.AppendDecision(p.AppendParams(nil), n, place), 0, 1-place)
+	args := p.AppendRequest(p.AppendRequest(p.AppendParams(nil), n, place), 0, 1-place)
 	reply, err := s.Run(context.Background(), script, keys, append(args, now))
 	require.NoError(t, err)
 	require.NoError(t, p.CheckReply(reply, 2))

@@ -22,6 +22,7 @@ var algorithmChecks = []check{
 	{"ResetIsTight", "After ResetAfter an identity is as good as new, and not 1 µs before.", lawResetIsTight},
 	{"ClockBack", "A clock that steps back gives nothing back.", lawClockBack},
 	{"BoundHolds", "No more is admitted in any interval than Bound says, whatever the callers do.", lawBoundHolds},
+	{"WindowIsTrue", "Limit units each Window, if there is one, are what Bound allows in the long run.", windowIsTrue},
 	{"AnyState", "Any text is a state: none makes Step panic or leave its range, or locks an identity out for good.", lawAnyState},
 	{"Isolated", "The Lua makes no Redis call and reads no clock: it sees its arguments only.", isolated},
 	{"Model", "The Lua is the same function as Step, and its state is written as it says: for any state, time, n and limit, alone and with others in one run.", model},
@@ -58,11 +59,11 @@ func (l limit) next(state string, now, n int64) (string, algorithm.Outcome) {
 	return next, out
 }
 
-// request asks for n units by the states of some keys, one for each limit of a
-// program.
+// request asks a limit for n units of the state of a key. Where a program has several
+// limits, a decision is a request of each.
 type request struct {
-	n      int64
-	places []int
+	n     int64
+	place int
 }
 
 // failer is a test, or a case of one that rapid makes.
@@ -87,10 +88,10 @@ func ask(t failer, s store.Store, p *algorithm.Program, script *store.Script, ke
 	t.Helper()
 	args := p.AppendParams(nil)
 	for _, r := range requests {
-		args = p.AppendDecision(args, r.n, r.places...)
+		args = p.AppendRequest(args, r.n, r.place)
 	}
 	reply := run(t, s, script, keys, append(args, clock...)...)
-	if err := p.CheckReply(reply, len(requests)); err != nil {
+	if err := p.CheckReply(reply, len(requests)/p.Limits()); err != nil {
 		differ(t, err, "no error", "reply of script %s to %d requests", script.Name(), len(requests))
 	}
 	return reply

@@ -39,7 +39,7 @@ func BenchmarkStore(b *testing.B, h Harness) {
 		b.Run(fmt.Sprintf("Keys=%d", n), func(b *testing.B) {
 			keys, args := space.keys(n), l.program.AppendParams(nil)
 			for i := range n {
-				args = l.program.AppendDecision(args, 1, i)
+				args = l.program.AppendRequest(args, 1, i)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
@@ -49,7 +49,7 @@ func BenchmarkStore(b *testing.B, h Harness) {
 		})
 	}
 	b.Run("Parallel", func(b *testing.B) {
-		args := l.program.AppendDecision(l.program.AppendParams(nil), 1, 0)
+		args := l.program.AppendRequest(l.program.AppendParams(nil), 1, 0)
 		var caller atomic.Int64
 		b.ReportAllocs()
 		b.SetParallelism(64)

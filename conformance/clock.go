@@ -17,7 +17,7 @@ func serverClock(t testing.TB, s *subject) {
 			before := peek(t, st, key...)[0].text
 			from := run(t, st, timeScript, key)[0]
 			// Enough for one to be denied, which tells the time to the µs.
-			requests := []request{{1, []int{0}}, {l.Limit, []int{0}}, {0, []int{0}}}[i%2:]
+			requests := []request{{1, 0}, {l.Limit, 0}, {0, 0}}[i%2:]
 			reply := decideNow(t, st, l.program, key, requests...)
 			to := run(t, st, timeScript, key)[0]
 			now := l.program.Now(reply)
@@ -72,13 +72,13 @@ func expiry(t testing.TB, s *subject) {
 		ways := []struct {
 			program *algorithm.Program
 			keys    []string
-			places  [][]int // for each request
-			follow  bool    // they follow at once, on the first key
+			places  []int // of the requests
+			follow  bool  // they follow at once, on the first key
 		}{
-			{l.program, keys[:1], [][]int{{0}}, false},
-			{l.program, keys, [][]int{{0}, {1}, {0}}, false},
-			{twice, keys, [][]int{{0, 1}}, false},
-			{l.program, keys[:1], [][]int{{0}, {0}, {0}, {0}, {0}}, true},
+			{l.program, keys[:1], []int{0}, false},
+			{l.program, keys, []int{0, 1, 0}, false},
+			{twice, keys, []int{0, 1}, false},
+			{l.program, keys[:1], []int{0, 0, 0, 0, 0}, true},
 		}
 		for i := range 24 {
 			way := ways[i%len(ways)]
@@ -86,8 +86,8 @@ func expiry(t testing.TB, s *subject) {
 			// Another unit later on makes it live longer.
 			for _, n := range []int64{1 + int64(i)*(l.Limit-1)/23, 1} {
 				var requests []request
-				for _, places := range way.places {
-					requests = append(requests, request{n, places})
+				for _, place := range way.places {
+					requests = append(requests, request{n, place})
 				}
 				if way.follow {
 					expires(t, st, l, way.keys[0], follow(t, st, way.program, way.keys, n, len(requests)), requests)
@@ -96,9 +96,8 @@ func expiry(t testing.TB, s *subject) {
 				until := make([]int64, len(way.keys)) // in µs
 				reply := decideNow(t, st, way.program, way.keys, requests...)
 				for i, r := range requests {
-					for j, place := range r.places {
-						until[place] = way.program.Now(reply) + outcome(t, way.program, reply, i, j).ResetAfter
-					}
+					limits := way.program.Limits()
+					until[r.place] = way.program.Now(reply) + outcome(t, way.program, reply, i/limits, i%limits).ResetAfter
 				}
 				for i, key := range way.keys {
 					expires(t, st, l, key, until[i], requests)

@@ -17,7 +17,7 @@ func exact(t testing.TB, s *subject) {
 		const lots = 100
 		n := (l.Limit + lots - 1) / lots
 		key := []string{space.key(l.String())}
-		args := l.program.AppendDecision(l.program.AppendParams(nil), n, 0)
+		args := l.program.AppendRequest(l.program.AppendParams(nil), n, 0)
 		const callers = 16
 		requests := 2 * int(l.Limit/n)
 		var (

@@ -34,7 +34,7 @@ func isolated(t testing.TB, s *subject) {
 		for _, state := range []string{"", "garbage"} {
 			plant(t, st, keys[0], stored{text: state})
 			for range 3 {
-				reply := decide(t, st, program, keys, now, request{1, []int{0, 1}}, request{0, []int{0, 1}}, request{l.Limit, []int{0, 1}})
+				reply := decide(t, st, program, keys, now, request{1, 0}, request{1, 1}, request{0, 0}, request{0, 1}, request{l.Limit, 0}, request{l.Limit, 1})
 				for i := range 3 {
 					// A wrong answer is another check's.
 					if _, err := program.Outcome(reply, i, 0); errors.Is(err, algorithm.ErrFailed) {

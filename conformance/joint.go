@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -39,21 +40,20 @@ func joint(t testing.TB, s *subject) {
 				plant(t, st, keys[i], states[i])
 			}
 			var requests []request
-			for range rapid.IntRange(1, 5).Draw(t, "requests") {
-				r := request{n: drawN(t, rapid.SampledFrom(limits).Draw(t, "whose n"))}
-				for i := range limits {
-					r.places = append(r.places, perLimit*i+rapid.IntRange(0, perLimit-1).Draw(t, "key"))
+			for range rapid.IntRange(1, 5).Draw(t, "decisions") {
+				for i, l := range limits {
+					requests = append(requests, request{drawN(t, l), perLimit*i + rapid.IntRange(0, perLimit-1).Draw(t, "key")})
 				}
-				requests = append(requests, r)
 			}
-			reply := decide(t, st, program, keys, now, requests...)
-			for i, r := range requests {
-				want := together(limits, states, r, now)
-				for j, l := range limits {
-					if got := outcome(t, program, reply, i, j); got != want[j] {
-						differ(t, got, want[j], "request %d of %d, for %d units, by limit %d of %d, %v: now %d", i+1, len(requests), r.n, j+1, len(limits), l, now)
+			reply, decision := decide(t, st, program, keys, now, requests...), 0
+			for asked := range slices.Chunk(requests, len(limits)) {
+				want := together(limits, states, asked, now)
+				for i, l := range limits {
+					if got := outcome(t, program, reply, decision, i); got != want[i] {
+						differ(t, got, want[i], "decision %d, of limit %d of %d, %v: requests %v at %d", decision+1, i+1, len(limits), l, requests, now)
 					}
 				}
+				decision++
 			}
 			for i, got := range peek(t, st, keys...) {
 				if got != states[i] {
@@ -67,16 +67,17 @@ func joint(t testing.TB, s *subject) {
 }
 
 // together is the specification of a joint decision. It changes states.
-func together(limits []limit, states []stored, r request, now int64) []algorithm.Outcome {
+func together(limits []limit, states []stored, asked []request, now int64) []algorithm.Outcome {
 	outs := make([]algorithm.Outcome, len(limits))
 	next := make([]string, len(limits))
 	all := true
 	for i, l := range limits {
-		next[i], outs[i] = l.next(states[r.places[i]].text, now, r.n)
-		all = all && outs[i].Allowed()
+		r := asked[i]
+		next[i], outs[i] = l.next(states[r.place].text, now, r.n)
+		all = all && (outs[i].Allowed() || r.n == 0)
 	}
 	for i, l := range limits {
-		state := &states[r.places[i]]
+		state := &states[asked[i].place]
 		switch {
 		case !all && outs[i].Allowed():
 			// Another one said no: these are the numbers of a look.

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -220,6 +221,22 @@ func lawClockBack(t testing.TB, s *subject) {
 
 // grant is what was admitted at an instant.
 type grant struct{ at, n int64 }
+
+// windowIsTrue needs no past: it holds Plan's fields to each other.
+func windowIsTrue(t testing.TB, s *subject) {
+	for _, l := range s.limits {
+		if l.Window == 0 {
+			continue
+		}
+		windows := min(1000, math.MaxInt64/int64(l.Window), math.MaxInt64/l.Limit-2)
+		most := l.Bound(time.Duration(windows) * l.Window)
+		// What it admits beyond the rate is a burst or two; a Window that is rounded
+		// costs a unit in each.
+		if most < (windows-1)*(l.Limit-1) || most > (windows+2)*(l.Limit+1) {
+			differ(t, most, windows*l.Limit, "what %v admits at most in %d times its Window of %v", l, windows, l.Window)
+		}
+	}
+}
 
 func lawBoundHolds(t testing.TB, s *subject) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -27,7 +27,7 @@ func linearizability(t testing.TB, s *subject) {
 			wg.Go(func() {
 				for i := range total / callers {
 					call := linearizable.Call{Caller: c, Key: space.key(fmt.Sprintf("%v %d", l, i*callers/perKey)), N: ns[(i+c)%len(ns)]}
-					args := l.program.AppendDecision(l.program.AppendParams(nil), call.N, 0)
+					args := l.program.AppendRequest(l.program.AppendParams(nil), call.N, 0)
 					ctx, cancel := context.WithTimeout(context.Background(), patience)
 					call.Begin = time.Now()
 					reply, err := stores[c%2].Run(ctx, l.program.Script(), []string{call.Key}, args)

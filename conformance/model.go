@@ -49,15 +49,14 @@ type machine struct {
 }
 
 func (m *machine) draw(t *rapid.T) request {
-	return request{drawN(t, m.limit), []int{rapid.IntRange(0, len(m.keys)-1).Draw(t, "key")}}
+	return request{drawN(t, m.limit), rapid.IntRange(0, len(m.keys)-1).Draw(t, "key")}
 }
 
 // one is a request alone.
 func (m *machine) one(t *rapid.T) {
 	r := m.draw(t)
 	// Alone in the run, too: that takes a shorter way through the script.
-	key := r.places[0]
-	m.run(t, []int{key}, []request{{r.n, []int{0}}})
+	m.run(t, []int{r.place}, []request{{r.n, 0}})
 }
 
 // several are requests in one run, some of them of one key.
@@ -83,7 +82,7 @@ func (m *machine) together(t *rapid.T) {
 		args = p.AppendRepeats(args, n, count, key)
 		begins[len(requests)] = true
 		for range count {
-			requests = append(requests, request{n, []int{key}})
+			requests = append(requests, request{n, key})
 		}
 	}
 	if ones < len(m.keys) {
@@ -91,7 +90,7 @@ func (m *machine) together(t *rapid.T) {
 	}
 	for key := ones; key < len(m.keys); key++ {
 		begins[len(requests)] = true
-		requests = append(requests, request{1, []int{key}})
+		requests = append(requests, request{1, key})
 	}
 	reply := run(t, m.store, virtualclock.Script(p.Script()), m.keys, append(args, m.now)...)
 	before := m.begin()
@@ -107,7 +106,7 @@ func (m *machine) together(t *rapid.T) {
 		if err != nil {
 			differ(t, err, "no error", "answer to request %d of %d", i+1, len(requests))
 		}
-		m.check(t, r.places[0], r.n, out, fmt.Sprintf("request %d of %d", i+1, len(requests)))
+		m.check(t, r.place, r.n, out, fmt.Sprintf("request %d of %d", i+1, len(requests)))
 	}
 	if err := outcomes.End(); err != nil {
 		differ(t, err, "no error", "reply of script %s to %d requests", p.Script().Name(), len(requests))
@@ -127,7 +126,7 @@ func (m *machine) run(t *rapid.T, places []int, requests []request) {
 		differ(t, now, m.now, "the time that the reply names")
 	}
 	for i, r := range requests {
-		m.check(t, places[r.places[0]], r.n, outcome(t, m.limit.program, reply, i, 0), fmt.Sprintf("request %d of %d", i+1, len(requests)))
+		m.check(t, places[r.place], r.n, outcome(t, m.limit.program, reply, i, 0), fmt.Sprintf("request %d of %d", i+1, len(requests)))
 	}
 	m.look(t, before, requests)
 }
@@ -149,7 +148,7 @@ func (m *machine) check(t *rapid.T, key int, n int64, got algorithm.Outcome, abo
 	if next != state.text {
 		m.states[key] = stored{text: next}
 	}
-	m.last.request, m.last.out = request{n, []int{key}}, want
+	m.last.request, m.last.out = request{n, key}, want
 }
 
 // look holds what is stored to Step.
@@ -171,11 +170,11 @@ func (m *machine) justRetry(t *rapid.T) {
 	if wait <= 0 || m.now+wait > dusk {
 		t.Skip("nothing was denied")
 	}
-	again := []request{{r.n, []int{0}}}
+	again := []request{{r.n, 0}}
 	m.now += wait - 1
-	m.run(t, r.places, again)
+	m.run(t, []int{r.place}, again)
 	m.now++
-	m.run(t, r.places, again)
+	m.run(t, []int{r.place}, again)
 }
 
 func (m *machine) stepBack(t *rapid.T) { m.now = max(dawn, m.now-drawStepBack(t, m.limit)) }

@@ -22,7 +22,21 @@ var jointMutants = []mutant{
 		broken: "Units are taken if the last limit allows.",
 		caught: "Joint",
 		limits: tokenBuckets,
-		open:   edited("all = all and found[j][1] == 0", "all = found[j][1] == 0"),
+		open:   edited("all = all and (", "all = ("),
+	},
+	{
+		name:   "LookForbids",
+		broken: "A limit that is only looked at, beside others that are asked for units, denies what they allow.",
+		caught: "Joint",
+		limits: tokenBuckets,
+		open:   edited("retry == 0 or n == 0 and retry ~= -2", "retry == 0"),
+	},
+	{
+		name:   "OneNForAll",
+		broken: "All limits are asked for as many units as the first.",
+		caught: "Joint",
+		limits: tokenBuckets,
+		open:   edited("ns[j], keys[j], found[j] =", "if j > 1 then n = ns[1] end ns[j], keys[j], found[j] ="),
 	},
 	{
 		name:   "SharesParams",

@@ -162,6 +162,12 @@ if remaining < full and wait > 0 and 2 * full * wait < all then remaining = rema
 		twice: true,
 	},
 	{
+		name:   "WindowIsThePeriod",
+		broken: "The window of a bucket is the period of its rate, whatever its burst.",
+		caught: "WindowIsTrue",
+		limits: spoil(tokenBuckets, func(p *algorithm.Plan) { p.Window *= 7 }),
+	},
+	{
 		name:   "PanicsOnGarbage",
 		broken: "A state that is not known makes Step panic.",
 		caught: "AnyState",

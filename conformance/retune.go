@@ -31,7 +31,7 @@ func retune(t testing.TB, s *subject) {
 
 		// The server is of the same mind.
 		plant(t, st, keys[0], stored{text: p.state})
-		reply := decide(t, st, l.program, keys, p.now, request{1, []int{0}})
+		reply := decide(t, st, l.program, keys, p.now, request{1, 0})
 		if got := outcome(t, l.program, reply, 0, 0); got != out {
 			differ(t, got, out, "one unit under %v, of an identity that has taken all of %v: state %q, now %d", l, old, p.state, p.now)
 		}

@@ -1,12 +1,13 @@
 -- The harness for several limits that are decided together: all or nothing.
 --
 -- KEYS  the states' keys, each once.
--- ARGV  the limits' parameters, one limit after the other; then 1 + #limits
---       integers for each decision: n, and for each limit the place of its key
---       in KEYS. A key belongs to one limit only.
+-- ARGV  the limits' parameters, one limit after the other; then two integers for
+--       each limit of each decision: n, and the place of its key in KEYS. A key
+--       belongs to one limit only.
 -- Reply now, then three integers for each limit of each decision, in order:
---       retry, remaining, reset. Units are taken only if every retry is 0. A
---       retry of -2 says that the algorithm failed on this state.
+--       retry, remaining, reset. Units are taken only if every retry is 0 of the
+--       limits whose n is not. A retry of -2 says that the algorithm failed on
+--       this state; then none are taken.
 --
 -- Before this text stand: limits, a list of {read, step, write, place of the
 -- first parameter}; first, the place of the first decision in ARGV.
@@ -50,15 +51,16 @@ local function decide(j, key, n)
   return retry, remaining, reset, a, b, c
 end
 
-for i = first, #ARGV, 1 + width do
-  local n = tonumber(ARGV[i])
-  local found, all = {}, true
+for i = first, #ARGV, 2 * width do
+  local ns, keys, found, all = {}, {}, {}, true
   for j = 1, width do
-    found[j] = {decide(j, tonumber(ARGV[i + j]), n)}
-    all = all and found[j][1] == 0
+    local n, key = tonumber(ARGV[i + 2 * j - 2]), tonumber(ARGV[i + 2 * j - 1])
+    ns[j], keys[j], found[j] = n, key, {decide(j, key, n)}
+    local retry = found[j][1]
+    all = all and (retry == 0 or n == 0 and retry ~= -2)
   end
   for j = 1, width do
-    local key, f = tonumber(ARGV[i + j]), found[j]
+    local n, key, f = ns[j], keys[j], found[j]
     if f[1] == 0 and not all then
       -- Another limit said no: this one's numbers are those of a look.
       local _, remaining, reset = decide(j, key, 0)

@@ -77,6 +77,7 @@ func (l Limit) Compile() (*algorithm.Plan, error) {
 		Additive: true,
 		Params:   []int64{w.limit, w.period},
 		Limit:    w.limit,
+		Window:   l.Period,
 		Step:     w.step,
 		Bound:    func(d time.Duration) int64 { return bound.Linear(l.Rate, l.Rate, l.Period, d) },
 	}, nil
@@ -95,6 +96,7 @@ func (l Log) Compile() (*algorithm.Plan, error) {
 		Additive: true,
 		Params:   []int64{g.limit, g.period},
 		Limit:    g.limit,
+		Window:   l.Period,
 		Step:     g.step,
 		Bound:    func(d time.Duration) int64 { return bound.Linear(l.Rate, l.Rate, 1, d/l.Period) },
 	}, nil

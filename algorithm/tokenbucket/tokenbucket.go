@@ -74,12 +74,11 @@ func (l Limit) Compile() (*algorithm.Plan, error) {
 		return nil, fmt.Errorf("tokenbucket: %s is %d: too large to be exact at a Rate of %d per %v", field, burst, l.Rate, l.Period)
 	}
 	hi, lo := bits.Mul64(uint64(burst), uint64(b.cost))
-	if hi >= uint64(b.d) || burst > 1<<52 {
-		lo = math.MaxUint64
-	} else {
-		lo, _ = bits.Div64(hi, lo, uint64(b.d))
+	refill, rest := uint64(math.MaxUint64), uint64(0)
+	if hi < uint64(b.d) && burst <= 1<<52 {
+		refill, rest = bits.Div64(hi, lo, uint64(b.d))
 	}
-	if lo >= maxRefill {
+	if refill >= maxRefill {
 		return nil, fmt.Errorf("tokenbucket: %s is %d: %d units at a Rate of %d per %v take more than 142 years to come back", field, burst, burst, l.Rate, l.Period)
 	}
 	return &algorithm.Plan{
@@ -88,6 +87,7 @@ func (l Limit) Compile() (*algorithm.Plan, error) {
 		Additive: true,
 		Params:   []int64{burst, b.q, b.m, b.d},
 		Limit:    burst,
+		Window:   time.Duration(refill)*time.Microsecond + time.Duration(rest*1000/uint64(b.d)),
 		Step:     b.step,
 		Bound:    func(d time.Duration) int64 { return bound.Linear(burst, l.Rate, l.Period, d) },
 	}, nil

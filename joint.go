@@ -1,0 +1,287 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// Joint decides by several limiters at once: each takes its units, or none does. So
+// what one of them denies is not charged by the others, as it would be if they were
+// asked one after the other. Make it by [Join]. It is safe for concurrent use.
+//
+// A decision is one run of a script. Joint decisions are not batched. While a Cluster
+// moves their slot from one node to another, it may refuse them (TRYAGAIN), and the
+// failure modes decide.
+type Joint struct {
+	limiters []*Limiter
+	program  *algorithm.Program
+	timeout  time.Duration
+}
+
+// Part is what a joint request asks of one limiter.
+type Part struct {
+	// Identity is any text but the empty one.
+	Identity string
+	// N is how many units are asked for, at least 0. With 0 the limiter is looked
+	// at, and its answer does not count.
+	N int64
+}
+
+// JointResult is the answer to a joint request.
+type JointResult struct {
+	// Allowed tells whether the request is let through. If nothing is asked for
+	// (each N is 0), it tells whether one unit of each would be.
+	Allowed bool
+	// Degraded tells that Redis did not decide: the failure modes did.
+	Degraded bool
+	// RetryAfter is 0 if the request is allowed. Otherwise it is the longest of
+	// those that deny it.
+	RetryAfter time.Duration
+	// Denied is the index of the limiter whose RetryAfter that is, -1 if none
+	// denies.
+	Denied int
+	// Results has what each limiter says, in the order of [Join]. Where another one
+	// denies the request, a limiter that would have allowed it says so, with the
+	// numbers of a look.
+	Results []Result
+}
+
+// ErrParts reports that a joint request has not one part for each limiter.
+var ErrParts = errors.New("ratelimit: not one part for each limiter")
+
+// maxJoined is the most limiters that may be joined.
+const maxJoined = 16
+
+// Join returns limiters that decide together. There are 1 to 16 of them, on one store,
+// no two of the same namespace, algorithm and identity key, whose states would be the
+// same.
+//
+// Where the store is a Cluster, all their keys must be in one hash slot: give them
+// namespaces with the same hash tag, such as "{api}second" and "{api}day". (Where
+// one node is not enough, make several such pairs and choose one by the
+// identity.)
+//
+// Each limiter's failure mode, observers and observers' events are its own: if Redis
+// does not decide, all modes must be open for the request to be let through. The
+// time for a decision is the shortest of their timeouts. It is the first limiter's
+// breaker that is asked and told.
+func Join(limiters ...*Limiter) (*Joint, error) {
+	if len(limiters) == 0 || len(limiters) > maxJoined {
+		return nil, fmt.Errorf("ratelimit: %d limiters to join: must be 1 to %d", len(limiters), maxJoined)
+	}
+	j := &Joint{limiters: append([]*Limiter(nil), limiters...)}
+	plans, keys := make([]*algorithm.Plan, len(limiters)), map[string]int{}
+	for i, l := range limiters {
+		if l == nil || l.program == nil {
+			return nil, fmt.Errorf("ratelimit: limiter %d to join was not made by New", i)
+		}
+		if !same(l.store, limiters[0].store) {
+			return nil, fmt.Errorf("ratelimit: limiters 0 and %d to join have not the same store", i)
+		}
+		hash := l.keys.hash("anybody")
+		key := l.keys.key(&hash)
+		if other, ok := keys[key]; ok {
+			return nil, fmt.Errorf("ratelimit: limiters %d and %d to join have the namespace and algorithm %q both, and so the same states",
+				other, i, strings.TrimSuffix(l.keys.prefix, ":"))
+		}
+		keys[key] = i
+		plans[i] = l.plan
+		if i == 0 || l.timeout < j.timeout {
+			j.timeout = l.timeout
+		}
+	}
+	if err := j.checkSlots(); err != nil {
+		return nil, err
+	}
+	program, err := algorithm.Compose(plans...)
+	if err != nil {
+		return nil, fmt.Errorf("ratelimit: %w", err)
+	}
+	j.program = program
+	return j, nil
+}
+
+// same tells whether two stores are one.
+func same(a, b store.Store) bool {
+	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
+}
+
+// checkSlots returns an error if keys of the limiters cannot be in one run.
+func (j *Joint) checkSlots() error {
+	first := j.limiters[0]
+	p, ok := first.store.(store.Partitioned)
+	if !ok || len(j.limiters) == 1 {
+		return nil
+	}
+	at, partitioned := p.Partition(first.keys.key(&sum{}))
+	if !partitioned {
+		return nil
+	}
+	for i, l := range j.limiters {
+		if found, _ := p.Partition(l.keys.key(&sum{})); found != at || !together(p, l.keys) {
+			return fmt.Errorf("ratelimit: limiter %d to join: not all keys of its namespace %q are in one hash slot with those of %q: give the namespaces one hash tag, such as %q and %q",
+				i, l.namespace, first.namespace, "{api}second", "{api}day")
+		}
+	}
+	return nil
+}
+
+// Allow takes one unit from what identity has under each limit, if it can be had of
+// all.
+func (j *Joint) Allow(ctx context.Context, identity string) (JointResult, error) {
+	return j.all(ctx, Part{identity, 1})
+}
+
+// Peek tells how identity stands under each limit. It takes nothing.
+func (j *Joint) Peek(ctx context.Context, identity string) (JointResult, error) {
+	return j.all(ctx, Part{identity, 0})
+}
+
+func (j *Joint) all(ctx context.Context, p Part) (JointResult, error) {
+	if j == nil {
+		return JointResult{Denied: -1}, errNotMade
+	}
+	var room [maxJoined]Part
+	parts := room[:len(j.limiters)]
+	for i := range parts {
+		parts[i] = p
+	}
+	return j.AllowN(ctx, parts...)
+}
+
+// AllowN asks each limiter for a part of its own, in the order of [Join]: for other
+// units, or of another identity. The error is not nil only if there is not one part
+// for each limiter ([ErrParts]), or as in [Limiter.AllowN]; then nothing is allowed.
+func (j *Joint) AllowN(ctx context.Context, parts ...Part) (JointResult, error) {
+	if err := j.check(parts); err != nil {
+		return JointResult{Denied: -1}, err
+	}
+	start := time.Now()
+	results, failure := j.decide(ctx, parts)
+	var err error
+	if failure != nil {
+		if cause := ended(ctx); cause != nil {
+			err = fmt.Errorf("%w: %w", errGivenUp, cause)
+			failure = err
+			clear(results)
+		} else {
+			for i, l := range j.limiters {
+				results[i] = l.degraded(parts[i].N)
+			}
+		}
+	}
+	answer := sumUp(results, parts)
+	if err == nil {
+		answer.Degraded = failure != nil
+	}
+	j.observe(ctx, parts, answer, failure, start)
+	if err != nil {
+		return JointResult{Denied: -1}, err
+	}
+	return answer, nil
+}
+
+func (j *Joint) check(parts []Part) error {
+	if j == nil || j.program == nil {
+		return errNotMade
+	}
+	if len(parts) != len(j.limiters) {
+		return fmt.Errorf("%w: %d parts, %d limiters", ErrParts, len(parts), len(j.limiters))
+	}
+	for i, p := range parts {
+		if err := j.limiters[i].check(p.Identity, p.N); err != nil {
+			return fmt.Errorf("%w (part %d)", err, i)
+		}
+	}
+	return nil
+}
+
+// sumUp returns what follows from what each limiter says.
+func sumUp(results []Result, parts []Part) JointResult {
+	peek := true
+	for _, p := range parts {
+		peek = peek && p.N == 0
+	}
+	answer := JointResult{Denied: -1, Results: results}
+	for i, r := range results {
+		if r.Allowed || parts[i].N == 0 && !peek {
+			continue
+		}
+		if answer.Denied < 0 || r.RetryAfter > answer.RetryAfter {
+			answer.Denied, answer.RetryAfter = i, r.RetryAfter
+		}
+	}
+	answer.Allowed = answer.Denied < 0
+	return answer
+}
+
+// decide asks Redis.
+func (j *Joint) decide(ctx context.Context, parts []Part) ([]Result, error) {
+	results := make([]Result, len(parts))
+	if err := ctx.Err(); err != nil {
+		return results, err
+	}
+	first := j.limiters[0]
+	sum := first.keys.hash(parts[0].Identity)
+	keys := make([]string, len(parts))
+	args := j.program.AppendParams(make([]int64, 0, (algorithm.MaxParams+2)*len(parts)))
+	for i, p := range parts {
+		l := j.limiters[i]
+		s := l.keys.hash(p.Identity)
+		keys[i] = l.keys.key(&s)
+		args = j.program.AppendRequest(args, p.N, i)
+	}
+	b := first.breakers.of(first.partitions.find(keys[0]))
+	if err := b.refuse(&sum); err != nil {
+		return results, err
+	}
+	limited := within(ctx, j.timeout)
+	defer limited.end()
+	reply, err := first.run(limited, j.program.Script(), keys, args)
+	if err == nil || ended(ctx) == nil { // else it says nothing of Redis
+		first.report(b, &sum, limited.from, err)
+	}
+	if err == nil {
+		err = j.program.CheckReply(reply, 1)
+	}
+	for i, l := range j.limiters {
+		if err != nil {
+			break
+		}
+		var out algorithm.Outcome
+		out, err = j.program.Outcome(reply, 0, i)
+		results[i] = out.Result(l.plan.Limit, j.program.Now(reply))
+	}
+	return results, err
+}
+
+// observe tells each limiter's observers of its part. If another limiter denied the
+// request, that was a look.
+func (j *Joint) observe(ctx context.Context, parts []Part, answer JointResult, failure error, start time.Time) {
+	for i, l := range j.limiters {
+		if len(l.observers) == 0 {
+			continue
+		}
+		n := parts[i].N
+		if !answer.Allowed && answer.Results[i].Allowed {
+			n = 0
+		}
+		l.observe(ctx, Event{
+			Namespace: l.namespace,
+			Algorithm: l.plan.Name,
+			Identity:  NewIdentity(parts[i].Identity),
+			N:         n,
+			Result:    answer.Results[i],
+			Err:       failure,
+			Class:     classify(failure),
+			Elapsed:   time.Since(start),
+		})
+	}
+}
