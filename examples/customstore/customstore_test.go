@@ -10,6 +10,7 @@ import (
 
 	"github.com/distributed-rate-limiter/ratelimit/conformance"
 	"github.com/distributed-rate-limiter/ratelimit/examples/customstore"
+	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
 )
@@ -25,26 +26,27 @@ func newPool(addr string, options ...redis.DialOption) *redis.Pool {
 	}
 }
 
-func TestEmbedded(t *testing.T) {
-	server, err := embedded.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Close() })
-	testStore(t, server.Addr())
-}
-
-// The embedded Redis is not Redis: a store is proved by the real one only. With
+// The embedded Redis is not Redis: a store is proved by the real one only. So it is
+// tested by a redis-server where one is installed, or by the Redis of
 //
 //	REDIS_ADDR=localhost:6379 go test
 //
-// it may be in use, but will be busy for seconds and lose its cached scripts.
-func TestRedis(t *testing.T) {
-	addr := os.Getenv("REDIS_ADDR")
-	if addr == "" {
-		t.Skip("REDIS_ADDR is not set: set it to the host:port of a Redis")
+// which may be in use, but will be busy for seconds and lose its cached scripts.
+func TestStore(t *testing.T) {
+	switch addr := os.Getenv("REDIS_ADDR"); {
+	case addr != "":
+		testStore(t, addr)
+	case redistest.Available():
+		testStore(t, redistest.Start(t).Addr())
+	default:
+		t.Run("Redis", func(t *testing.T) { redistest.Binary(t) }) // says why not
+		server, err := embedded.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { server.Close() })
+		testStore(t, server.Addr())
 	}
-	testStore(t, addr)
 }
 
 // testStore has the suite test stores on the Redis at addr.
