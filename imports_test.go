@@ -26,6 +26,8 @@ var mayImport = map[string]struct {
 	"algorithm/slidingwindow": {[]string{"algorithm", "internal/bound"}, "an algorithm is a pure function"},
 	".":                       {[]string{"algorithm", "store", "internal/hashslot"}, "users of the core get no dependency by it"},
 	"observe":                 {[]string{".", "algorithm"}, "observers that need more than the standard library are modules of their own"},
+	"middleware/httplimit": {[]string{".", "algorithm"},
+		"it is for net/http alone, and what other servers need of it stands on it"},
 	"store/goredis": {[]string{"store", "internal/driver", "internal/hashslot", "internal/wire", "github.com/redis/go-redis/v9"},
 		"a driver brings its own client and no other"},
 	"store/rueidis": {[]string{"store", "internal/driver", "internal/redisurl", "internal/hashslot", "internal/wire", "github.com/redis/rueidis"},

@@ -1,0 +1,34 @@
+package httplimit
+
+import "context"
+
+// FromContext returns what was decided of the request of this context, by the
+// innermost middleware that has [WithContext]. It is false if there is none, or the
+// request was let through without asking a limit.
+func FromContext(ctx context.Context) (Decision, bool) {
+	d, ok := ctx.Value(decisionKey{}).(*Decision)
+	if !ok {
+		return Decision{}, false
+	}
+	return *d, true
+}
+
+type decisionKey struct{}
+
+// decisionContext is a context with a decision, in one allocation.
+type decisionContext struct {
+	context.Context
+	decision Decision
+}
+
+func withDecision(ctx context.Context, d *Decision) context.Context {
+	return &decisionContext{ctx, *d}
+}
+
+// Value implements [context.Context].
+func (c *decisionContext) Value(key any) any {
+	if key == (decisionKey{}) {
+		return &c.decision
+	}
+	return c.Context.Value(key)
+}

@@ -1,0 +1,105 @@
+package httplimit
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// parseEntry returns the address that text is: with a port or without, IPv6 in
+// brackets or, if it has no port, without.
+func parseEntry(text string) (netip.Addr, bool) {
+	host := text
+	if inner, ok := strings.CutPrefix(text, "["); ok && strings.HasSuffix(inner, "]") {
+		host = inner[:len(inner)-1]
+		if !strings.Contains(host, ":") {
+			return netip.Addr{}, false // an IPv4 address in brackets is none
+		}
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		withPort, err := netip.ParseAddrPort(text)
+		if err != nil {
+			return netip.Addr{}, false
+		}
+		addr = withPort.Addr()
+	}
+	return addr.Unmap().WithZone(""), true
+}
+
+// parseForwarded returns the address that the parameter "for" of an element of a
+// Forwarded field is (RFC 7239, section 4). An element that is not well formed, or
+// has none or two of it, has no address.
+func parseForwarded(element string) (netip.Addr, bool) {
+	var client string
+	found := false
+	for rest := element; rest != ""; {
+		name, after, ok := strings.Cut(rest, "=")
+		if !ok {
+			return netip.Addr{}, false
+		}
+		value, tail, ok := parseValue(after)
+		if !ok {
+			return netip.Addr{}, false
+		}
+		if name = strings.Trim(name, " \t"); !isToken(name) {
+			return netip.Addr{}, false
+		}
+		if strings.EqualFold(name, "for") {
+			if found {
+				return netip.Addr{}, false
+			}
+			client, found = value, true
+		}
+		rest = tail
+	}
+	return parseEntry(client)
+}
+
+// parseValue returns the value that text begins with, a quoted string or whatever
+// comes before the next semicolon, and what follows that.
+func parseValue(text string) (value, rest string, ok bool) {
+	if !strings.HasPrefix(text, `"`) {
+		value, rest, _ = strings.Cut(text, ";")
+		return strings.TrimRight(value, " \t"), rest, !strings.ContainsAny(value, `"\`)
+	}
+	end := quotedEnd(text)
+	if end < 0 {
+		return "", "", false
+	}
+	value = unquote(text[1 : end-1])
+	text = strings.Trim(text[end:], " \t")
+	if text == "" {
+		return value, "", true
+	}
+	rest, ok = strings.CutPrefix(text, ";")
+	return value, rest, ok
+}
+
+// quotedEnd returns where the quoted string ends that text begins with, or -1 if
+// it does not.
+func quotedEnd(text string) int {
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return -1
+}
+
+// unquote returns the content of a quoted string without its backslashes.
+func unquote(content string) string {
+	if !strings.Contains(content, `\`) {
+		return content
+	}
+	text := make([]byte, 0, len(content))
+	for i := 0; i < len(content); i++ {
+		if content[i] == '\\' && i+1 < len(content) {
+			i++
+		}
+		text = append(text, content[i])
+	}
+	return string(text)
+}

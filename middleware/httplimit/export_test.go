@@ -1,0 +1,4 @@
+package httplimit
+
+// PrefersText is prefersText, for tests.
+var PrefersText = prefersText

@@ -1,0 +1,191 @@
+package httplimit
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+)
+
+// Headers is a set of header fields that tell clients how they stand.
+type Headers int
+
+// The sets of header fields. In all of them spans are in whole seconds, rounded up.
+// What a limiter's failure mode decided has none of them: nobody knows the numbers.
+const (
+	// HeadersIETF are RateLimit-Policy and RateLimit of
+	// draft-ietf-httpapi-ratelimit-headers-11, which list all limits:
+	//
+	//	RateLimit-Policy: "default";q=100;w=60
+	//	RateLimit: "default";r=50;t=30
+	//
+	// q is the most units that can be taken at once, w the time in which so many
+	// come back, if that is whole seconds; r is how many remain. t is when there
+	// is more: the time after which a denied request would be let through, or else
+	// that after which all q units are there. It is left out where that is now,
+	// and in a denial where it is later than Retry-After.
+	HeadersIETF Headers = iota
+	// HeadersTriple are RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset,
+	// the last in seconds from now, of drafts up to 06 of the same. They and those
+	// below show one limit, Decision.Result; its q, r and t.
+	HeadersTriple
+	// HeadersX are X-RateLimit-Limit, X-RateLimit-Remaining and
+	// X-RateLimit-Reset, the last in seconds since 1970, by Redis's clock.
+	HeadersX
+	// HeadersXDelta are those of HeadersX, the last in seconds from now.
+	HeadersXDelta
+	// HeadersNone are none but Retry-After.
+	HeadersNone
+
+	headersEnd
+)
+
+// The names are as net/http writes them in its maps.
+const (
+	policyField     = "Ratelimit-Policy"
+	rateLimitField  = "Ratelimit"
+	retryAfterField = "Retry-After"
+	cacheField      = "Cache-Control"
+)
+
+// older has the names of the older fields: limit, remaining and reset; or "".
+var older = [headersEnd][3]string{
+	HeadersTriple: {"Ratelimit-Limit", "Ratelimit-Remaining", "Ratelimit-Reset"},
+	HeadersX:      {"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"},
+	HeadersXDelta: {"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"},
+}
+
+type field struct{ name, value string }
+
+// fields are those of one response.
+type fields struct {
+	list [5]field
+	n    int
+}
+
+func (f *fields) add(name, value string) {
+	f.list[f.n] = field{name, value}
+	f.n++
+}
+
+// fields returns the header fields that tell of d.
+func (g *Guard) fields(d *Decision) fields {
+	var f fields
+	retry := retryAfter(d)
+	if d.informed() {
+		switch g.headers {
+		case HeadersIETF:
+			if g.policy != "" {
+				f.add(policyField, g.policy)
+			}
+			f.add(rateLimitField, g.members(d, retry))
+		case HeadersTriple, HeadersX, HeadersXDelta:
+			g.addOlder(&f, &d.Result)
+		}
+	}
+	if retry > 0 {
+		f.add(retryAfterField, strconv.FormatInt(retry, 10))
+	}
+	if d.Outcome != Allowed && d.Outcome != Canceled {
+		f.add(cacheField, "no-store") // it is this client's, and now
+	}
+	return f
+}
+
+// members returns the value of RateLimit.
+func (g *Guard) members(d *Decision, retry int64) string {
+	room := make([]byte, 0, 128)
+	if d.results == nil {
+		return string(appendMember(room, g.quoted[0], &d.Result, retry))
+	}
+	for i := range d.results {
+		if i > 0 {
+			room = append(room, ", "...)
+		}
+		room = appendMember(room, g.quoted[i], &d.results[i], retry)
+	}
+	return string(room)
+}
+
+func appendMember(text []byte, quoted string, r *ratelimit.Result, retry int64) []byte {
+	text = append(append(text, quoted...), ";r="...)
+	text = strconv.AppendInt(text, integer(r.Remaining), 10)
+	if t := seconds(untilMore(r)); t > 0 && (retry == 0 || t <= retry) {
+		text = strconv.AppendInt(append(text, ";t="...), t, 10)
+	}
+	return text
+}
+
+// appendPolicy appends a limit to the value of RateLimit-Policy.
+func appendPolicy(list, quoted string, limiter *ratelimit.Limiter) string {
+	q, ok := any(limiter).(interface {
+		Quota() (int64, time.Duration)
+	})
+	if !ok {
+		return list
+	}
+	if list != "" {
+		list += ", "
+	}
+	units, window := q.Quota()
+	list += quoted + ";q=" + strconv.FormatInt(integer(units), 10)
+	if window >= time.Second && window%time.Second == 0 {
+		list += ";w=" + strconv.FormatInt(int64(window/time.Second), 10)
+	}
+	return list
+}
+
+func (g *Guard) addOlder(f *fields, r *ratelimit.Result) {
+	var room [64]byte
+	text := strconv.AppendInt(room[:0], integer(r.Limit), 10)
+	limit := len(text)
+	text = strconv.AppendInt(text, integer(r.Remaining), 10)
+	remaining := len(text)
+	reset := seconds(untilMore(r))
+	if g.headers == HeadersX {
+		now := r.Now.Add(untilMore(r))
+		reset = now.Unix()
+		if now.Nanosecond() > 0 {
+			reset++
+		}
+	}
+	text = strconv.AppendInt(text, integer(reset), 10)
+	all, names := string(text), older[g.headers]
+	f.add(names[0], all[:limit])
+	f.add(names[1], all[limit:remaining])
+	f.add(names[2], all[remaining:])
+}
+
+// untilMore returns the time after which there is more for the identity, as far as
+// a result tells: enough for a denied request, if a wait can help it; or else all.
+func untilMore(r *ratelimit.Result) time.Duration {
+	if r.RetryAfter > 0 && r.RetryAfter != algorithm.Never {
+		return r.RetryAfter
+	}
+	return r.ResetAfter
+}
+
+// retryAfter returns the value of Retry-After, or 0 where it is left out. Where
+// Redis is away it is 1: that is asked for again after less.
+func retryAfter(d *Decision) int64 {
+	switch {
+	case d.Outcome == Unavailable:
+		return 1
+	case d.Outcome != Denied || d.RetryAfter == algorithm.Never:
+		return 0
+	}
+	return max(1, seconds(d.RetryAfter))
+}
+
+// seconds returns d in whole seconds, rounded up.
+func seconds(d time.Duration) int64 {
+	s := int64(d / time.Second)
+	if d%time.Second > 0 {
+		s++
+	}
+	return s
+}
+
+// integer returns n as an integer that RFC 9651 knows, here not a negative one.
+func integer(n int64) int64 { return min(max(n, 0), 999_999_999_999_999) }

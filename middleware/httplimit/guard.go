@@ -1,0 +1,140 @@
+package httplimit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+)
+
+// Policy is a limit by its name, which RateLimit-Policy, RateLimit and
+// violated-policies show to clients. A name is printable ASCII, and not empty.
+type Policy struct {
+	Name    string
+	Limiter *ratelimit.Limiter
+}
+
+// Part is what a request asks of one limit: N units, for an identity.
+type Part struct {
+	Identity string
+	N        int64
+}
+
+// Guard decides requests and says what to answer: the middleware's logic, for
+// servers that are not of net/http. For each request, call [Guard.Decide], then
+// [Guard.SetFields], and then let it through if the outcome is [Allowed], or
+// answer with [Guard.Reply]. It is safe for concurrent use.
+type Guard struct {
+	guardConfig
+	limiters []*ratelimit.Limiter
+	names    []string
+	quoted   []string // names as strings of RFC 9651 and of JSON
+	policy   string   // the field RateLimit-Policy
+}
+
+// NewGuard returns a guard by one policy or by several. Its error names what is
+// wrong.
+func NewGuard(policies []Policy, options ...GuardOption) (*Guard, error) {
+	g := &Guard{}
+	for _, option := range options {
+		if option == nil {
+			continue
+		}
+		if err := option.applyGuard(&g.guardConfig); err != nil {
+			return nil, fmt.Errorf("httplimit: %w", err)
+		}
+	}
+	if len(policies) == 0 {
+		return nil, errors.New("httplimit: there is no limit")
+	}
+	known := map[string]bool{}
+	for i, p := range policies {
+		if err := checkName(p.Name); err != nil {
+			return nil, fmt.Errorf("httplimit: limit %d: %w", i, err)
+		}
+		if known[p.Name] {
+			return nil, fmt.Errorf("httplimit: limit %d: name is %q, as that of another", i, p.Name)
+		}
+		known[p.Name] = true
+		if p.Limiter == nil {
+			return nil, fmt.Errorf("httplimit: limit %q: limiter is nil", p.Name)
+		}
+		g.limiters = append(g.limiters, p.Limiter)
+		g.names = append(g.names, p.Name)
+		g.quoted = append(g.quoted, strconv.Quote(p.Name)) // of printable ASCII
+		g.policy = appendPolicy(g.policy, g.quoted[i], p.Limiter)
+	}
+	return g, nil
+}
+
+func checkName(name string) error {
+	if name == "" {
+		return errors.New("name is empty")
+	}
+	for i := range len(name) {
+		if name[i] < ' ' || name[i] > '~' {
+			return fmt.Errorf("name is %q: must be printable ASCII", name)
+		}
+	}
+	return nil
+}
+
+// Decide decides a request that asks parts of the policies, in their order. If all
+// of them are of 0 units it is allowed and nobody is asked; otherwise a part of 0
+// units only looks. All or none of the units are taken.
+func (g *Guard) Decide(ctx context.Context, parts ...Part) Decision {
+	if len(parts) != len(g.limiters) {
+		return Decision{Outcome: Failed, Err: fmt.Errorf("httplimit: %d parts for %d limits", len(parts), len(g.limiters))}
+	}
+	asked := false
+	for _, p := range parts {
+		if p.N < 0 {
+			return Decision{Outcome: Invalid, Err: ratelimit.ErrN}
+		}
+		asked = asked || p.N > 0
+	}
+	if !asked {
+		return Decision{Outcome: Allowed}
+	}
+	for _, p := range parts {
+		if p.Identity == "" {
+			return Decision{Outcome: Invalid, Err: ratelimit.ErrIdentity}
+		}
+	}
+	return g.decideOne(ctx, parts[0])
+}
+
+func (g *Guard) decideOne(ctx context.Context, part Part) Decision {
+	result, err := g.limiters[0].AllowN(ctx, part.Identity, part.N)
+	if err != nil {
+		return undecided(err)
+	}
+	d := Decision{Outcome: outcomeOf(result.Allowed, result.Degraded, result.RetryAfter), Name: g.names[0], Result: result}
+	if d.Outcome == Denied {
+		d.RetryAfter, d.Violated = result.RetryAfter, g.names
+	}
+	return d
+}
+
+// outcomeOf tells a limit's denial from that of a failure mode. The latter also
+// denies what no state could allow, which is a limit's denial.
+func outcomeOf(allowed, degraded bool, retryAfter time.Duration) Outcome {
+	switch {
+	case allowed:
+		return Allowed
+	case degraded && retryAfter != algorithm.Never:
+		return Unavailable
+	}
+	return Denied
+}
+
+func undecided(err error) Decision {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return Decision{Outcome: Canceled, Err: err}
+	}
+	return Decision{Outcome: Failed, Err: err}
+}

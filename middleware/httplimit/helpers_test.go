@@ -1,0 +1,107 @@
+package httplimit_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
+	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// says is a store that has every request decided as it says, or fails.
+type says struct {
+	now                     time.Time
+	retry, remaining, reset time.Duration
+	err                     error
+}
+
+func (s says) Run(context.Context, *store.Script, []string, []int64) ([]int64, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	retry := s.retry.Microseconds()
+	if s.retry == algorithm.Never {
+		retry = algorithm.NeverRetry
+	}
+	return []int64{s.now.UnixMicro(), retry, int64(s.remaining), s.reset.Microseconds()}, nil
+}
+
+func (says) Prompt() bool { return true }
+
+var away = says{err: errors.New("connection refused")}
+
+func newLimiter(t testing.TB, s store.Store, a algorithm.Algorithm, options ...ratelimit.Option) *ratelimit.Limiter {
+	t.Helper()
+	limiter, err := ratelimit.New(s, a, options...)
+	require.NoError(t, err)
+	return limiter
+}
+
+// startRedis returns a Redis whose clock stands still.
+func startRedis(t testing.TB) *embedded.Redis {
+	t.Helper()
+	redis, err := embedded.Start()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, redis.Close()) })
+	redis.SetTime(time.Date(2026, 5, 1, 12, 0, 0, 250_000_000, time.UTC))
+	return redis
+}
+
+// perMinute is a limit of so many a minute on s, in a namespace of the name.
+func perMinute(t testing.TB, s store.Store, name string, n int64, options ...ratelimit.Option) *ratelimit.Limiter {
+	t.Helper()
+	return newLimiter(t, s, tokenbucket.Limit{Rate: n, Period: time.Minute}, append(options, ratelimit.WithNamespace(name))...)
+}
+
+func wrap(t testing.TB, limiter *ratelimit.Limiter, identity httplimit.Identity, next http.Handler, options ...httplimit.Option) http.Handler {
+	t.Helper()
+	limit, err := httplimit.New(limiter, identity, options...)
+	require.NoError(t, err)
+	return limit(next)
+}
+
+func wrapAll(t testing.TB, limits []httplimit.Limit, next http.Handler, options ...httplimit.Option) http.Handler {
+	t.Helper()
+	limit, err := httplimit.NewAll(limits, options...)
+	require.NoError(t, err)
+	return limit(next)
+}
+
+// ok answers 200.
+var ok = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok")) })
+
+// never fails the test if it is called.
+func never(t testing.TB) http.Handler {
+	return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler was called") })
+}
+
+// do sends a GET to a handler. Changes are made to the request before.
+func do(h http.Handler, changes ...func(*http.Request)) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	for _, change := range changes {
+		change(r)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// with sets a header field of a request.
+func with(name, value string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Add(name, value) }
+}
+
+func alice(*http.Request) string { return "alice" }

@@ -1,0 +1,69 @@
+package httplimit
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// SetFields sets the header fields that tell of d, whatever its outcome. It calls
+// set for each, with a name in the form "Retry-After". What get returns of a field
+// is what the response has of it so far, lines joined by commas, or "": from a
+// limit further out, with which it is one set.
+func (g *Guard) SetFields(d Decision, get func(name string) string, set func(name, value string)) {
+	f := g.fields(&d)
+	yields := g.yields(&d, get(older[g.headers][1]))
+	for _, field := range f.list[:f.n] {
+		if value, ok := g.merge(field, get(field.name), yields); ok {
+			set(field.name, value)
+		}
+	}
+}
+
+// yields tells whether the older fields that a response has already, with this much
+// remaining, stay: those of a limit with less, unless this one denies.
+func (g *Guard) yields(d *Decision, remaining string) bool {
+	if remaining == "" || d.Outcome == Denied {
+		return false
+	}
+	before, err := strconv.ParseInt(remaining, 10, 64)
+	return err == nil && before < d.Result.Remaining
+}
+
+// merge returns the value that a field gets where it has the value old, and
+// whether it gets one.
+func (g *Guard) merge(f field, old string, yields bool) (string, bool) {
+	if old == "" {
+		return f.value, true
+	}
+	switch f.name {
+	case policyField, rateLimitField:
+		if outer := withoutMembers(old, g.quoted); outer != "" {
+			return outer + ", " + f.value, true
+		}
+	case retryAfterField:
+		before, err := strconv.ParseUint(old, 10, 62)
+		now, _ := strconv.ParseUint(f.value, 10, 62)
+		return f.value, err != nil || before < now
+	case cacheField:
+	default:
+		return f.value, !yields
+	}
+	return f.value, true
+}
+
+// withoutMembers returns a list of RFC 9651 without the members that these
+// strings are.
+func withoutMembers(list string, strs []string) string {
+	var kept []string
+	for list != "" {
+		end := elementEnd(list, ',')
+		member := strings.Trim(list[:end], " \t")
+		list = list[min(end+1, len(list)):]
+		bare := member[:elementEnd(member, ';')]
+		if member != "" && !slices.Contains(strs, strings.TrimRight(bare, " \t")) {
+			kept = append(kept, member)
+		}
+	}
+	return strings.Join(kept, ", ")
+}

@@ -1,0 +1,171 @@
+package httplimit
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+)
+
+// Limit is one limit of a route.
+type Limit struct {
+	// Name is what clients see of it; see [Policy]. The names of a route's limits
+	// differ.
+	Name string
+	// Limiter decides.
+	Limiter *ratelimit.Limiter
+	// Identity tells whom a request is limited as.
+	Identity Identity
+	// Cost tells how many units a request takes; 1 if nil. A request that takes 0
+	// of each limit passes without an identity, uncounted. A negative cost is one
+	// that is not known, such as the ContentLength of a body of unknown length:
+	// the request is refused as [Invalid].
+	Cost func(*http.Request) int64
+}
+
+// New returns a middleware by one limit, whose name is "default". Every request
+// takes one unit; for another cost, or another name, use [NewAll]. It needs an
+// identity, and its error names what is wrong.
+func New(limiter *ratelimit.Limiter, identity Identity, options ...Option) (func(http.Handler) http.Handler, error) {
+	return NewAll([]Limit{{Name: "default", Limiter: limiter, Identity: identity}}, options...)
+}
+
+// NewAll returns a middleware by several limits, such as one per second and one per
+// day. A request is let through if all of them let it through; otherwise it is
+// charged to none. Its error names what is wrong.
+func NewAll(limits []Limit, options ...Option) (func(http.Handler) http.Handler, error) {
+	m := &middleware{}
+	for _, option := range options {
+		if option == nil {
+			continue
+		}
+		if err := option.apply(&m.config); err != nil {
+			return nil, fmt.Errorf("httplimit: %w", err)
+		}
+	}
+	policies := make([]Policy, len(limits))
+	for i, l := range limits {
+		policies[i] = Policy{l.Name, l.Limiter}
+	}
+	g, err := NewGuard(policies, guardOption(func(c *guardConfig) error {
+		*c = m.config.guard
+		return nil
+	}))
+	if err != nil {
+		return nil, err
+	}
+	m.guard = g
+	for _, l := range limits {
+		if l.Identity == nil {
+			return nil, fmt.Errorf("httplimit: limit %q: identity is nil", l.Name)
+		}
+		m.asks = append(m.asks, ask{l.Identity, l.Cost})
+	}
+	return func(next http.Handler) http.Handler {
+		if next == nil {
+			next = http.DefaultServeMux
+		}
+		return &limited{m, next}
+	}, nil
+}
+
+type middleware struct {
+	config
+	guard *Guard
+	asks  []ask
+}
+
+// ask is what a request asks of a limit.
+type ask struct {
+	identity Identity
+	cost     func(*http.Request) int64
+}
+
+// limited is a handler behind a middleware.
+type limited struct {
+	*middleware
+	next http.Handler
+}
+
+// ServeHTTP implements [http.Handler].
+func (l *limited) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if l.skip != nil && l.skip(r) {
+		l.next.ServeHTTP(w, r)
+		return
+	}
+	d := l.decide(r)
+	l.setFields(w.Header(), &d)
+	if d.Outcome == Allowed {
+		if l.context && d.Name != "" {
+			r = r.WithContext(withDecision(r.Context(), &d))
+		}
+		l.next.ServeHTTP(w, r)
+		return
+	}
+	if handler := l.handlers[d.Outcome]; handler != nil {
+		handler(w, r, d)
+		return
+	}
+	l.refuse(w, r, &d)
+}
+
+func (m *middleware) decide(r *http.Request) Decision {
+	var room [4]Part
+	parts := append(room[:0], make([]Part, len(m.asks))...)
+	asked := false
+	for i, a := range m.asks {
+		parts[i].N = 1
+		if a.cost != nil {
+			parts[i].N = a.cost(r)
+		}
+		asked = asked || parts[i].N != 0
+	}
+	if asked {
+		for i, a := range m.asks {
+			parts[i].Identity = a.identity(r)
+		}
+	}
+	return m.guard.Decide(r.Context(), parts...)
+}
+
+// setFields does what [Guard.SetFields] does. The values of fields that are new,
+// which are all unless middlewares are nested, share one allocation.
+func (m *middleware) setFields(header http.Header, d *Decision) {
+	f := m.guard.fields(d)
+	if f.n == 0 {
+		return
+	}
+	yields := m.guard.yields(d, joined(header[older[m.guard.headers][1]]))
+	values := make([]string, f.n)
+	for i, field := range f.list[:f.n] {
+		value, ok := m.guard.merge(field, joined(header[field.name]), yields)
+		if ok {
+			values[i] = value
+			header[field.name] = values[i : i+1 : i+1]
+		}
+	}
+}
+
+// joined returns a field by its lines.
+func joined(lines []string) string { return strings.Join(lines, ", ") }
+
+// refuse answers a request in its handler's stead.
+func (m *middleware) refuse(w http.ResponseWriter, r *http.Request, d *Decision) {
+	reply := m.guard.Reply(*d, joined(r.Header["Accept"]))
+	header := w.Header()
+	if reply.Body != "" {
+		for _, name := range []string{"Content-Encoding", "Etag", "Last-Modified"} {
+			header.Del(name) // they would be the handler's
+		}
+		header.Set("Content-Type", reply.ContentType)
+		header.Set("Content-Length", strconv.Itoa(len(reply.Body)))
+		header.Set("X-Content-Type-Options", "nosniff")
+	}
+	w.WriteHeader(reply.Status)
+	if r.Method != http.MethodHead {
+		_, _ = io.WriteString(w, reply.Body) // a client that is gone needs no answer
+	}
+}
