@@ -20,6 +20,7 @@ import (
 //	                            Debug where it was not asked, a breaker being open
 //	ratelimit: canceled  Debug  the request's own context ended
 //	ratelimit: breaker   Warn   a breaker opened; Info where it closed
+//	any, with dropped    as it  more than 10 of it in a second: so many were left out
 //
 // A level that the logger has disabled costs next to nothing, and no allocation.
 //
@@ -28,18 +29,45 @@ import (
 // would help, retry_after; where it failed, class and err. Of a breaker they are
 // namespace, algorithm, state, and class and err or elapsed. Neither the identity
 // nor its key is logged, not even where it stands in Redis's error.
-func Slog(logger *slog.Logger) ratelimit.Observer { return logs{logger} }
+//
+// So that an attack does not fill the disk, a limiter writes at most 10 lines in a
+// second of each message at each level ([SlogLines] sets how many). What is beyond
+// them is counted, and at the end of that second one more line of the same message
+// and level says how many were left out: its attributes are namespace, algorithm
+// and dropped. Lines and dropped together are what occurred, but for what is not yet
+// a second old. Since each message has its own count, denials by the thousand hide
+// neither a failure nor a breaker. Limiters beyond the thousandth share one count,
+// under the name "(others)".
+//
+// In tests with testing/synctest, make it in the bubble that uses it.
+func Slog(logger *slog.Logger, options ...SlogOption) ratelimit.Observer {
+	l := logs{logger: logger, perSecond: 10, samples: &byLimiter[sample]{}}
+	for _, option := range options {
+		if option != nil {
+			option.apply(&l)
+		}
+	}
+	return l
+}
 
-type logs struct{ logger *slog.Logger }
+type logs struct {
+	logger    *slog.Logger
+	perSecond uint64
+	samples   *byLimiter[sample]
+}
+
+// current is the logger to write to now.
+func (l logs) current() *slog.Logger {
+	if l.logger == nil {
+		return slog.Default()
+	}
+	return l.logger
+}
 
 // Observe implements [ratelimit.Observer].
 func (l logs) Observe(ctx context.Context, e ratelimit.Event) {
-	logger := l.logger
-	if logger == nil {
-		logger = slog.Default()
-	}
-	message, level := headline(e)
-	if !logger.Enabled(ctx, level) {
+	kind := lineOf(e)
+	if !l.wanted(ctx, limiterOf(e), kind) {
 		return
 	}
 	attrs := append(make([]slog.Attr, 0, 8),
@@ -60,22 +88,24 @@ func (l logs) Observe(ctx context.Context, e ratelimit.Event) {
 			slog.String("err", withoutKey(e.Namespace, e.Algorithm, e.Err)),
 		)
 	}
-	logger.LogAttrs(ctx, level, message, attrs...)
+	l.write(ctx, kind, attrs)
 }
 
 // ObserveBreaker implements [ratelimit.BreakerObserver].
 func (l logs) ObserveBreaker(e ratelimit.BreakerEvent) {
-	logger, ctx, level := l.logger, context.Background(), slog.LevelInfo
-	if logger == nil {
-		logger = slog.Default()
+	ctx, kind := context.Background(), lineClosed
+	if e.State == ratelimit.BreakerOpen {
+		kind = lineOpened
+	}
+	if !l.wanted(ctx, limiter{e.Namespace, e.Algorithm}, kind) {
+		return
 	}
 	attrs := []slog.Attr{
 		slog.String("namespace", e.Namespace),
 		slog.String("algorithm", e.Algorithm),
 		slog.String("state", string(e.State)),
 	}
-	if e.State == ratelimit.BreakerOpen {
-		level = slog.LevelWarn
+	if kind == lineOpened {
 		attrs = append(attrs,
 			slog.String("class", string(e.Class)),
 			slog.String("err", withoutKey(e.Namespace, e.Algorithm, e.Err)),
@@ -83,24 +113,11 @@ func (l logs) ObserveBreaker(e ratelimit.BreakerEvent) {
 	} else {
 		attrs = append(attrs, slog.Duration("elapsed", e.Elapsed))
 	}
-	logger.LogAttrs(ctx, level, "ratelimit: breaker", attrs...)
+	l.write(ctx, kind, attrs)
 }
 
-// headline returns the message for e, and its level.
-func headline(e ratelimit.Event) (string, slog.Level) {
-	switch {
-	case e.Class == ratelimit.ClassCanceled:
-		return "ratelimit: canceled", slog.LevelDebug
-	case e.Class == ratelimit.ClassBreaker: // in an outage, that is each request
-		return "ratelimit: degraded", slog.LevelDebug
-	case e.Err != nil:
-		return "ratelimit: degraded", slog.LevelWarn
-	case e.N == 0:
-		return "ratelimit: peeked", slog.LevelDebug
-	case e.Result.Allowed:
-		return "ratelimit: allowed", slog.LevelDebug
-	}
-	return "ratelimit: denied", slog.LevelInfo
+func (l logs) write(ctx context.Context, kind line, attrs []slog.Attr) {
+	l.current().LogAttrs(ctx, headlines[kind].level, headlines[kind].message, attrs...)
 }
 
 func outcome(e ratelimit.Event) string {

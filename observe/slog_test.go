@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"strings"
 	"testing"
 
@@ -126,7 +127,7 @@ func TestSlogDisabledAllocatesNothing(t *testing.T) {
 func BenchmarkSlog(b *testing.B) {
 	for _, level := range []slog.Level{slog.LevelInfo, slog.LevelDebug} {
 		b.Run("AllowedAt"+level.String(), func(b *testing.B) {
-			observer := observe.Slog(slog.New(slog.NewTextHandler(discard{}, &slog.HandlerOptions{Level: level})))
+			observer := observe.Slog(slog.New(slog.NewTextHandler(discard{}, &slog.HandlerOptions{Level: level})), observe.SlogLines(math.MaxUint))
 			ctx := b.Context()
 			b.ReportAllocs()
 			for b.Loop() {

@@ -1,0 +1,110 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+)
+
+// SlogOption sets something of [Slog] other than its default.
+type SlogOption interface{ apply(*logs) }
+
+type slogOption func(*logs)
+
+func (o slogOption) apply(l *logs) { o(l) }
+
+// SlogLines sets how many lines of one message a limiter may write in a second; the
+// default is 10. With 0 there is only the line that says how many were left out, and
+// [math.MaxUint] leaves none out.
+func SlogLines(perSecond uint) SlogOption {
+	return slogOption(func(l *logs) { l.perSecond = uint64(perSecond) })
+}
+
+// line is a kind of line.
+type line int
+
+const (
+	lineAllowed line = iota
+	lineDenied
+	linePeeked
+	lineDegraded
+	lineNotAsked
+	lineCanceled
+	lineOpened
+	lineClosed
+	lines
+)
+
+// headlines are the message and level of each kind.
+var headlines = [lines]struct {
+	message string
+	level   slog.Level
+}{
+	lineAllowed:  {"ratelimit: allowed", slog.LevelDebug},
+	lineDenied:   {"ratelimit: denied", slog.LevelInfo},
+	linePeeked:   {"ratelimit: peeked", slog.LevelDebug},
+	lineDegraded: {"ratelimit: degraded", slog.LevelWarn},
+	lineNotAsked: {"ratelimit: degraded", slog.LevelDebug}, // in an outage, that is each request
+	lineCanceled: {"ratelimit: canceled", slog.LevelDebug},
+	lineOpened:   {"ratelimit: breaker", slog.LevelWarn},
+	lineClosed:   {"ratelimit: breaker", slog.LevelInfo},
+}
+
+// lineOf returns the kind of line that is written for e.
+func lineOf(e ratelimit.Event) line {
+	switch {
+	case e.Class == ratelimit.ClassCanceled:
+		return lineCanceled
+	case e.Class == ratelimit.ClassBreaker:
+		return lineNotAsked
+	case e.Err != nil:
+		return lineDegraded
+	case e.N == 0:
+		return linePeeked
+	case e.Result.Allowed:
+		return lineAllowed
+	}
+	return lineDenied
+}
+
+// sample is how many lines of each kind a limiter has had in the second that goes
+// on for that kind. It begins with a line, so a limiter without lines has no timer.
+type sample [lines]atomic.Uint64
+
+// wanted tells whether to write a line. A line that is left out costs an atomic
+// addition: the clock is read by the timer that ends the second.
+func (l logs) wanted(ctx context.Context, name limiter, kind line) bool {
+	if !l.current().Enabled(ctx, headlines[kind].level) {
+		return false
+	}
+	of := l.samples.find(name)
+	n := of.value[kind].Add(1)
+	if n == 1 {
+		time.AfterFunc(time.Second, func() { l.endSecond(of, kind) })
+	}
+	return n <= l.perSecond
+}
+
+// endSecond ends a second, and says how many lines were left out in it. It runs on
+// a goroutine of its own, where a handler's panic would end the process.
+func (l logs) endSecond(of *of[sample], kind line) {
+	n := of.value[kind].Swap(0)
+	if n <= l.perSecond {
+		return
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			defer func() { _ = recover() }() // the default logger may be what panicked
+			slog.Error("ratelimit: observer panicked", "observer", fmt.Sprintf("%T", l), "panic", fmt.Sprintf("%T", p))
+		}
+	}()
+	l.write(context.Background(), kind, []slog.Attr{
+		slog.String("namespace", of.namespace),
+		slog.String("algorithm", of.algorithm),
+		slog.Uint64("dropped", n-l.perSecond),
+	})
+}
