@@ -4,8 +4,10 @@ import (
 	"context"
 	"expvar"
 	"fmt"
+	"io"
 	"log"
 	"log/slog"
+	"net/http"
 	"os"
 	"time"
 
@@ -100,4 +102,42 @@ func ExampleCounts() {
 	// Output:
 	// 1
 	// {"allowed":1,"denied":1,"degraded_allowed":0,"degraded_denied":0,"units":2,"errors":{},"breakers_open":0,"breakers_opened":0}
+}
+
+func ExampleTop() {
+	redis, err := embedded.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer redis.Close()
+
+	top, err := observe.NewTop(observe.TopHalfLife(time.Hour))
+	if err != nil {
+		log.Fatal(err)
+	}
+	expvar.Publish("ratelimit_top", top)
+	limiter, err := ratelimit.New(redis, tokenbucket.Limit{Rate: 1, Period: time.Minute},
+		ratelimit.WithObserver(top))
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	ctx := context.Background()
+	for _, identity := range []string{"user:42", "user:7", "user:42", "user:42", "user:7"} {
+		limiter.Allow(ctx, identity)
+	}
+	for _, l := range top.Top(1) {
+		fmt.Println(l.Namespace, l.Algorithm, "denied", l.Denied)
+		for _, who := range l.Identities {
+			fmt.Println(who.Identity, "was denied", who.Denied-who.Error, "to", who.Denied)
+		}
+	}
+	// A page of one's own, beside /debug/vars:
+	http.HandleFunc("/debug/denied", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, top.String())
+	})
+	// Output:
+	// ratelimit token_bucket denied 3
+	// ea3fd43be1e57d62e163dae19fc740bd was denied 2 to 2
 }

@@ -1,5 +1,6 @@
 // Package observe has observers that need nothing but the standard library:
-// [Hooks] calls functions of yours, [Slog] writes to a log, [Counts] counts.
+// [Hooks] calls functions of yours, [Slog] writes to a log, [Counts] counts, [Top]
+// tells who is denied most.
 //
 //	var counts observe.Counts
 //	limiter, err := ratelimit.New(store, limit,
