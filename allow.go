@@ -50,8 +50,7 @@ func (l *Limiter) AllowN(ctx context.Context, identity string, n int64) (Result,
 	result, failure := l.decide(ctx, identity, n)
 	var err error
 	if failure != nil {
-		if cause := ended(ctx); cause != nil {
-			err = fmt.Errorf("%w: %w", errGivenUp, cause)
+		if err = givenUp(ctx); err != nil {
 			failure = err
 		} else {
 			result = l.degraded(n)
@@ -121,6 +120,14 @@ func ended(ctx context.Context) error {
 	return nil
 }
 
+// givenUp returns the error of a call whose context is over, or nil.
+func givenUp(ctx context.Context) error {
+	if cause := ended(ctx); cause != nil {
+		return fmt.Errorf("%w: %w", errGivenUp, cause)
+	}
+	return nil
+}
+
 // decide asks Redis.
 func (l *Limiter) decide(ctx context.Context, identity string, n int64) (Result, error) {
 	if err := ctx.Err(); err != nil {
@@ -159,6 +166,9 @@ func (l *Limiter) alone(ctx context.Context, s sum, n int64) (out algorithm.Outc
 	}
 	if err == nil || ended(ctx) == nil { // else it says nothing of Redis
 		l.report(b, &s, limited.from, err)
+	}
+	if l.runObservers != nil {
+		l.ran(ctx, 1, 1, limited.from, err)
 	}
 	if err == nil {
 		err = l.program.CheckReply(reply, 1)

@@ -111,6 +111,22 @@ func (b *batch) run(l *Limiter) {
 		b.err = l.runAll(ctx, l.program.Script(), b.runs)
 	}
 	b.report(l, ctx.from)
+	if l.runObservers != nil {
+		b.tell(l, ctx.from)
+	}
+}
+
+// tell tells observers of the runs, which began at start.
+func (b *batch) tell(l *Limiter, start time.Time) {
+	for i := range b.runs {
+		decisions := 0
+		for _, g := range b.of(i) {
+			for c := g.first; c != nil; c = c.next {
+				decisions++
+			}
+		}
+		l.ran(context.Background(), decisions, len(b.of(i)), start, b.failure(i))
+	}
 }
 
 // report tells the breakers how the runs ended that began at start. Runs of one

@@ -77,13 +77,23 @@ const (
 	ClassBreaker ErrorClass = "breaker"
 )
 
+// ErrorClasses returns all classes, for observers that count by them. A later
+// version may have more.
+func ErrorClasses() []ErrorClass {
+	return []ErrorClass{
+		ClassTimeout, ClassCanceled, ClassRefused, ClassUnavailable, ClassDenied,
+		ClassScript, ClassReply, ClassOverloaded, ClassBreaker,
+	}
+}
+
 // classify returns the class of a failed decision's error, or "" for nil.
 func classify(err error) ErrorClass {
+	if err == nil {
+		return "" // before what follows is allocated
+	}
 	var server *store.ServerError
 	var network net.Error
 	switch {
-	case err == nil:
-		return ""
 	case errors.Is(err, ErrBreakerOpen):
 		return ClassBreaker
 	case errors.Is(err, ErrOverloaded):

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -61,6 +62,35 @@ type BreakerEvent struct {
 	Elapsed time.Duration
 }
 
+// RunObserver is an ability that an [Observer] may have: it is told of each run of
+// the limiter's script, which takes the decisions of one caller or of many (see
+// [WithoutBatching]).
+//
+// ObserveRun is called before those callers get to know, from any number of
+// goroutines at once, and they wait for it. What it panics with is treated like
+// what Observe does.
+type RunObserver interface {
+	ObserveRun(RunEvent)
+}
+
+// RunEvent is one run of the script, as it was given to the store: whether or not
+// Redis got it, and once more where a Cluster refused it and it went again in parts.
+// Runs for no caller are not told of: a breaker's probes, and those of Reset. It may
+// get further fields.
+type RunEvent struct {
+	// Namespace and Algorithm name the limiter, as in its keys.
+	Namespace, Algorithm string
+	// Decisions is how many calls it was for, Peeks included, and Keys of how many
+	// identities; both at least 1.
+	Decisions, Keys int
+	// Err is why there was no reply, or nil, and Class its class.
+	Err   error
+	Class ErrorClass
+	// Elapsed is how long it took, with the wait for its turn. Runs that went as one
+	// pipeline took as long as all of it.
+	Elapsed time.Duration
+}
+
 // BreakerState is what a breaker does.
 type BreakerState string
 
@@ -86,6 +116,31 @@ func (l *Limiter) tell(e BreakerEvent) {
 	}
 }
 
+// ran tells observers of a run that began at start and ended with err. It is not
+// called where there are none.
+func (l *Limiter) ran(ctx context.Context, decisions, keys int, start time.Time, err error) {
+	if errors.Is(err, ErrOverloaded) {
+		return // nothing was sent
+	}
+	if err != nil {
+		if gone := givenUp(ctx); gone != nil {
+			err = gone
+		}
+	}
+	e := RunEvent{
+		Namespace: l.namespace,
+		Algorithm: l.plan.Name,
+		Decisions: decisions,
+		Keys:      keys,
+		Err:       err,
+		Class:     classify(err),
+		Elapsed:   time.Since(start),
+	}
+	for _, o := range l.runObservers {
+		notifyRun(o, e)
+	}
+}
+
 func (l *Limiter) observe(ctx context.Context, e Event) {
 	for _, o := range l.observers {
 		notify(ctx, o, e)
@@ -100,6 +155,11 @@ func notify(ctx context.Context, o Observer, e Event) {
 func notifyBreaker(o BreakerObserver, e BreakerEvent) {
 	defer survive(context.Background(), o)
 	o.ObserveBreaker(e)
+}
+
+func notifyRun(o RunObserver, e RunEvent) {
+	defer survive(context.Background(), o)
+	o.ObserveRun(e)
 }
 
 // survive, deferred, logs a panic by its type alone: its text may have the identity

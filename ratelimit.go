@@ -65,6 +65,8 @@ type Limiter struct {
 	// batcher is nil without batching.
 	batcher *batcher
 	turns   *turns
+	// runObservers are those of observers that have the ability.
+	runObservers []RunObserver
 	// prompt tells that Run leaves when its context ends.
 	prompt bool
 }
@@ -107,6 +109,11 @@ func New(s store.Store, a algorithm.Algorithm, options ...Option) (*Limiter, err
 		turns:   newTurns(),
 	}
 	l.config.secret = nil
+	for _, o := range c.observers {
+		if r, ok := o.(RunObserver); ok {
+			l.runObservers = append(l.runObservers, r)
+		}
+	}
 	l.partitions = newPartitions(s, l.keys)
 	if !c.unbroken {
 		l.breakers = newBreakers(l.partitions.exist())

@@ -18,31 +18,25 @@ type Counts struct {
 	allowed, denied                 atomic.Int64
 	degradedAllowed, degradedDenied atomic.Int64
 	units                           atomic.Int64
-	errors                          [len(classes) + 1]atomic.Int64
+	errors                          [maxClasses]atomic.Int64
 	breakersOpen, opened            atomic.Int64
+	runs, runDecisions              atomic.Int64
 }
 
 // classes are those that are counted; what is none of them counts as other.
-var classes = [...]ratelimit.ErrorClass{
-	ratelimit.ClassTimeout,
-	ratelimit.ClassCanceled,
-	ratelimit.ClassRefused,
-	ratelimit.ClassUnavailable,
-	ratelimit.ClassDenied,
-	ratelimit.ClassScript,
-	ratelimit.ClassReply,
-	ratelimit.ClassOverloaded,
-	ratelimit.ClassBreaker,
-}
+var classes = append(ratelimit.ErrorClasses(), other)
+
+// maxClasses is for how many of them there is room.
+const maxClasses = 16
 
 const other ratelimit.ErrorClass = "other"
 
 // Observe implements [ratelimit.Observer].
 func (c *Counts) Observe(_ context.Context, e ratelimit.Event) {
 	if e.Err != nil {
-		i := slices.Index(classes[:], e.Class)
+		i := slices.Index(classes, e.Class)
 		if i < 0 {
-			i = len(classes)
+			i = len(classes) - 1
 		}
 		c.errors[i].Add(1)
 	}
@@ -75,6 +69,12 @@ func (c *Counts) ObserveBreaker(e ratelimit.BreakerEvent) {
 	}
 }
 
+// ObserveRun implements [ratelimit.RunObserver].
+func (c *Counts) ObserveRun(e ratelimit.RunEvent) {
+	c.runs.Add(1)
+	c.runDecisions.Add(int64(e.Decisions))
+}
+
 // Snapshot is what a [Counts] had counted at some time.
 type Snapshot struct {
 	// Allowed and Denied are the requests that Redis decided.
@@ -92,6 +92,10 @@ type Snapshot struct {
 	// times one has opened.
 	BreakersOpen   int64 `json:"breakers_open"`
 	BreakersOpened int64 `json:"breakers_opened"`
+	// Runs is how often the script was run for callers, and RunDecisions for how many
+	// calls, Peeks included: RunDecisions/Runs is the mean size of a batch.
+	Runs         int64 `json:"runs"`
+	RunDecisions int64 `json:"run_decisions"`
 }
 
 // Snapshot returns the counts so far. Each is right by itself; a decision that
@@ -106,14 +110,12 @@ func (c *Counts) Snapshot() Snapshot {
 		Errors:          map[ratelimit.ErrorClass]int64{},
 		BreakersOpen:    c.breakersOpen.Load(),
 		BreakersOpened:  c.opened.Load(),
+		Runs:            c.runs.Load(),
+		RunDecisions:    c.runDecisions.Load(),
 	}
 	for i := range c.errors {
 		if n := c.errors[i].Load(); n > 0 {
-			class := other
-			if i < len(classes) {
-				class = classes[i]
-			}
-			s.Errors[class] = n
+			s.Errors[classes[i]] = n
 		}
 	}
 	return s

@@ -101,7 +101,7 @@ func ExampleCounts() {
 	fmt.Println(expvar.Get("ratelimit"))
 	// Output:
 	// 1
-	// {"allowed":1,"denied":1,"degraded_allowed":0,"degraded_denied":0,"units":2,"errors":{},"breakers_open":0,"breakers_opened":0}
+	// {"allowed":1,"denied":1,"degraded_allowed":0,"degraded_denied":0,"units":2,"errors":{},"breakers_open":0,"breakers_opened":0,"runs":2,"run_decisions":2}
 }
 
 func ExampleTop() {

@@ -25,6 +25,10 @@ type Hooks struct {
 	// OnBreaker is called when a breaker of the limiter opens or closes, on
 	// whatever goroutine finds that out.
 	OnBreaker func(ratelimit.BreakerEvent)
+
+	// OnRun is called for each run of the limiter's script, before the callers
+	// whose decisions it took get to know.
+	OnRun func(ratelimit.RunEvent)
 }
 
 // Observe implements [ratelimit.Observer].
@@ -45,6 +49,13 @@ func (h Hooks) Observe(ctx context.Context, e ratelimit.Event) {
 func (h Hooks) ObserveBreaker(e ratelimit.BreakerEvent) {
 	if h.OnBreaker != nil {
 		h.OnBreaker(e)
+	}
+}
+
+// ObserveRun implements [ratelimit.RunObserver].
+func (h Hooks) ObserveRun(e ratelimit.RunEvent) {
+	if h.OnRun != nil {
+		h.OnRun(e)
 	}
 }
 

@@ -73,3 +73,18 @@ func TestHooksNil(t *testing.T) {
 	}
 	require.Empty(t, panics.String())
 }
+
+func TestHooksOnRun(t *testing.T) {
+	var all []ratelimit.RunEvent
+	hooks := observe.Hooks{OnRun: func(e ratelimit.RunEvent) { all = append(all, e) }}
+	limiter := newLimiter(t, startRedis(t), ratelimit.WithObserver(hooks))
+	for _, n := range []int64{1, 0} {
+		_, err := limiter.AllowN(t.Context(), identity, n)
+		require.NoError(t, err)
+	}
+	require.Len(t, all, 2)
+	for _, e := range all {
+		e.Elapsed = 0
+		require.Equal(t, ratelimit.RunEvent{Namespace: "shop", Algorithm: "token_bucket", Decisions: 1, Keys: 1}, e)
+	}
+}

@@ -63,6 +63,7 @@ func TestPanic(t *testing.T) {
 			want := observe.Snapshot{
 				Allowed: 2, Denied: 1, DegradedAllowed: 1, Units: 3,
 				Errors: map[ratelimit.ErrorClass]int64{ratelimit.ClassUnavailable: 1, ratelimit.ClassCanceled: 1},
+				Runs:   4, RunDecisions: 4,
 			}
 			require.Equal(t, want, before.Snapshot())
 			require.Equal(t, want, after.Snapshot())
