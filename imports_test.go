@@ -44,6 +44,7 @@ var mayImport = map[string]struct {
 	"internal/redisurl":     {nil, "it is parsing"},
 	"internal/spacesaving":  {nil, "it is counting"},
 	"internal/wire":         {nil, "it is parsing"},
+	"internal/perlimiter":   {nil, "it is a map"},
 	"internal/redistest":    {nil, "tests of any client use it, so it has none"},
 	"internal/virtualclock": {[]string{"store"}, "it rewrites a script"},
 	"internal/linearizable": {[]string{"algorithm", "github.com/anishathalye/porcupine"}, "it judges histories, whoever made them"},

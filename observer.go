@@ -38,6 +38,24 @@ type Event struct {
 	Elapsed time.Duration
 }
 
+// Decided tells whether e is a decision: neither a Peek, nor given up because the
+// caller's own context ended.
+func (e Event) Decided() bool { return e.N > 0 && e.Class != ClassCanceled }
+
+// LimiterObserver is an ability that an [Observer] may have: [New] tells it of the
+// limiter, before there is anything else to tell. So counters can begin at 0.
+//
+// What ObserveLimiter panics with is treated like what Observe does.
+type LimiterObserver interface {
+	ObserveLimiter(LimiterEvent)
+}
+
+// LimiterEvent is a limiter that was made. It may get further fields.
+type LimiterEvent struct {
+	// Namespace and Algorithm name the limiter, as in its keys.
+	Namespace, Algorithm string
+}
+
 // BreakerObserver is an ability that an [Observer] may have: it is told when a
 // breaker of the limiter opens, and when it closes again. See [WithoutBreaker].
 //
@@ -155,6 +173,11 @@ func notify(ctx context.Context, o Observer, e Event) {
 func notifyBreaker(o BreakerObserver, e BreakerEvent) {
 	defer survive(context.Background(), o)
 	o.ObserveBreaker(e)
+}
+
+func notifyLimiter(o LimiterObserver, e LimiterEvent) {
+	defer survive(context.Background(), o)
+	o.ObserveLimiter(e)
 }
 
 func notifyRun(o RunObserver, e RunEvent) {

@@ -109,11 +109,6 @@ func New(s store.Store, a algorithm.Algorithm, options ...Option) (*Limiter, err
 		turns:   newTurns(),
 	}
 	l.config.secret = nil
-	for _, o := range c.observers {
-		if r, ok := o.(RunObserver); ok {
-			l.runObservers = append(l.runObservers, r)
-		}
-	}
 	l.partitions = newPartitions(s, l.keys)
 	if !c.unbroken {
 		l.breakers = newBreakers(l.partitions.exist())
@@ -123,6 +118,14 @@ func New(s store.Store, a algorithm.Algorithm, options ...Option) (*Limiter, err
 	}
 	if p, ok := s.(store.Prompt); ok {
 		l.prompt = p.Prompt()
+	}
+	for _, o := range c.observers {
+		if r, ok := o.(RunObserver); ok {
+			l.runObservers = append(l.runObservers, r)
+		}
+		if o, ok := o.(LimiterObserver); ok {
+			notifyLimiter(o, LimiterEvent{Namespace: c.namespace, Algorithm: plan.Name})
+		}
 	}
 	return l, nil
 }

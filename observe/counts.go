@@ -40,7 +40,7 @@ func (c *Counts) Observe(_ context.Context, e ratelimit.Event) {
 		}
 		c.errors[i].Add(1)
 	}
-	if !decided(e) {
+	if !e.Decided() {
 		return
 	}
 	switch r := e.Result; {

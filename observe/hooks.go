@@ -37,7 +37,7 @@ func (h Hooks) Observe(ctx context.Context, e ratelimit.Event) {
 		call(h.OnError, ctx, e)
 	}
 	switch {
-	case !decided(e):
+	case !e.Decided():
 	case e.Result.Allowed:
 		call(h.OnAllow, ctx, e)
 	default:

@@ -11,10 +11,3 @@
 //
 // One observer may serve any number of limiters.
 package observe
-
-import "github.com/distributed-rate-limiter/ratelimit"
-
-// decided tells whether e is a decision: not a Peek, and not given up.
-func decided(e ratelimit.Event) bool {
-	return e.N > 0 && e.Class != ratelimit.ClassCanceled
-}

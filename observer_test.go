@@ -209,6 +209,46 @@ func TestRunObserver(t *testing.T) {
 	})
 }
 
+// newcomers sees limiters.
+type newcomers struct {
+	events
+	all []ratelimit.LimiterEvent
+}
+
+func (n *newcomers) ObserveLimiter(e ratelimit.LimiterEvent) {
+	n.all = append(n.all, e)
+	panic("seen")
+}
+
+// TestLimiterObserver: each limiter that is made is told of, once.
+func TestLimiterObserver(t *testing.T) {
+	var seen newcomers
+	for _, namespace := range []string{"shop", "login"} {
+		l := newLimiter(t, &moody{}, fast, ratelimit.WithObserver(&seen), ratelimit.WithNamespace(namespace))
+		l.WithFailureMode(ratelimit.FailClosed)
+	}
+	_, err := ratelimit.New(&moody{}, tokenbucket.Limit{}, ratelimit.WithObserver(&seen))
+	require.Error(t, err)
+	require.Equal(t, []ratelimit.LimiterEvent{
+		{Namespace: "shop", Algorithm: "token_bucket"},
+		{Namespace: "login", Algorithm: "token_bucket"},
+	}, seen.all)
+}
+
+func TestDecided(t *testing.T) {
+	for _, test := range []struct {
+		event ratelimit.Event
+		want  bool
+	}{
+		{ratelimit.Event{N: 1}, true},
+		{ratelimit.Event{N: 1, Class: ratelimit.ClassTimeout}, true},
+		{ratelimit.Event{N: 0}, false},
+		{ratelimit.Event{N: 1, Class: ratelimit.ClassCanceled}, false},
+	} {
+		require.Equal(t, test.want, test.event.Decided(), test.event)
+	}
+}
+
 // oneSlot is a store whose Redis does not run a script on several keys.
 type oneSlot struct{ store.Store }
 

@@ -1,0 +1,62 @@
+package perlimiter_test
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/perlimiter"
+)
+
+func TestMap(t *testing.T) {
+	m := perlimiter.New(func(namespace, algorithm string) string { return namespace + ":" + algorithm })
+	require.Empty(t, slices.Collect(m.All()))
+	require.Equal(t, "a:bc", m.Of("a", "bc"))
+	require.Equal(t, "ab:c", m.Of("ab", "c"))
+	require.Equal(t, "a:bc", m.Of("a", "bc"))
+	require.ElementsMatch(t, []string{"a:bc", "ab:c"}, slices.Collect(m.All()))
+}
+
+// TestMapConcurrently: whoever asks gets the one that was made.
+func TestMapConcurrently(t *testing.T) {
+	const limiters, workers = 20, 8
+	var made atomic.Int32
+	m := perlimiter.New(func(string, string) *atomic.Int64 {
+		made.Add(1)
+		return new(atomic.Int64)
+	})
+	var group sync.WaitGroup
+	for range workers {
+		group.Go(func() {
+			for i := range limiters {
+				m.Of(fmt.Sprint(i), "x").Add(1)
+				for count := range m.All() {
+					count.Load()
+				}
+			}
+		})
+	}
+	group.Wait()
+	require.EqualValues(t, limiters, made.Load())
+	for count := range m.All() {
+		require.EqualValues(t, workers, count.Load())
+	}
+}
+
+func TestOfAllocatesNothing(t *testing.T) {
+	m := perlimiter.New(func(string, string) *int { return new(int) })
+	require.Zero(t, testing.AllocsPerRun(100, func() { m.Of("shop", "token_bucket") }))
+}
+
+func BenchmarkOf(b *testing.B) {
+	m := perlimiter.New(func(string, string) *int { return new(int) })
+	names := []string{"shop", "login", "search", "export"}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		m.Of(names[i%len(names)], "token_bucket")
+	}
+}
