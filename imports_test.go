@@ -27,7 +27,7 @@ var mayImport = map[string]struct {
 	".":                       {[]string{"algorithm", "store", "internal/hashslot"}, "users of the core get no dependency by it"},
 	"middleware/httplimit": {[]string{".", "algorithm"},
 		"it is for net/http alone, and what other servers need of it stands on it"},
-	"observe": {[]string{".", "algorithm", "internal/spacesaving"}, "observers that need more than the standard library are modules of their own"},
+	"observe": {[]string{".", "algorithm", "internal/perlimiter", "internal/spacesaving"}, "observers that need more than the standard library are modules of their own"},
 	"store/goredis": {[]string{"store", "internal/driver", "internal/hashslot", "internal/wire", "github.com/redis/go-redis/v9"},
 		"a driver brings its own client and no other"},
 	"store/rueidis": {[]string{"store", "internal/driver", "internal/redisurl", "internal/hashslot", "internal/wire", "github.com/redis/rueidis"},

@@ -73,26 +73,32 @@ func lineOf(e ratelimit.Event) line {
 
 // sample is how many lines of each kind a limiter has had in the second that goes
 // on for that kind. It begins with a line, so a limiter without lines has no timer.
-type sample [lines]atomic.Uint64
+type sample struct {
+	namespace, algorithm string
+	lines                [lines]atomic.Uint64
+}
+
+func newSample(namespace, algorithm string) *sample {
+	return &sample{namespace: namespace, algorithm: algorithm}
+}
 
 // wanted tells whether to write a line. A line that is left out costs an atomic
 // addition: the clock is read by the timer that ends the second.
-func (l logs) wanted(ctx context.Context, name limiter, kind line) bool {
+func (l logs) wanted(ctx context.Context, s *sample, kind line) bool {
 	if !l.current().Enabled(ctx, headlines[kind].level) {
 		return false
 	}
-	of := l.samples.find(name)
-	n := of.value[kind].Add(1)
+	n := s.lines[kind].Add(1)
 	if n == 1 {
-		time.AfterFunc(time.Second, func() { l.endSecond(of, kind) })
+		time.AfterFunc(time.Second, func() { l.endSecond(s, kind) })
 	}
 	return n <= l.perSecond
 }
 
 // endSecond ends a second, and says how many lines were left out in it. It runs on
 // a goroutine of its own, where a handler's panic would end the process.
-func (l logs) endSecond(of *of[sample], kind line) {
-	n := of.value[kind].Swap(0)
+func (l logs) endSecond(s *sample, kind line) {
+	n := s.lines[kind].Swap(0)
 	if n <= l.perSecond {
 		return
 	}
@@ -103,8 +109,8 @@ func (l logs) endSecond(of *of[sample], kind line) {
 		}
 	}()
 	l.write(context.Background(), kind, []slog.Attr{
-		slog.String("namespace", of.namespace),
-		slog.String("algorithm", of.algorithm),
+		slog.String("namespace", s.namespace),
+		slog.String("algorithm", s.algorithm),
 		slog.Uint64("dropped", n-l.perSecond),
 	})
 }

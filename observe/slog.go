@@ -7,6 +7,7 @@ import (
 
 	"github.com/distributed-rate-limiter/ratelimit"
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/internal/perlimiter"
 )
 
 // Slog returns an observer that logs what the limiter decides. Where logger is
@@ -41,7 +42,7 @@ import (
 //
 // In tests with testing/synctest, make it in the bubble that uses it.
 func Slog(logger *slog.Logger, options ...SlogOption) ratelimit.Observer {
-	l := logs{logger: logger, perSecond: 10, samples: &byLimiter[sample]{}}
+	l := logs{logger: logger, perSecond: 10, samples: perlimiter.New(newSample)}
 	for _, option := range options {
 		if option != nil {
 			option.apply(&l)
@@ -53,7 +54,7 @@ func Slog(logger *slog.Logger, options ...SlogOption) ratelimit.Observer {
 type logs struct {
 	logger    *slog.Logger
 	perSecond uint64
-	samples   *byLimiter[sample]
+	samples   *perlimiter.Map[*sample]
 }
 
 // current is the logger to write to now.
@@ -67,7 +68,7 @@ func (l logs) current() *slog.Logger {
 // Observe implements [ratelimit.Observer].
 func (l logs) Observe(ctx context.Context, e ratelimit.Event) {
 	kind := lineOf(e)
-	if !l.wanted(ctx, limiterOf(e), kind) {
+	if !l.wanted(ctx, l.samples.Of(e.Namespace, e.Algorithm), kind) {
 		return
 	}
 	attrs := append(make([]slog.Attr, 0, 8),
@@ -97,7 +98,7 @@ func (l logs) ObserveBreaker(e ratelimit.BreakerEvent) {
 	if e.State == ratelimit.BreakerOpen {
 		kind = lineOpened
 	}
-	if !l.wanted(ctx, limiter{e.Namespace, e.Algorithm}, kind) {
+	if !l.wanted(ctx, l.samples.Of(e.Namespace, e.Algorithm), kind) {
 		return
 	}
 	attrs := []slog.Attr{

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/internal/perlimiter"
 	"github.com/distributed-rate-limiter/ratelimit/internal/spacesaving"
 )
 
@@ -48,11 +49,13 @@ type Top struct {
 
 	start time.Time
 	seed  maphash.Seed
-	by    byLimiter[denials]
+	by    *perlimiter.Map[*denials]
 }
 
 // denials are those of one limiter.
 type denials struct {
+	namespace, algorithm string
+
 	mu      sync.Mutex
 	summary *spacesaving.Summary[who]
 	hasher  *hasher
@@ -70,23 +73,29 @@ func NewTop(options ...TopOption) (*Top, error) {
 			return nil, fmt.Errorf("observe: %w", err)
 		}
 	}
+	t.by = perlimiter.New(func(namespace, algorithm string) *denials {
+		return &denials{
+			namespace: namespace,
+			algorithm: algorithm,
+			summary:   spacesaving.New[who](t.size),
+			hasher:    newHasher(t.secret),
+			halved:    t.halvings(),
+		}
+	})
 	return t, nil
 }
 
 // Observe implements [ratelimit.Observer].
 func (t *Top) Observe(_ context.Context, e ratelimit.Event) {
-	if e.Result.Allowed || e.N == 0 || e.Err != nil || t.size == 0 {
+	if e.Result.Allowed || e.N == 0 || e.Err != nil || t.by == nil {
 		return // the last where it was not made by NewTop
 	}
-	d := &t.by.find(limiterOf(e)).value
+	d := t.by.Of(e.Namespace, e.Algorithm)
 	identity := e.Identity.Reveal()
 	key := maphash.String(t.seed, identity)
 	halvings := t.halvings()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.summary == nil {
-		d.summary, d.hasher = spacesaving.New[who](t.size), newHasher(t.secret)
-	}
 	d.halve(halvings)
 	switch c, fresh := d.summary.Add(key); {
 	case !fresh:
@@ -140,11 +149,11 @@ type TopIdentity struct {
 // were denied most: the limiters by name.
 func (t *Top) Top(n int) []TopLimiter {
 	all := []TopLimiter{}
-	for name, of := range t.by.all() {
-		if l, ok := of.value.top(n, t.halvings()); ok {
-			l.Namespace, l.Algorithm = name.namespace, name.algorithm
-			all = append(all, l)
-		}
+	if t.by == nil {
+		return all
+	}
+	for d := range t.by.All() {
+		all = append(all, d.top(n, t.halvings()))
 	}
 	slices.SortFunc(all, func(a, b TopLimiter) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Algorithm, b.Algorithm))
@@ -152,15 +161,17 @@ func (t *Top) Top(n int) []TopLimiter {
 	return all
 }
 
-func (d *denials) top(n, halvings int) (TopLimiter, bool) {
+func (d *denials) top(n, halvings int) TopLimiter {
 	total, counters := d.copy(halvings)
-	if counters == nil {
-		return TopLimiter{}, false
-	}
 	slices.SortFunc(counters, func(a, b spacesaving.Counter[who]) int {
 		return cmp.Or(cmp.Compare(b.Count-b.Error, a.Count-a.Error), cmp.Compare(b.Count, a.Count), a.Value.compare(b.Value))
 	})
-	l := TopLimiter{Denied: int64(math.Round(total)), Identities: []TopIdentity{}}
+	l := TopLimiter{
+		Namespace:  d.namespace,
+		Algorithm:  d.algorithm,
+		Denied:     int64(math.Round(total)),
+		Identities: []TopIdentity{},
+	}
 	for _, c := range counters {
 		if len(l.Identities) >= n {
 			break
@@ -175,16 +186,13 @@ func (d *denials) top(n, halvings int) (TopLimiter, bool) {
 			Error:    most - int64(math.Floor(c.Count-c.Error)),
 		})
 	}
-	return l, true
+	return l
 }
 
 // copy is quick: who is denied meanwhile waits for it.
 func (d *denials) copy(halvings int) (total float64, counters []spacesaving.Counter[who]) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.summary == nil {
-		return 0, nil
-	}
 	d.halve(halvings)
 	counters = make([]spacesaving.Counter[who], 0, len(d.summary.Counters()))
 	for _, c := range d.summary.Counters() {

@@ -11,9 +11,17 @@ import (
 	"sync/atomic"
 )
 
+// Max is how many limiters are kept apart: a program that makes one for each of its
+// tenants fills neither the memory nor a metrics server by it. Those beyond it are one,
+// whose namespace and algorithm are [Others].
+const (
+	Max    = 1000
+	Others = "(others)"
+)
+
 // Map has a T for each limiter, by its namespace and algorithm. Those who look
-// something up take no lock and allocate nothing. It is for limiters, of which there
-// are few: each new one copies the map.
+// something up take no lock, up to Max limiters, and allocate nothing. Each new one
+// copies the map.
 type Map[T any] struct {
 	make func(namespace, algorithm string) T
 	mu   sync.Mutex // held by who adds one
@@ -41,6 +49,9 @@ func (m *Map[T]) add(n name) T {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := *m.all.Load()
+	if len(all) >= Max {
+		n = name{Others, Others}
+	}
 	if t, ok := all[n]; ok {
 		return t // somebody was faster
 	}

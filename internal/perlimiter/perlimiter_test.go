@@ -47,6 +47,19 @@ func TestMapConcurrently(t *testing.T) {
 	}
 }
 
+// TestMapIsBounded: those beyond Max share one.
+func TestMapIsBounded(t *testing.T) {
+	m := perlimiter.New(func(namespace, algorithm string) [2]string { return [2]string{namespace, algorithm} })
+	for i := range perlimiter.Max {
+		require.Equal(t, [2]string{fmt.Sprint(i), "x"}, m.Of(fmt.Sprint(i), "x"))
+	}
+	for i := range 10 {
+		require.Equal(t, [2]string{perlimiter.Others, perlimiter.Others}, m.Of(fmt.Sprint("late", i), "x"))
+	}
+	require.Equal(t, [2]string{"0", "x"}, m.Of("0", "x"), "who was there stays")
+	require.Len(t, slices.Collect(m.All()), perlimiter.Max+1)
+}
+
 func TestOfAllocatesNothing(t *testing.T) {
 	m := perlimiter.New(func(string, string) *int { return new(int) })
 	require.Zero(t, testing.AllocsPerRun(100, func() { m.Of("shop", "token_bucket") }))
