@@ -47,16 +47,13 @@ func (m mutant) checks() []check {
 	return slices.Concat(algorithmChecks, jointChecks)
 }
 
-// raceDetector tells whether the tests are built with -race.
-var raceDetector bool
-
 // TestMutants holds the suite to what README.md says of it: that each mutant
 // passes all checks until that which shall catch it, and fails that one.
 func TestMutants(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short draws too few cases to catch every mutant: run without it")
 	}
-	if raceDetector {
+	if redistest.Race {
 		t.Skip("-race makes some 150 suites ten times as slow, and finds nothing in what is broken on purpose: run without it")
 	}
 	t.Run("Redis", func(t *testing.T) { redistest.Binary(t) }) // says why not, if not

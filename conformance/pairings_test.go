@@ -51,6 +51,9 @@ func TestPairings(t *testing.T) {
 	t.Run("Rest", func(t *testing.T) {
 		fewerChecks(t)
 		for i, s := range servers {
+			if s.addrs == nil && len(servers) > 1 && redistest.Race {
+				continue // a client meets nothing there that it does not at a real one
+			}
 			done := max(0, i-1) // the embedded Redis's own is goredis.Open's
 			s.try(t, slices.Delete(slices.Clone(clients), done, done+1)...)
 		}

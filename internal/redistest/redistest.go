@@ -21,6 +21,10 @@ func Available() bool {
 	return err == nil
 }
 
+// Race tells whether the race detector watches. It makes the embedded Redis's Lua ten
+// times as slow, and finds nothing in it.
+var Race bool
+
 // Binary returns the path of redis-server. Where there is none it skips the
 // test, saying what would enable it; in CI, which sets CI=true, it fails the test.
 func Binary(t testing.TB) string {
