@@ -5,25 +5,27 @@ import (
 	"strings"
 )
 
-// parseEntry returns the address that text is: with a port or without, IPv6 in
-// brackets or, if it has no port, without.
+// parseEntry returns the address that text is, with a port or without, as an
+// [Address] takes it: unmapped and without its zone.
 func parseEntry(text string) (netip.Addr, bool) {
-	host := text
-	if inner, ok := strings.CutPrefix(text, "["); ok && strings.HasSuffix(inner, "]") {
-		host = inner[:len(inner)-1]
-		if !strings.Contains(host, ":") {
-			return netip.Addr{}, false // an IPv4 address in brackets is none
-		}
-	}
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
+	addr, ok := parseHost(text)
+	return addr.Unmap().WithZone(""), ok
+}
+
+// parseHost tells the forms apart before it parses, since errors are allocated.
+func parseHost(text string) (netip.Addr, bool) {
+	inner, open := strings.CutPrefix(text, "[")
+	inner, closed := strings.CutSuffix(inner, "]")
+	switch {
+	case open && closed:
+		addr, err := netip.ParseAddr(inner)
+		return addr, err == nil && !addr.Is4() // which has no brackets
+	case open || strings.Count(text, ":") == 1:
 		withPort, err := netip.ParseAddrPort(text)
-		if err != nil {
-			return netip.Addr{}, false
-		}
-		addr = withPort.Addr()
+		return withPort.Addr(), err == nil
 	}
-	return addr.Unmap().WithZone(""), true
+	addr, err := netip.ParseAddr(text)
+	return addr, err == nil
 }
 
 // parseForwarded returns the address that the parameter "for" of an element of a

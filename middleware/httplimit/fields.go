@@ -76,9 +76,7 @@ func (g *Guard) fields(d *Decision) fields {
 	if d.informed() {
 		switch g.headers {
 		case HeadersIETF:
-			if g.policy != "" {
-				f.add(policyField, g.policy)
-			}
+			f.add(policyField, g.policy)
 			f.add(rateLimitField, g.members(d, retry))
 		case HeadersTriple, HeadersX, HeadersXDelta:
 			g.addOlder(&f, &d.Result)
@@ -118,17 +116,10 @@ func appendMember(text []byte, quoted string, r *ratelimit.Result, retry int64) 
 }
 
 // appendPolicy appends a limit to the value of RateLimit-Policy.
-func appendPolicy(list, quoted string, limiter *ratelimit.Limiter) string {
-	q, ok := any(limiter).(interface {
-		Quota() (int64, time.Duration)
-	})
-	if !ok {
-		return list
-	}
+func appendPolicy(list, quoted string, units int64, window time.Duration) string {
 	if list != "" {
 		list += ", "
 	}
-	units, window := q.Quota()
 	list += quoted + ";q=" + strconv.FormatInt(integer(units), 10)
 	if window >= time.Second && window%time.Second == 0 {
 		list += ";w=" + strconv.FormatInt(int64(window/time.Second), 10)

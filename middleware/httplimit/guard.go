@@ -18,12 +18,6 @@ type Policy struct {
 	Limiter *ratelimit.Limiter
 }
 
-// Part is what a request asks of one limit: N units, for an identity.
-type Part struct {
-	Identity string
-	N        int64
-}
-
 // Guard decides requests and says what to answer: the middleware's logic, for
 // servers that are not of net/http. For each request, call [Guard.Decide], then
 // [Guard.SetFields], and then let it through if the outcome is [Allowed], or
@@ -31,13 +25,14 @@ type Part struct {
 type Guard struct {
 	guardConfig
 	limiters []*ratelimit.Limiter
+	joint    *ratelimit.Joint // nil if there is one limiter
 	names    []string
 	quoted   []string // names as strings of RFC 9651 and of JSON
 	policy   string   // the field RateLimit-Policy
 }
 
-// NewGuard returns a guard by one policy or by several. Its error names what is
-// wrong.
+// NewGuard returns a guard by one policy, or by several that [ratelimit.Join] can
+// join. Its error names what is wrong.
 func NewGuard(policies []Policy, options ...GuardOption) (*Guard, error) {
 	g := &Guard{}
 	for _, option := range options {
@@ -60,14 +55,23 @@ func NewGuard(policies []Policy, options ...GuardOption) (*Guard, error) {
 			return nil, fmt.Errorf("httplimit: limit %d: name is %q, as that of another", i, p.Name)
 		}
 		known[p.Name] = true
-		if p.Limiter == nil {
-			return nil, fmt.Errorf("httplimit: limit %q: limiter is nil", p.Name)
+		units, window := p.Limiter.Quota()
+		if units == 0 {
+			return nil, fmt.Errorf("httplimit: limit %q: limiter is nil, or was not made by ratelimit.New", p.Name)
 		}
 		g.limiters = append(g.limiters, p.Limiter)
 		g.names = append(g.names, p.Name)
 		g.quoted = append(g.quoted, strconv.Quote(p.Name)) // of printable ASCII
-		g.policy = appendPolicy(g.policy, g.quoted[i], p.Limiter)
+		g.policy = appendPolicy(g.policy, g.quoted[i], units, window)
 	}
+	if len(policies) == 1 {
+		return g, nil
+	}
+	joint, err := ratelimit.Join(g.limiters...)
+	if err != nil {
+		return nil, fmt.Errorf("httplimit: %w", err)
+	}
+	g.joint = joint
 	return g, nil
 }
 
@@ -86,9 +90,9 @@ func checkName(name string) error {
 // Decide decides a request that asks parts of the policies, in their order. If all
 // of them are of 0 units it is allowed and nobody is asked; otherwise a part of 0
 // units only looks. All or none of the units are taken.
-func (g *Guard) Decide(ctx context.Context, parts ...Part) Decision {
+func (g *Guard) Decide(ctx context.Context, parts ...ratelimit.Part) Decision {
 	if len(parts) != len(g.limiters) {
-		return Decision{Outcome: Failed, Err: fmt.Errorf("httplimit: %d parts for %d limits", len(parts), len(g.limiters))}
+		return Decision{Outcome: Failed, Err: fmt.Errorf("httplimit: %w: %d parts, %d limits", ratelimit.ErrParts, len(parts), len(g.limiters))}
 	}
 	asked := false
 	for _, p := range parts {
@@ -105,10 +109,13 @@ func (g *Guard) Decide(ctx context.Context, parts ...Part) Decision {
 			return Decision{Outcome: Invalid, Err: ratelimit.ErrIdentity}
 		}
 	}
-	return g.decideOne(ctx, parts[0])
+	if g.joint == nil {
+		return g.decideOne(ctx, parts[0])
+	}
+	return g.decideAll(ctx, parts)
 }
 
-func (g *Guard) decideOne(ctx context.Context, part Part) Decision {
+func (g *Guard) decideOne(ctx context.Context, part ratelimit.Part) Decision {
 	result, err := g.limiters[0].AllowN(ctx, part.Identity, part.N)
 	if err != nil {
 		return undecided(err)
@@ -118,6 +125,50 @@ func (g *Guard) decideOne(ctx context.Context, part Part) Decision {
 		d.RetryAfter, d.Violated = result.RetryAfter, g.names
 	}
 	return d
+}
+
+func (g *Guard) decideAll(ctx context.Context, parts []ratelimit.Part) Decision {
+	all, err := g.joint.AllowN(ctx, parts...)
+	if err != nil {
+		return undecided(err)
+	}
+	matters := all.Denied
+	if all.Allowed {
+		matters = tightest(all.Results, parts)
+	}
+	d := Decision{
+		Outcome: outcomeOf(all.Allowed, all.Degraded, all.RetryAfter),
+		Name:    g.names[matters],
+		Result:  all.Results[matters],
+		names:   g.names,
+		results: all.Results,
+	}
+	if d.Outcome != Denied {
+		return d
+	}
+	d.RetryAfter = all.RetryAfter
+	for i, r := range all.Results {
+		if parts[i].N > 0 && outcomeOf(r.Allowed, r.Degraded, r.RetryAfter) == Denied {
+			d.Violated = append(d.Violated, g.names[i])
+		}
+	}
+	return d
+}
+
+// tightest returns the index of the result that has the least remaining, of those
+// that are charged.
+func tightest(results []ratelimit.Result, parts []ratelimit.Part) int {
+	least := -1
+	for i, r := range results {
+		if parts[i].N == 0 {
+			continue
+		}
+		if least < 0 || r.Remaining < results[least].Remaining ||
+			r.Remaining == results[least].Remaining && r.ResetAfter > results[least].ResetAfter {
+			least = i
+		}
+	}
+	return least
 }
 
 // outcomeOf tells a limit's denial from that of a failure mode. The latter also

@@ -113,8 +113,8 @@ func (l *limited) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (m *middleware) decide(r *http.Request) Decision {
-	var room [4]Part
-	parts := append(room[:0], make([]Part, len(m.asks))...)
+	var room [4]ratelimit.Part
+	parts := append(room[:0], make([]ratelimit.Part, len(m.asks))...)
 	asked := false
 	for i, a := range m.asks {
 		parts[i].N = 1

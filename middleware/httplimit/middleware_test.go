@@ -76,8 +76,6 @@ func TestRefusals(t *testing.T) {
 			httplimit.Canceled, 503, "", ""},
 		{"CanceledWhileAway", httplimit.Limit{Limiter: perMinute(t, away, "a", 5)}, ended,
 			httplimit.Canceled, 503, "", ""},
-		{"NotMade", httplimit.Limit{Limiter: &ratelimit.Limiter{}}, nil,
-			httplimit.Failed, 500, "", "request could not be decided\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -122,7 +120,7 @@ func TestRefusals(t *testing.T) {
 				}))
 			require.Equal(t, http.StatusTeapot, do(h, change).Code)
 			require.Equal(t, test.outcome, got.Outcome)
-			require.Equal(t, test.outcome == httplimit.Invalid || test.outcome == httplimit.Failed, got.Err != nil)
+			require.Equal(t, test.outcome == httplimit.Invalid, got.Err != nil)
 		})
 	}
 }
@@ -131,12 +129,16 @@ func TestInvalidTellsWhy(t *testing.T) {
 	limiter := perMinute(t, startRedis(t), "a", 1)
 	guard, err := httplimit.NewGuard([]httplimit.Policy{{Name: "a", Limiter: limiter}})
 	require.NoError(t, err)
-	require.ErrorIs(t, guard.Decide(t.Context(), httplimit.Part{N: 1}).Err, ratelimit.ErrIdentity)
-	require.ErrorIs(t, guard.Decide(t.Context(), httplimit.Part{Identity: "x", N: -1}).Err, ratelimit.ErrN)
-	require.Equal(t, httplimit.Failed, guard.Decide(t.Context()).Outcome)
+	require.ErrorIs(t, guard.Decide(t.Context(), ratelimit.Part{N: 1}).Err, ratelimit.ErrIdentity)
+	require.ErrorIs(t, guard.Decide(t.Context(), ratelimit.Part{Identity: "x", N: -1}).Err, ratelimit.ErrN)
+	failed := guard.Decide(t.Context())
+	require.Equal(t, httplimit.Failed, failed.Outcome)
+	require.ErrorIs(t, failed.Err, ratelimit.ErrParts)
+	require.Equal(t, http.StatusInternalServerError, guard.Reply(failed, "text/plain").Status)
+	require.Contains(t, guard.Reply(failed, "").Body, `"status":500`)
 	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
 	defer cancel()
-	d := guard.Decide(ctx, httplimit.Part{Identity: "x", N: 1})
+	d := guard.Decide(ctx, ratelimit.Part{Identity: "x", N: 1})
 	require.Equal(t, httplimit.Canceled, d.Outcome)
 	require.ErrorIs(t, d.Err, context.DeadlineExceeded)
 }
@@ -214,11 +216,11 @@ func TestBadArguments(t *testing.T) {
 	one := all(httplimit.Limit{Name: "a", Limiter: limiter, Identity: alice})
 	handler := func(http.ResponseWriter, *http.Request, httplimit.Decision) {}
 	for want, err := range map[string]error{
-		"httplimit: there is no limit":                  all()(),
-		"httplimit: limit 0: name is empty":             all(httplimit.Limit{Limiter: limiter, Identity: alice})(),
-		`httplimit: limit 0: name is "é": must be prin`: all(httplimit.Limit{Name: "é", Limiter: limiter, Identity: alice})(),
-		`httplimit: limit "a": limiter is nil`:          all(httplimit.Limit{Name: "a", Identity: alice})(),
-		`httplimit: limit "a": identity is nil`:         all(httplimit.Limit{Name: "a", Limiter: limiter})(),
+		"httplimit: there is no limit":                          all()(),
+		"httplimit: limit 0: name is empty":                     all(httplimit.Limit{Limiter: limiter, Identity: alice})(),
+		`httplimit: limit 0: name is "é": must be prin`:         all(httplimit.Limit{Name: "é", Limiter: limiter, Identity: alice})(),
+		`httplimit: limit "a": limiter is nil, or was not made`: all(httplimit.Limit{Name: "a", Identity: alice})(),
+		`httplimit: limit "a": identity is nil`:                 all(httplimit.Limit{Name: "a", Limiter: limiter})(),
 		`httplimit: limit 1: name is "a", as that of another`: all(httplimit.Limit{Name: "a", Limiter: limiter, Identity: alice},
 			httplimit.Limit{Name: "a", Limiter: limiter, Identity: alice})(),
 		"httplimit: headers is 9: must be":                      one(httplimit.WithHeaders(9)),
@@ -236,7 +238,12 @@ func TestBadArguments(t *testing.T) {
 	_, err := httplimit.New(limiter, nil)
 	require.ErrorContains(t, err, `httplimit: limit "default": identity is nil`)
 	_, err = httplimit.New(nil, alice)
-	require.ErrorContains(t, err, `httplimit: limit "default": limiter is nil`)
+	require.ErrorContains(t, err, `httplimit: limit "default": limiter is nil, or was not made`)
+	_, err = httplimit.New(&ratelimit.Limiter{}, alice)
+	require.ErrorContains(t, err, `limiter is nil, or was not made by ratelimit.New`)
+	two := []httplimit.Policy{{Name: "a", Limiter: limiter}, {Name: "b", Limiter: limiter}}
+	_, err = httplimit.NewGuard(two)
+	require.ErrorContains(t, err, "httplimit: ratelimit: limiters 0 and 1 to join")
 	_, err = httplimit.New(limiter, httplimit.First())
 	require.Error(t, err)
 	_, err = httplimit.New(limiter, httplimit.All(alice, nil))
@@ -272,7 +279,7 @@ func TestRefusalIsItsOwnResponse(t *testing.T) {
 func TestNeverIsNotAdvised(t *testing.T) {
 	guard, err := httplimit.NewGuard([]httplimit.Policy{{Name: "a", Limiter: perMinute(t, startRedis(t), "a", 5)}})
 	require.NoError(t, err)
-	d := guard.Decide(t.Context(), httplimit.Part{Identity: "x", N: 6})
+	d := guard.Decide(t.Context(), ratelimit.Part{Identity: "x", N: 6})
 	require.Equal(t, algorithm.Never, d.RetryAfter)
 	require.Equal(t, []string{"a"}, d.Violated)
 }

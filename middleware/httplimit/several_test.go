@@ -1,0 +1,126 @@
+package httplimit_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/slidingwindow"
+	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// minuteAndDay are two limits of Alice's: 2 a minute, and so many units a day, of
+// which a request takes as many as its field Cost says.
+func minuteAndDay(t testing.TB, s store.Store, perDay int64, options ...ratelimit.Option) []httplimit.Limit {
+	day := slidingwindow.Limit{Rate: perDay, Period: 24 * time.Hour}
+	cost := func(r *http.Request) int64 {
+		n := int64(1)
+		if text := r.Header.Get("Cost"); text != "" {
+			require.NoError(t, json.Unmarshal([]byte(text), &n))
+		}
+		return n
+	}
+	return []httplimit.Limit{
+		{Name: "minute", Limiter: perMinute(t, s, "m", 2, options...), Identity: alice},
+		{Name: "day", Limiter: newLimiter(t, s, day, append(options, ratelimit.WithNamespace("d"))...), Identity: alice, Cost: cost},
+	}
+}
+
+func TestSeveral(t *testing.T) {
+	h := wrapAll(t, minuteAndDay(t, startRedis(t), 10), ok)
+	w := do(h)
+	require.Equal(t, `"minute";q=2;w=60, "day";q=10;w=86400`, w.Header().Get("RateLimit-Policy"))
+	require.Contains(t, w.Header().Get("RateLimit"), `"minute";r=1;t=30, "day";r=9;t=`)
+
+	w = do(h, with("Cost", "0")) // the day is looked at
+	require.Contains(t, w.Header().Get("RateLimit"), `"minute";r=0;t=60, "day";r=9;t=`)
+
+	w = do(h) // and not charged by what the minute denies
+	require.Equal(t, http.StatusTooManyRequests, w.Code)
+	require.Equal(t, "30", w.Header().Get("Retry-After"))
+	require.Equal(t, `"minute";r=0;t=30, "day";r=9`, w.Header().Get("RateLimit"), "no t is after Retry-After")
+	require.Contains(t, w.Body.String(), `"violated-policies":["minute"]`)
+
+	w = do(h, with("Cost", "11")) // which no wait helps, whatever the minute says
+	require.Equal(t, http.StatusTooManyRequests, w.Code)
+	require.Empty(t, w.Header().Get("Retry-After"))
+	require.Contains(t, w.Body.String(), `"violated-policies":["minute","day"]`)
+}
+
+// What counts for nothing denies nothing.
+func TestSeveralLooks(t *testing.T) {
+	h := wrapAll(t, minuteAndDay(t, startRedis(t), 2), ok)
+	require.Equal(t, http.StatusOK, do(h, with("Cost", "2")).Code)
+	w := do(h, with("Cost", "0"))
+	require.Equal(t, http.StatusOK, w.Code)
+	require.Contains(t, w.Header().Get("RateLimit"), `"day";r=0;t=`)
+	w = do(h, with("Cost", "0"))
+	require.Equal(t, http.StatusTooManyRequests, w.Code)
+	require.Contains(t, w.Body.String(), `"violated-policies":["minute"]`)
+}
+
+func TestSeveralFree(t *testing.T) {
+	limits := minuteAndDay(t, startRedis(t), 2)
+	limits[0].Cost = limits[1].Cost
+	h := wrapAll(t, limits, ok)
+	w := do(h, with("Cost", "0"))
+	require.Equal(t, http.StatusOK, w.Code)
+	require.Empty(t, w.Header().Get("RateLimit"))
+	require.Equal(t, http.StatusBadRequest, do(h, with("Cost", "-1")).Code)
+
+	limits[1].Identity = func(*http.Request) string { return "" }
+	require.Equal(t, http.StatusBadRequest, do(wrapAll(t, limits, never(t))).Code)
+}
+
+// The decision names the limit that matters most.
+func TestSeveralDecision(t *testing.T) {
+	redis := startRedis(t)
+	guard := func(limits []httplimit.Limit) *httplimit.Guard {
+		guard, err := httplimit.NewGuard([]httplimit.Policy{{Name: "minute", Limiter: limits[0].Limiter}, {Name: "day", Limiter: limits[1].Limiter}})
+		require.NoError(t, err)
+		return guard
+	}
+	g := guard(minuteAndDay(t, redis, 4))
+	ask := func(minute, day int64) httplimit.Decision {
+		return g.Decide(t.Context(), ratelimit.Part{Identity: "x", N: minute}, ratelimit.Part{Identity: "x", N: day})
+	}
+	names := func(d httplimit.Decision) (names []string) {
+		for name, result := range d.Results() {
+			names = append(names, name)
+			if name == d.Name {
+				require.Equal(t, d.Result, result)
+			}
+		}
+		for range d.Results() {
+			break
+		}
+		return names
+	}
+	d := ask(1, 1)
+	require.Equal(t, "minute", d.Name, "1 remains of it, and 3 of the day")
+	require.Equal(t, []string{"minute", "day"}, names(d))
+	require.Equal(t, "day", ask(0, 2).Name, "1 remains of it; the minute is not charged")
+	d = ask(1, 1)
+	require.Equal(t, httplimit.Allowed, d.Outcome)
+	require.Equal(t, "day", d.Name, "0 remain of both; this is whole again later")
+	d = ask(1, 1)
+	require.Equal(t, httplimit.Denied, d.Outcome)
+	require.Equal(t, "day", d.Name)
+	require.Equal(t, []string{"minute", "day"}, d.Violated)
+	require.Equal(t, d.Result.RetryAfter, d.RetryAfter)
+	require.Empty(t, names(ask(0, 0)))
+
+	closed := guard(minuteAndDay(t, &away, 4, ratelimit.WithFailureMode(ratelimit.FailClosed)))
+	g = closed
+	require.Equal(t, httplimit.Unavailable, ask(1, 1).Outcome)
+	d = ask(1, 5)
+	require.Equal(t, httplimit.Denied, d.Outcome)
+	require.Equal(t, algorithm.Never, d.RetryAfter)
+	require.Equal(t, []string{"day"}, d.Violated, "of the minute nothing is known")
+}
