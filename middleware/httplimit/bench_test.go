@@ -24,7 +24,7 @@ var nothing = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 // on a store that does nothing, and with the middleware around it. The header
 // fields of the response are set each time.
 func BenchmarkAllowed(b *testing.B) {
-	empty := says{now: time.Unix(1_800_000_000, 0), remaining: 50, reset: 30 * time.Second}
+	empty := &says{now: time.Unix(1_800_000_000, 0), remaining: 50, reset: 30 * time.Second}
 	limiter := newLimiter(b, empty, tokenbucket.Limit{Rate: 100, Period: time.Minute})
 	key, err := httplimit.Header("X-API-Key")
 	require.NoError(b, err)

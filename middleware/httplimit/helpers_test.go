@@ -21,27 +21,34 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// says is a store that has every request decided as it says, or fails.
+// says is a store that has every request decided as it says, or fails. Of a joint
+// request it says this of the first limit, and of the next what is after it.
 type says struct {
-	now                     time.Time
-	retry, remaining, reset time.Duration
-	err                     error
+	now          time.Time
+	retry, reset time.Duration
+	remaining    int64
+	err          error
+	after        *says
 }
 
-func (s says) Run(context.Context, *store.Script, []string, []int64) ([]int64, error) {
+func (s *says) Run(context.Context, *store.Script, []string, []int64) ([]int64, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
-	retry := s.retry.Microseconds()
-	if s.retry == algorithm.Never {
-		retry = algorithm.NeverRetry
+	reply := []int64{s.now.UnixMicro()}
+	for ; s != nil; s = s.after {
+		retry := s.retry.Microseconds()
+		if s.retry == algorithm.Never {
+			retry = algorithm.NeverRetry
+		}
+		reply = append(reply, retry, s.remaining, s.reset.Microseconds())
 	}
-	return []int64{s.now.UnixMicro(), retry, int64(s.remaining), s.reset.Microseconds()}, nil
+	return reply, nil
 }
 
-func (says) Prompt() bool { return true }
+func (*says) Prompt() bool { return true }
 
-var away = says{err: errors.New("connection refused")}
+var away = &says{err: errors.New("connection refused")}
 
 func newLimiter(t testing.TB, s store.Store, a algorithm.Algorithm, options ...ratelimit.Option) *ratelimit.Limiter {
 	t.Helper()

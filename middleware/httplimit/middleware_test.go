@@ -48,7 +48,7 @@ func TestRefusals(t *testing.T) {
 	closed := ratelimit.WithFailureMode(ratelimit.FailClosed)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	now := says{now: time.Unix(1_800_000_000, 0)}
+	now := &says{now: time.Unix(1_800_000_000, 0)}
 	minus := func(*http.Request) int64 { return -1 }
 	nobody := func(*http.Request) string { return "" }
 	tests := []struct {
@@ -60,7 +60,7 @@ func TestRefusals(t *testing.T) {
 		retryAfter string
 		text       string
 	}{
-		{"Denied", httplimit.Limit{Limiter: perMinute(t, says{now: now.now, retry: time.Millisecond}, "a", 5)}, nil,
+		{"Denied", httplimit.Limit{Limiter: perMinute(t, &says{now: now.now, retry: time.Millisecond}, "a", 5)}, nil,
 			httplimit.Denied, 429, "1", "too many requests\n"},
 		{"Never", httplimit.Limit{Limiter: perMinute(t, startRedis(t), "a", 5), Cost: func(*http.Request) int64 { return 6 }}, nil,
 			httplimit.Denied, 429, "", "too many requests\n"},

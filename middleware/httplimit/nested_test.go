@@ -13,20 +13,20 @@ import (
 )
 
 // named is a limit of which the store says the same each time.
-func named(t testing.TB, name string, s says) []httplimit.Limit {
+func named(t testing.TB, name string, s *says) []httplimit.Limit {
 	limiter := newLimiter(t, s, tokenbucket.Limit{Rate: 100, Period: time.Minute})
 	return []httplimit.Limit{{Name: name, Limiter: limiter, Identity: alice}}
 }
 
 func TestNested(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
-	much := says{now: now, remaining: 50, reset: 30 * time.Second}
-	little := says{now: now, remaining: 5, reset: 57 * time.Second}
-	denies := says{now: now, retry: 1500 * time.Millisecond, remaining: 20, reset: 48 * time.Second}
+	much := &says{now: now, remaining: 50, reset: 30 * time.Second}
+	little := &says{now: now, remaining: 5, reset: 57 * time.Second}
+	denies := &says{now: now, retry: 1500 * time.Millisecond, remaining: 20, reset: 48 * time.Second}
 	for _, test := range []struct {
 		name         string
 		headers      httplimit.Headers
-		outer, inner says
+		outer, inner *says
 		innerName    string
 		want         http.Header
 	}{
@@ -66,7 +66,7 @@ func TestNested(t *testing.T) {
 
 // What else wrote such fields before is one set with ours.
 func TestFieldsOfOthers(t *testing.T) {
-	s := says{now: time.Unix(1_800_000_000, 0), retry: 9 * time.Second, remaining: 7}
+	s := &says{now: time.Unix(1_800_000_000, 0), retry: 9 * time.Second, remaining: 7}
 	for _, test := range []struct{ name, before, want string }{
 		{"Retry-After", "8", "9"},
 		{"Retry-After", "10", "10"},
@@ -89,7 +89,7 @@ func TestFieldsOfOthers(t *testing.T) {
 
 // SetFields is the same without net/http.
 func TestSetFields(t *testing.T) {
-	s := says{now: time.Unix(1_800_000_000, 0), remaining: 7, reset: time.Second}
+	s := &says{now: time.Unix(1_800_000_000, 0), remaining: 7, reset: time.Second}
 	for headers := httplimit.HeadersIETF; headers <= httplimit.HeadersNone; headers++ {
 		for _, before := range []string{"", "5", "9"} {
 			limits := named(t, "default", s)

@@ -116,7 +116,7 @@ func TestSeveralDecision(t *testing.T) {
 	require.Equal(t, d.Result.RetryAfter, d.RetryAfter)
 	require.Empty(t, names(ask(0, 0)))
 
-	closed := guard(minuteAndDay(t, &away, 4, ratelimit.WithFailureMode(ratelimit.FailClosed)))
+	closed := guard(minuteAndDay(t, away, 4, ratelimit.WithFailureMode(ratelimit.FailClosed)))
 	g = closed
 	require.Equal(t, httplimit.Unavailable, ask(1, 1).Outcome)
 	d = ask(1, 5)
