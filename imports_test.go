@@ -50,7 +50,7 @@ var mayImport = map[string]struct {
 	"internal/linearizable": {[]string{"algorithm", "github.com/anishathalye/porcupine"}, "it judges histories, whoever made them"},
 	"conformance": {[]string{"store", "algorithm", "algorithm/tokenbucket", "algorithm/slidingwindow", "internal/virtualclock", "internal/linearizable", "pgregory.net/rapid"},
 		"whoever writes a store or an algorithm tests it without the limiter, and without a Redis client that they do not use"},
-	"examples": {[]string{".", "algorithm", "algorithm/tokenbucket", "algorithm/slidingwindow", "observe", "store",
+	"examples": {[]string{".", "algorithm", "algorithm/tokenbucket", "algorithm/slidingwindow", "middleware/httplimit", "observe", "store",
 		"store/embedded", "store/goredis", "store/rueidis", "github.com/redis/go-redis/v9", "github.com/gomodule/redigo"}, "an example shows what users may use"},
 	"benchmarks": {[]string{".", "algorithm/tokenbucket", "store", "store/goredis", "store/rueidis", "github.com/redis", "github.com/go-redis/redis_rate",
 		"github.com/throttled", "github.com/ulule", "github.com/sethvargo", "github.com/go-chi"}, "it names its rivals"},

@@ -81,6 +81,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return fail(2, fmt.Errorf("bad -rate, -period or -burst: %w", err))
 	}
+	handler, err := limited(limiter, http.HandlerFunc(hello))
+	if err != nil {
+		return fail(1, err)
+	}
 
 	listener, err := net.Listen("tcp", *addr)
 	if err != nil {
@@ -88,7 +92,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stdout, "%T%+v on %v. One request too many:\n  curl -i -H 'X-API-Key: alice' 'http://%v/?[1-%d]'\n",
 		limit, limit, redis, listener.Addr(), cmp.Or(limit.Burst, limit.Rate)+1)
-	if err := serve(ctx, listener, limited(limiter, http.HandlerFunc(hello))); err != nil {
+	if err := serve(ctx, listener, handler); err != nil {
 		return fail(1, err)
 	}
 	return 0

@@ -10,11 +10,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 )
 
@@ -36,6 +34,8 @@ func TestServer(t *testing.T) {
 			seconds, err := strconv.Atoi(denied.Header.Get("Retry-After"))
 			require.NoError(t, err)
 			require.InDelta(t, 1200, seconds, 60, "a unit comes back every 20 minutes")
+			require.Equal(t, `"default";q=3;w=3600`, denied.Header.Get("RateLimit-Policy"))
+			require.Contains(t, denied.Header.Get("RateLimit"), `"default";r=0;t=`)
 
 			for _, other := range []string{"bob", ""} {
 				require.Equal(t, http.StatusOK, get(t, url, other).StatusCode)
@@ -60,18 +60,6 @@ func TestServesWhileRedisIsDown(t *testing.T) {
 		require.Equal(t, http.StatusOK, get(t, url, "alice").StatusCode)
 	}
 	require.Contains(t, log(), "class=refused")
-}
-
-func TestRetryAfter(t *testing.T) {
-	for wait, want := range map[time.Duration]int64{
-		time.Microsecond:                 1,
-		time.Second:                      1,
-		time.Second + time.Microsecond:   2,
-		90*time.Second - time.Nanosecond: 90,
-		algorithm.Never:                  0,
-	} {
-		require.Equal(t, want, retryAfter(wait), wait)
-	}
 }
 
 func TestBadFlags(t *testing.T) {
