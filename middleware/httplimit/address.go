@@ -14,7 +14,8 @@ import (
 // address of a /64 has them all. It is not known on a Unix socket.
 //
 // Behind a proxy that is the proxy's address, and all clients are one: there use
-// an [Address].
+// an [Address]. It is Request.RemoteAddr, so no middleware further out may set that to
+// what a header field says.
 func Peer(r *http.Request) string { return peer.client(r.RemoteAddr, nil) }
 
 var peer = walker{bits4: 32, bits6: 64}
@@ -31,8 +32,9 @@ type Address struct {
 	// Trusted are the addresses of your proxies. The client is the first address,
 	// from the peer backwards, that is not among them; if all are, the farthest.
 	// So a field that came from elsewhere is not looked at. A prefix of 0 bits is
-	// refused, since it would trust everybody. More than 64 proxies in a row are
-	// none: the client is not known.
+	// refused, since it would trust everybody. Where there are more than 64 proxies
+	// in a row, the client is not known; nor is it where the nearest of them comes
+	// by a Unix socket, which has no address: there use Hops.
 	Trusted []netip.Prefix
 
 	// Hops is how many proxies of yours every request comes through, where their

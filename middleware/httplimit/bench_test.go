@@ -2,6 +2,7 @@ package httplimit_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +62,29 @@ func BenchmarkAllowed(b *testing.B) {
 			for b.Loop() {
 				clear(w.header)
 				h.ServeHTTP(w, r)
+			}
+		})
+	}
+}
+
+// BenchmarkWalk is what it costs to find a client: as proxies tell it, and where a
+// client has filled the field with entries, or with quoted text, to the limit of a
+// request's header.
+func BenchmarkWalk(b *testing.B) {
+	const megabyte = 1 << 20
+	walk, err := httplimit.Address{Trusted: prefixes("10.0.0.0/8"), Header: "Forwarded"}.Walk()
+	require.NoError(b, err)
+	for _, arm := range []struct{ name, line string }{
+		{"Usual", "for=203.0.113.9, for=10.0.0.2"},
+		{"Entries", strings.Repeat("for=6.6.6.6,", megabyte/12) + "for=203.0.113.9, for=10.0.0.2"},
+		{"Quotes", strings.Repeat(`\"`, megabyte/2) + `"`},
+		{"Parameters", strings.Repeat(`a="";`, megabyte/5)},
+	} {
+		b.Run(arm.name, func(b *testing.B) {
+			lines := []string{arm.line}
+			b.ReportAllocs()
+			for b.Loop() {
+				walk("10.0.0.1:443", lines)
 			}
 		})
 	}

@@ -17,8 +17,10 @@
 //
 // in application/problem+json (RFC 9457), or in text/plain where its Accept field
 // prefers that or text/html; [WithHandler] gives it another. Responses to both
-// have the fields RateLimit-Policy and RateLimit, and those to denied requests
-// Retry-After; see [WithHeaders].
+// have the fields RateLimit-Policy and RateLimit, see [WithHeaders]; those to
+// requests that are not let through have Cache-Control: no-store. Retry-After is the
+// wait that a denied request needs, in whole seconds, rounded up, and is left out
+// where no wait helps. Where Redis is away it is 1.
 //
 // # Whom to limit
 //

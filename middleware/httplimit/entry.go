@@ -28,10 +28,16 @@ func parseHost(text string) (netip.Addr, bool) {
 	return addr, err == nil
 }
 
+// maxElement bounds how long an element of a Forwarded field is that is read.
+const maxElement = 4 << 10
+
 // parseForwarded returns the address that the parameter "for" of an element of a
 // Forwarded field is (RFC 7239, section 4). An element that is not well formed, or
-// has none or two of it, has no address.
+// has none or two of it, has no address; nor has one that is absurdly long.
 func parseForwarded(element string) (netip.Addr, bool) {
+	if len(element) > maxElement {
+		return netip.Addr{}, false
+	}
 	var client string
 	found := false
 	for rest := element; rest != ""; {

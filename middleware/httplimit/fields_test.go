@@ -3,6 +3,7 @@ package httplimit_test
 import (
 	"math/big"
 	"net/http"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -177,4 +178,40 @@ func requireOlder(t *rapid.T, h http.Header, prefix string, all []*drawn, decisi
 	end := shown.says.now.Add(shown.wait())
 	require.False(t, at.Before(end))
 	require.Less(t, at.Sub(end), time.Second)
+}
+
+// TestNestedListsOfAnyNames: the lists of an outer and an inner middleware are one
+// list, whatever their names, in which none stands twice.
+func TestNestedListsOfAnyNames(t *testing.T) {
+	limit := tokenbucket.Limit{Rate: 9, Period: time.Second}
+	rapid.Check(t, func(t *rapid.T) {
+		h := http.Header{}
+		names := rapid.SliceOfNDistinct(rapid.StringMatching(`["\\, ;=a]{1,4}`), 2, 2, rapid.ID)
+		var all [2][]string
+		for i := range all {
+			all[i] = names.Draw(t, "names")
+			var policies []httplimit.Policy
+			var parts []ratelimit.Part
+			store := &says{now: time.Unix(1_800_000_000, 0), remaining: 1, after: &says{remaining: 2}}
+			for k, name := range all[i] {
+				limiter, err := ratelimit.New(store, limit, ratelimit.WithNamespace(strconv.Itoa(k)))
+				require.NoError(t, err)
+				policies = append(policies, httplimit.Policy{Name: name, Limiter: limiter})
+				parts = append(parts, ratelimit.Part{Identity: "x", N: 1})
+			}
+			guard, err := httplimit.NewGuard(policies)
+			require.NoError(t, err)
+			guard.SetFields(guard.Decide(t.Context(), parts...), h.Get, h.Set)
+		}
+		want := append(slices.DeleteFunc(slices.Clone(all[0]), func(name string) bool { return slices.Contains(all[1], name) }), all[1]...)
+		for _, field := range []string{"RateLimit-Policy", "RateLimit"} {
+			list, err := httpsfv.UnmarshalList(h.Values(field))
+			require.NoError(t, err)
+			var got []string
+			for _, member := range list {
+				got = append(got, member.(httpsfv.Item).Value.(string))
+			}
+			require.Equal(t, want, got)
+		}
+	})
 }

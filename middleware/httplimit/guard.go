@@ -34,15 +34,20 @@ type Guard struct {
 // NewGuard returns a guard by one policy, or by several that [ratelimit.Join] can
 // join. Its error names what is wrong.
 func NewGuard(policies []Policy, options ...GuardOption) (*Guard, error) {
-	g := &Guard{}
+	var c guardConfig
 	for _, option := range options {
 		if option == nil {
 			continue
 		}
-		if err := option.applyGuard(&g.guardConfig); err != nil {
+		if err := option.applyGuard(&c); err != nil {
 			return nil, fmt.Errorf("httplimit: %w", err)
 		}
 	}
+	return newGuard(policies, c)
+}
+
+func newGuard(policies []Policy, c guardConfig) (*Guard, error) {
+	g := &Guard{guardConfig: c}
 	if len(policies) == 0 {
 		return nil, errors.New("httplimit: there is no limit")
 	}

@@ -35,7 +35,7 @@ func (s *says) Run(context.Context, *store.Script, []string, []int64) ([]int64, 
 	if s.err != nil {
 		return nil, s.err
 	}
-	reply := []int64{s.now.UnixMicro()}
+	reply := append(make([]int64, 0, 4), s.now.UnixMicro())
 	for ; s != nil; s = s.after {
 		retry := s.retry.Microseconds()
 		if s.retry == algorithm.Never {

@@ -50,14 +50,10 @@ func NewAll(limits []Limit, options ...Option) (func(http.Handler) http.Handler,
 	for i, l := range limits {
 		policies[i] = Policy{l.Name, l.Limiter}
 	}
-	g, err := NewGuard(policies, guardOption(func(c *guardConfig) error {
-		*c = m.config.guard
-		return nil
-	}))
-	if err != nil {
+	var err error
+	if m.guard, err = newGuard(policies, m.guardConfig); err != nil {
 		return nil, err
 	}
-	m.guard = g
 	for _, l := range limits {
 		if l.Identity == nil {
 			return nil, fmt.Errorf("httplimit: limit %q: identity is nil", l.Name)
@@ -138,7 +134,7 @@ func (m *middleware) setFields(header http.Header, d *Decision) {
 	if f.n == 0 {
 		return
 	}
-	yields := m.guard.yields(d, joined(header[older[m.guard.headers][1]]))
+	yields := m.guard.yields(d, joined(header[older[m.headers][1]]))
 	values := make([]string, f.n)
 	for i, field := range f.list[:f.n] {
 		value, ok := m.guard.merge(field, joined(header[field.name]), yields)

@@ -71,7 +71,7 @@ func TestRefusals(t *testing.T) {
 		{"Nobody", httplimit.Limit{Limiter: perMinute(t, now, "a", 5), Identity: nobody}, nil,
 			httplimit.Invalid, 400, "", "request does not tell whom it is from\n"},
 		{"UnknownCost", httplimit.Limit{Limiter: perMinute(t, now, "a", 5), Cost: minus}, nil,
-			httplimit.Invalid, 400, "", "request does not tell whom it is from\n"},
+			httplimit.Invalid, 400, "", "request does not tell what it costs\n"},
 		{"Canceled", httplimit.Limit{Limiter: perMinute(t, now, "a", 5)}, ended,
 			httplimit.Canceled, 503, "", ""},
 		{"CanceledWhileAway", httplimit.Limit{Limiter: perMinute(t, away, "a", 5)}, ended,

@@ -23,7 +23,7 @@ func (o option) apply(c *config) error { return o(c) }
 
 type guardOption func(*guardConfig) error
 
-func (o guardOption) apply(c *config) error { return o(&c.guard) }
+func (o guardOption) apply(c *config) error { return o(&c.guardConfig) }
 
 func (o guardOption) applyGuard(c *guardConfig) error { return o(c) }
 
@@ -32,7 +32,7 @@ type guardConfig struct{ headers Headers }
 
 // config is what options set.
 type config struct {
-	guard    guardConfig
+	guardConfig
 	skip     func(*http.Request) bool
 	handlers [len(outcomes)]Handler
 	context  bool

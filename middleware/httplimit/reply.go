@@ -1,8 +1,11 @@
 package httplimit
 
 import (
+	"errors"
 	"slices"
 	"strconv"
+
+	"github.com/distributed-rate-limiter/ratelimit"
 )
 
 // Reply is the answer to a request that is not let through, beside its header
@@ -29,19 +32,21 @@ func (g *Guard) Reply(d Decision, accept string) Reply {
 		return Reply{Status: status}
 	}
 	if prefersText(accept) {
-		return Reply{status, textType, texts(d.Outcome) + "\n"}
+		return Reply{status, textType, text(&d) + "\n"}
 	}
 	return Reply{status, problemType, g.problem(&d, status)}
 }
 
-func texts(o Outcome) string {
-	switch o {
-	case Denied:
+func text(d *Decision) string {
+	switch {
+	case d.Outcome == Denied:
 		return "too many requests"
-	case Unavailable:
+	case d.Outcome == Unavailable:
 		return "try again later"
-	case Invalid:
+	case errors.Is(d.Err, ratelimit.ErrIdentity):
 		return "request does not tell whom it is from"
+	case errors.Is(d.Err, ratelimit.ErrN):
+		return "request does not tell what it costs"
 	}
 	return "request could not be decided"
 }
@@ -57,21 +62,21 @@ func (g *Guard) problem(d *Decision, status int) string {
 	case Invalid:
 		title = "Bad Request"
 	}
-	text := append(make([]byte, 0, 256), `{"type":"`...)
-	text = append(append(append(text, kind...), `","title":"`...), title...)
-	text = strconv.AppendInt(append(text, `","status":`...), int64(status), 10)
+	json := append(make([]byte, 0, 256), `{"type":"`...)
+	json = append(append(append(json, kind...), `","title":"`...), title...)
+	json = strconv.AppendInt(append(json, `","status":`...), int64(status), 10)
 	switch d.Outcome {
 	case Denied:
-		text = append(text, `,"violated-policies":[`...)
+		json = append(json, `,"violated-policies":[`...)
 		for i, name := range d.Violated {
 			if i > 0 {
-				text = append(text, ',')
+				json = append(json, ',')
 			}
-			text = append(text, g.quoted[slices.Index(g.names, name)]...)
+			json = append(json, g.quoted[slices.Index(g.names, name)]...)
 		}
-		text = append(text, ']')
+		json = append(json, ']')
 	case Invalid, Failed:
-		text = append(append(append(text, `,"detail":"`...), texts(d.Outcome)...), '"')
+		json = append(append(append(json, `,"detail":"`...), text(d)...), '"')
 	}
-	return string(append(text, "}\n"...))
+	return string(append(json, "}\n"...))
 }

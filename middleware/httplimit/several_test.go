@@ -3,6 +3,9 @@ package httplimit_test
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -123,4 +126,38 @@ func TestSeveralDecision(t *testing.T) {
 	require.Equal(t, httplimit.Denied, d.Outcome)
 	require.Equal(t, algorithm.Never, d.RetryAfter)
 	require.Equal(t, []string{"day"}, d.Violated, "of the minute nothing is known")
+}
+
+// TestConcurrent: of many at once, exactly as many are let through as both limits
+// have.
+func TestConcurrent(t *testing.T) {
+	limits := minuteAndDay(t, startRedis(t), 25)
+	limits[0].Limiter = perMinute(t, startRedis(t), "m", 30)
+	_, err := httplimit.NewAll(limits)
+	require.ErrorContains(t, err, "have not the same store")
+
+	redis := startRedis(t)
+	limits = minuteAndDay(t, redis, 25)
+	limits[0].Limiter = perMinute(t, redis, "m2", 30)
+	h := wrapAll(t, limits, ok)
+	var allowed, denied atomic.Int64
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 10 {
+				switch w := do(h); w.Code {
+				case http.StatusOK:
+					allowed.Add(1)
+				case http.StatusTooManyRequests:
+					denied.Add(1)
+					if !strings.Contains(w.Body.String(), `["day"]`) {
+						t.Error(w.Body)
+					}
+				}
+			}
+		})
+	}
+	group.Wait()
+	require.EqualValues(t, 25, allowed.Load())
+	require.EqualValues(t, 55, denied.Load())
 }
