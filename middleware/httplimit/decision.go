@@ -84,7 +84,7 @@ type Decision struct {
 	// Err says why the request is Invalid, Canceled or Failed. It is nil otherwise.
 	Err error
 
-	names   []string
+	guard   *Guard             // that decided; nil if Name is ""
 	results []ratelimit.Result // nil if there is only Result
 }
 
@@ -95,7 +95,7 @@ func (d Decision) Results() iter.Seq2[string, ratelimit.Result] {
 			yield(d.Name, d.Result)
 		}
 		for i, result := range d.results {
-			if !yield(d.names[i], result) {
+			if !yield(d.guard.names[i], result) {
 				return
 			}
 		}
@@ -103,4 +103,4 @@ func (d Decision) Results() iter.Seq2[string, ratelimit.Result] {
 }
 
 // informed tells whether the decision has numbers of a limit's state.
-func (d *Decision) informed() bool { return d.Name != "" && !d.Result.Degraded }
+func (d *Decision) informed() bool { return d.guard != nil && !d.Result.Degraded }

@@ -76,8 +76,8 @@ func (g *Guard) fields(d *Decision) fields {
 	if d.informed() {
 		switch g.headers {
 		case HeadersIETF:
-			f.add(policyField, g.policy)
-			f.add(rateLimitField, g.members(d, retry))
+			f.add(policyField, d.guard.policy)
+			f.add(rateLimitField, members(d, retry))
 		case HeadersTriple, HeadersX, HeadersXDelta:
 			g.addOlder(&f, &d.Result)
 		}
@@ -92,16 +92,16 @@ func (g *Guard) fields(d *Decision) fields {
 }
 
 // members returns the value of RateLimit.
-func (g *Guard) members(d *Decision, retry int64) string {
-	room := make([]byte, 0, 128)
+func members(d *Decision, retry int64) string {
+	room, quoted := make([]byte, 0, 128), d.guard.quoted
 	if d.results == nil {
-		return string(appendMember(room, g.quoted[0], &d.Result, retry))
+		return string(appendMember(room, quoted[0], &d.Result, retry))
 	}
 	for i := range d.results {
 		if i > 0 {
 			room = append(room, ", "...)
 		}
-		room = appendMember(room, g.quoted[i], &d.results[i], retry)
+		room = appendMember(room, quoted[i], &d.results[i], retry)
 	}
 	return string(room)
 }

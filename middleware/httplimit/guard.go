@@ -125,7 +125,12 @@ func (g *Guard) decideOne(ctx context.Context, part ratelimit.Part) Decision {
 	if err != nil {
 		return undecided(err)
 	}
-	d := Decision{Outcome: outcomeOf(result.Allowed, result.Degraded, result.RetryAfter), Name: g.names[0], Result: result}
+	d := Decision{
+		Outcome: outcomeOf(result.Allowed, result.Degraded, result.RetryAfter),
+		Name:    g.names[0],
+		Result:  result,
+		guard:   g,
+	}
 	if d.Outcome == Denied {
 		d.RetryAfter, d.Violated = result.RetryAfter, g.names
 	}
@@ -145,7 +150,7 @@ func (g *Guard) decideAll(ctx context.Context, parts []ratelimit.Part) Decision 
 		Outcome: outcomeOf(all.Allowed, all.Degraded, all.RetryAfter),
 		Name:    g.names[matters],
 		Result:  all.Results[matters],
-		names:   g.names,
+		guard:   g,
 		results: all.Results,
 	}
 	if d.Outcome != Denied {

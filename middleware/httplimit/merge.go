@@ -45,7 +45,7 @@ func (g *Guard) merge(f field, old string, yields bool) (string, bool) {
 		before, err := strconv.ParseUint(old, 10, 62)
 		now, _ := strconv.ParseUint(f.value, 10, 62)
 		return f.value, err != nil || before < now
-	case cacheField:
+	case cacheField: // ours holds
 	default:
 		return f.value, !yields
 	}

@@ -87,6 +87,29 @@ func TestFieldsOfOthers(t *testing.T) {
 	}
 }
 
+// A decision that no guard made, or another one, does no harm.
+func TestStrangeDecisions(t *testing.T) {
+	guard := func(limits []httplimit.Limit) *httplimit.Guard {
+		var policies []httplimit.Policy
+		for _, l := range limits {
+			policies = append(policies, httplimit.Policy{Name: l.Name, Limiter: l.Limiter})
+		}
+		guard, err := httplimit.NewGuard(policies)
+		require.NoError(t, err)
+		return guard
+	}
+	one, two := guard(named(t, "default", away)), guard(minuteAndDay(t, startRedis(t), 1))
+	part := ratelimit.Part{Identity: "x", N: 1}
+	two.Decide(t.Context(), part, part)
+	for _, d := range []httplimit.Decision{{}, {Name: "x", Violated: []string{"y"}}, {Outcome: 77}, two.Decide(t.Context(), part, part)} {
+		h := http.Header{}
+		one.SetFields(d, h.Get, h.Set)
+		require.Equal(t, d.Outcome.Status(), one.Reply(d, "").Status)
+		for range d.Results() {
+		}
+	}
+}
+
 // SetFields is the same without net/http.
 func TestSetFields(t *testing.T) {
 	s := &says{now: time.Unix(1_800_000_000, 0), remaining: 7, reset: time.Second}

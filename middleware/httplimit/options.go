@@ -76,7 +76,8 @@ func WithSkip(skip func(*http.Request) bool) Option {
 type Handler func(w http.ResponseWriter, r *http.Request, d Decision)
 
 // WithHandler sets what answers requests of an outcome: [Denied], [Unavailable],
-// [Invalid] or [Failed]. The default is what [Guard.Reply] says.
+// [Invalid] or [Failed]. The default is what [Guard.Reply] says. One that is [Canceled]
+// has nobody to read an answer.
 func WithHandler(outcome Outcome, handler Handler) Option {
 	return option(func(c *config) error {
 		switch {

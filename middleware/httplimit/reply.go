@@ -2,7 +2,6 @@ package httplimit
 
 import (
 	"errors"
-	"slices"
 	"strconv"
 
 	"github.com/distributed-rate-limiter/ratelimit"
@@ -34,7 +33,7 @@ func (g *Guard) Reply(d Decision, accept string) Reply {
 	if prefersText(accept) {
 		return Reply{status, textType, text(&d) + "\n"}
 	}
-	return Reply{status, problemType, g.problem(&d, status)}
+	return Reply{status, problemType, problem(&d, status)}
 }
 
 func text(d *Decision) string {
@@ -52,7 +51,7 @@ func text(d *Decision) string {
 }
 
 // problem returns the problem details of d (RFC 9457).
-func (g *Guard) problem(d *Decision, status int) string {
+func problem(d *Decision, status int) string {
 	kind, title := "about:blank", "Internal Server Error"
 	switch d.Outcome {
 	case Denied:
@@ -72,7 +71,7 @@ func (g *Guard) problem(d *Decision, status int) string {
 			if i > 0 {
 				json = append(json, ',')
 			}
-			json = append(json, g.quoted[slices.Index(g.names, name)]...)
+			json = strconv.AppendQuote(json, name) // of printable ASCII
 		}
 		json = append(json, ']')
 	case Invalid, Failed:
