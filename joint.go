@@ -167,8 +167,7 @@ func (j *Joint) AllowN(ctx context.Context, parts ...Part) (JointResult, error) 
 	results, failure := j.decide(ctx, parts)
 	var err error
 	if failure != nil {
-		if cause := ended(ctx); cause != nil {
-			err = fmt.Errorf("%w: %w", errGivenUp, cause)
+		if err = givenUp(ctx); err != nil {
 			failure = err
 			clear(results)
 		} else {
@@ -247,6 +246,11 @@ func (j *Joint) decide(ctx context.Context, parts []Part) ([]Result, error) {
 	reply, err := first.run(limited, j.program.Script(), keys, args)
 	if err == nil || ended(ctx) == nil { // else it says nothing of Redis
 		first.report(b, &sum, limited.from, err)
+	}
+	for _, l := range j.limiters {
+		if l.runObservers != nil {
+			l.ran(ctx, 1, 1, limited.from, err)
+		}
 	}
 	if err == nil {
 		err = j.program.CheckReply(reply, 1)

@@ -111,6 +111,29 @@ func TestRunObserver(t *testing.T) {
 		}
 	})
 
+	// Each of the limiters that decide together is told.
+	t.Run("Joint", func(t *testing.T) {
+		var seen runs
+		redis := start(t)
+		second := newLimiter(t, redis, limit, ratelimit.WithNamespace("second"), ratelimit.WithObserver(&seen))
+		day := newLimiter(t, redis, limit, ratelimit.WithNamespace("day"), ratelimit.WithObserver(&seen))
+		joint, err := ratelimit.Join(second, day)
+		require.NoError(t, err)
+		_, err = joint.Allow(t.Context(), "x")
+		require.NoError(t, err)
+		all := seen.take()
+		require.Len(t, all, 2)
+		for i, namespace := range []string{"second", "day"} {
+			all[i].Elapsed = 0
+			require.Equal(t, ratelimit.RunEvent{Namespace: namespace, Algorithm: "token_bucket", Decisions: 1, Keys: 1}, all[i])
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err = joint.Allow(ctx, "x")
+		require.ErrorIs(t, err, context.Canceled)
+		require.Empty(t, seen.take(), "nothing was sent")
+	})
+
 	// A Cluster refuses the run of all keys, and gets one for each slot instead.
 	t.Run("Cluster", func(t *testing.T) {
 		h := hold(oneSlot{start(t)})
