@@ -30,7 +30,7 @@ var mayImport = map[string]struct {
 	"observe": {[]string{".", "algorithm", "internal/perlimiter", "internal/spacesaving"}, "observers that need more than the standard library are modules of their own"},
 	"observe/prometheus": {[]string{".", "observe", "internal/perlimiter", "github.com/prometheus/client_golang/prometheus"},
 		"it collects, and leaves to its users how that is served"},
-	"observe/otel": {[]string{".", "observe", "internal/perlimiter", "go.opentelemetry.io/otel/attribute", "go.opentelemetry.io/otel/codes",
+	"observe/otel": {[]string{".", "algorithm", "observe", "internal/perlimiter", "go.opentelemetry.io/otel/attribute", "go.opentelemetry.io/otel/codes",
 		"go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/trace"},
 		"it needs OpenTelemetry's API only: which SDK there is, and any global one, is its users' choice"},
 	"store/goredis": {[]string{"store", "internal/driver", "internal/hashslot", "internal/wire", "github.com/redis/go-redis/v9"},

@@ -20,8 +20,8 @@
 // namespace and algorithm are the limiter's, as in its keys; outcome is "allowed" or
 // "denied"; class is one of [ratelimit.ErrorClasses], or "other" for one of a later
 // version. Nothing of an identity is ever a label, so there are as many series as the
-// limiters need: 44 each, with the buckets of both histograms. Limiters that are made
-// for each tenant, with a namespace each, have 44 each too.
+// limiters need: 44 each, with the buckets of both histograms. Limiters beyond the first
+// thousand, of a program that makes one for each tenant, are one, named "(others)".
 //
 // Decisions are those of the limiter's callers: neither Peeks nor calls whose own
 // context ended, which have no outcome. Degraded ones, which the failure mode decided,

@@ -1,0 +1,120 @@
+package otel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/internal/perlimiter"
+	"github.com/distributed-rate-limiter/ratelimit/observe"
+)
+
+// Metrics is an observer that measures limiters. Make it by [NewMetrics], once for a
+// provider. It is safe for concurrent use.
+//
+//	rate_limiting.decisions           counter          {decision}  outcome
+//	rate_limiting.degraded_decisions  counter          {decision}  outcome
+//	rate_limiting.decision.duration   histogram        s
+//	rate_limiting.errors              counter          {error}     error.type
+//	rate_limiting.batch.size          histogram        {decision}
+//	rate_limiting.breakers.open       up-down counter  {breaker}
+//	rate_limiting.breakers.opened     counter          {opening}
+//
+// All have the attributes namespace and algorithm. Decisions are those of the limiter's
+// callers: neither Peeks nor calls whose own context ended, which have no outcome.
+// Degraded ones, which the failure mode decided, are among all. The duration is the
+// whole call's, with the wait for a run. Errors are of whatever call Redis did not
+// answer, Peeks and calls given up included. A batch is one run of the script: how many
+// calls went to Redis in it.
+//
+// Counters of a limiter are reported, at 0, from its making on.
+//
+// They are counted here and read when the provider collects, so that a decision costs
+// one measurement, that of its duration, whatever that costs in the provider: 0.2 µs
+// and no allocation in OpenTelemetry's own, of which nothing is left if a view drops it.
+// Counters have no exemplars therefore; the duration has.
+type Metrics struct {
+	limiters *perlimiter.Map[*limiter]
+	duration metric.Float64Histogram
+	batch    metric.Int64Histogram
+}
+
+var (
+	_ ratelimit.Observer        = (*Metrics)(nil)
+	_ ratelimit.LimiterObserver = (*Metrics)(nil)
+	_ ratelimit.RunObserver     = (*Metrics)(nil)
+	_ ratelimit.BreakerObserver = (*Metrics)(nil)
+)
+
+// NewMetrics returns an observer that measures by provider, for as long as that lives.
+// It is an error if that is nil, or refuses an instrument; for no metrics use
+// OpenTelemetry's noop.MeterProvider.
+func NewMetrics(provider metric.MeterProvider) (*Metrics, error) {
+	if isNil(provider) {
+		return nil, errors.New("ratelimit/observe/otel: meter provider is nil")
+	}
+	m := &Metrics{limiters: perlimiter.New(newLimiter)}
+	if err := m.instrument(provider.Meter(scope)); err != nil {
+		return nil, fmt.Errorf("ratelimit/observe/otel: %w", err)
+	}
+	return m, nil
+}
+
+// limiter is what is known of a limiter.
+type limiter struct {
+	counts observe.Counts
+
+	// Attributes, as options that are made once: of what is recorded, of what is
+	// counted, and of the latter by outcome and by class.
+	recorded        []metric.RecordOption
+	counted         []metric.ObserveOption
+	allowed, denied []metric.ObserveOption
+	errors          map[ratelimit.ErrorClass][]metric.ObserveOption
+}
+
+func newLimiter(namespace, algorithm string) *limiter {
+	set := func(more ...attribute.KeyValue) metric.MeasurementOption {
+		return metric.WithAttributeSet(attribute.NewSet(append(more,
+			namespaceKey.String(namespace), algorithmKey.String(algorithm))...))
+	}
+	l := &limiter{
+		recorded: []metric.RecordOption{set()},
+		counted:  []metric.ObserveOption{set()},
+		allowed:  []metric.ObserveOption{set(outcomeKey.String("allowed"))},
+		denied:   []metric.ObserveOption{set(outcomeKey.String("denied"))},
+		errors:   map[ratelimit.ErrorClass][]metric.ObserveOption{},
+	}
+	for _, class := range append(ratelimit.ErrorClasses(), otherClass) {
+		l.errors[class] = []metric.ObserveOption{set(errorKey.String(string(class)))}
+	}
+	return l
+}
+
+// otherClass is what observe.Counts calls one that it does not know.
+const otherClass ratelimit.ErrorClass = "other"
+
+// ObserveLimiter implements [ratelimit.LimiterObserver].
+func (m *Metrics) ObserveLimiter(e ratelimit.LimiterEvent) { m.limiters.Of(e.Namespace, e.Algorithm) }
+
+// Observe implements [ratelimit.Observer].
+func (m *Metrics) Observe(ctx context.Context, e ratelimit.Event) {
+	l := m.limiters.Of(e.Namespace, e.Algorithm)
+	l.counts.Observe(ctx, e)
+	if e.Decided() && m.duration.Enabled(ctx) {
+		m.duration.Record(ctx, e.Elapsed.Seconds(), l.recorded...)
+	}
+}
+
+// ObserveRun implements [ratelimit.RunObserver].
+func (m *Metrics) ObserveRun(e ratelimit.RunEvent) {
+	m.batch.Record(context.Background(), int64(e.Decisions), m.limiters.Of(e.Namespace, e.Algorithm).recorded...)
+}
+
+// ObserveBreaker implements [ratelimit.BreakerObserver].
+func (m *Metrics) ObserveBreaker(e ratelimit.BreakerEvent) {
+	m.limiters.Of(e.Namespace, e.Algorithm).counts.ObserveBreaker(e)
+}
