@@ -45,6 +45,11 @@
 // that denies. The later Retry-After stays. To charge several limits together or
 // not at all, use [NewAll].
 //
+// # Outgoing requests
+//
+// [NewTransport] is for clients: it keeps what a fleet sends within a limit, and can
+// have requests wait.
+//
 // # Other servers
 //
 // A [Guard] is all of this without net/http's requests and responses, for servers

@@ -1,0 +1,231 @@
+package httplimit_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
+	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// stepStore decides by the limit's specification and the clock of the bubble. Its
+// limiter must not batch.
+type stepStore struct {
+	step func(state string, now, n int64) (string, stepOutcome)
+
+	mu     sync.Mutex
+	states map[string]string
+	asked  int
+}
+
+type stepOutcome struct{ retry, remaining, reset int64 }
+
+func (s *stepStore) Prompt() bool { return true }
+
+func (s *stepStore) Run(_ context.Context, _ *store.Script, keys []string, args []int64) ([]int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now().UnixMicro()
+	s.asked++
+	next, out := s.step(s.states[keys[0]], now, args[len(args)-2])
+	s.states[keys[0]] = next
+	return []int64{now, out.retry, out.remaining, out.reset}, nil
+}
+
+// waiting returns a function that sends a request to example and what is given, which
+// costs as many units as its path is long, and the store that decides it. One unit comes back each second.
+func waiting(t *testing.T, wait time.Duration) (send func(ctx context.Context, to string) error, s *stepStore) {
+	limit := tokenbucket.Limit{Rate: 1, Period: time.Second, Burst: 3}
+	plan, err := limit.Compile()
+	require.NoError(t, err)
+	s = &stepStore{states: map[string]string{}, step: func(state string, now, n int64) (string, stepOutcome) {
+		next, out := plan.Step(state, now, n)
+		return next, stepOutcome{out.RetryAfter, out.Remaining, out.ResetAfter}
+	}}
+	limiter := newLimiter(t, s, limit, ratelimit.WithoutBatching())
+	base := transportFunc(func(*http.Request) (*http.Response, error) { return &http.Response{}, nil })
+	transport, err := httplimit.NewTransport(base, limiter, httplimit.Host, httplimit.WithWait(wait),
+		httplimit.WithTransportCost(func(r *http.Request) int64 { return int64(len(r.URL.Path)) }))
+	require.NoError(t, err)
+	return func(ctx context.Context, to string) error {
+		r := httptest.NewRequest("GET", "http://example"+to, nil).WithContext(ctx)
+		_, err := transport.RoundTrip(r)
+		return err
+	}, s
+}
+
+// Who waits is sent at the very instant at which there are units, and asks but then.
+func TestWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		send, s := waiting(t, time.Hour)
+		begin := time.Now()
+		require.NoError(t, send(t.Context(), "/12"))
+		require.Zero(t, time.Since(begin))
+		require.NoError(t, send(t.Context(), "/"))
+		require.Equal(t, time.Second, time.Since(begin))
+		require.NoError(t, send(t.Context(), "/1"))
+		require.Equal(t, 3*time.Second, time.Since(begin))
+		require.Equal(t, 5, s.asked)
+	})
+}
+
+// A thousand that wait come one by one, in their order, and ask twice each beside
+// their first time.
+func TestWaitInLine(t *testing.T) {
+	const requests = 1000
+	synctest.Test(t, func(t *testing.T) {
+		send, s := waiting(t, time.Hour)
+		begin := time.Now()
+		require.NoError(t, send(t.Context(), "/12"))
+		var group sync.WaitGroup
+		var mu sync.Mutex
+		var order []int
+		for i := range requests {
+			group.Go(func() {
+				if err := send(t.Context(), "/"); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				order = append(order, i)
+				if got := time.Since(begin); got != time.Duration(len(order))*time.Second {
+					t.Errorf("number %d was sent after %v", len(order), got)
+				}
+			})
+			synctest.Wait() // it stands in line before the next one comes
+		}
+		group.Wait()
+		require.Len(t, order, requests)
+		require.IsIncreasing(t, order)
+		require.LessOrEqual(t, s.asked, 1+3*requests)
+	})
+}
+
+// What would take too long fails at once.
+func TestWaitTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		send, _ := waiting(t, 2*time.Second)
+		begin := time.Now()
+		require.NoError(t, send(t.Context(), "/12"))
+		var denied *httplimit.DeniedError
+		require.ErrorAs(t, send(t.Context(), "/12"), &denied) // 3 s
+		require.Equal(t, 3*time.Second, denied.Result.RetryAfter)
+		require.ErrorAs(t, send(t.Context(), "/123"), &denied) // for ever
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second-time.Microsecond)
+		defer cancel()
+		require.ErrorAs(t, send(ctx, "/"), &denied)
+		require.NoError(t, ctx.Err())
+		require.Zero(t, time.Since(begin))
+
+		require.NoError(t, send(t.Context(), "/1")) // 2 s: just in time
+		require.Equal(t, 2*time.Second, time.Since(begin))
+	})
+}
+
+// Who stands in line leaves when the wait is over, when it turns out to be too long,
+// and with its context; the others are served all the same.
+func TestWaitLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		send, _ := waiting(t, 3*time.Second)
+		begin := time.Now()
+		require.NoError(t, send(t.Context(), "/12"))
+		canceled, cancel := context.WithCancel(t.Context())
+		late, stop := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+		defer stop()
+		var group sync.WaitGroup
+		results := make([]error, 5)
+		ends := make([]time.Duration, 5)
+		for i, ctx := range []context.Context{t.Context(), canceled, late, late, t.Context()} {
+			group.Go(func() {
+				results[i] = send(ctx, "/")
+				ends[i] = time.Since(begin)
+			})
+			synctest.Wait()
+		}
+		time.Sleep(500 * time.Millisecond)
+		cancel()
+		group.Wait()
+		require.NoError(t, results[0])
+		require.ErrorIs(t, results[1], context.Canceled)
+		require.EqualError(t, results[1], "httplimit: wait for the rate limit was given up: context canceled")
+		require.NoError(t, results[2])
+		require.ErrorIs(t, results[3], httplimit.ErrDenied) // at 2 s it learns that it is to be 3
+		require.NoError(t, results[4])
+		require.Equal(t, []time.Duration{1 * time.Second, 500 * time.Millisecond, 2 * time.Second, 2 * time.Second, 3 * time.Second}, ends)
+	})
+}
+
+// The first of a line that leaves with its context makes room for the next.
+func TestWaitFirstLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		send, _ := waiting(t, time.Hour)
+		begin := time.Now()
+		require.NoError(t, send(t.Context(), "/12"))
+		first, cancel := context.WithCancel(t.Context())
+		go func() { time.Sleep(300 * time.Millisecond); cancel() }()
+		var group sync.WaitGroup
+		group.Go(func() { require.ErrorIs(t, send(first, "/1"), context.Canceled) })
+		synctest.Wait()
+		require.NoError(t, send(t.Context(), "/"))
+		require.Equal(t, time.Second, time.Since(begin))
+		group.Wait()
+	})
+}
+
+// A line that is never served in time ends when the wait does.
+func TestWaitEndsInLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		send, _ := waiting(t, 2*time.Second)
+		begin := time.Now()
+		require.NoError(t, send(t.Context(), "/12"))
+		var group sync.WaitGroup
+		group.Go(func() { require.NoError(t, send(t.Context(), "/1")) }) // until 2 s
+		synctest.Wait()
+		err := send(t.Context(), "/")
+		require.ErrorIs(t, err, httplimit.ErrDenied)
+		require.Equal(t, 2*time.Second, time.Since(begin))
+		group.Wait()
+	})
+}
+
+// Who waits for one host holds up nobody who goes to another.
+func TestWaitOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		send, _ := waiting(t, time.Hour)
+		begin := time.Now()
+		require.NoError(t, send(t.Context(), "/12"))
+		var group sync.WaitGroup
+		group.Go(func() { require.NoError(t, send(t.Context(), "/12")) })
+		synctest.Wait()
+		require.NoError(t, send(t.Context(), ".net/12"))
+		require.Zero(t, time.Since(begin))
+		require.NoError(t, send(t.Context(), ".net/"))
+		require.Equal(t, time.Second, time.Since(begin))
+		group.Wait()
+		require.Equal(t, 3*time.Second, time.Since(begin))
+	})
+}
+
+// [http.Client]'s Timeout counts the wait.
+func TestWaitWithinTimeoutOfClient(t *testing.T) {
+	server := startUpstream(t, helloServer)
+	limiter := transportLimiter(t, startRedis(t)) // whose clock stands still
+	client := &http.Client{Transport: newTransport(t, server.Client().Transport, limiter, httplimit.WithWait(time.Hour)), Timeout: 900 * time.Millisecond}
+	for range 2 {
+		response, err := client.Get(server.URL)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+	}
+	_, err := client.Get(server.URL)
+	require.ErrorIs(t, err, httplimit.ErrDenied)
+	require.EqualValues(t, 2, server.requests.Load())
+}
