@@ -15,7 +15,8 @@ const module = "github.com/distributed-rate-limiter/ratelimit"
 
 // mayImport is the import graph of all modules: for each folder, what its packages may import
 // beside the standard library, with the reason why no more. What is under
-// internal/ is named like the rest. Test files are not held to it.
+// internal/ is named like the rest. Test files are not held to it. Examples may import
+// what users may.
 var mayImport = map[string]struct {
 	imports []string
 	reason  string
@@ -55,8 +56,8 @@ var mayImport = map[string]struct {
 	"internal/linearizable": {[]string{"algorithm", "github.com/anishathalye/porcupine"}, "it judges histories, whoever made them"},
 	"conformance": {[]string{"store", "algorithm", "algorithm/tokenbucket", "algorithm/slidingwindow", "internal/virtualclock", "internal/linearizable", "pgregory.net/rapid"},
 		"whoever writes a store or an algorithm tests it without the limiter, and without a Redis client that they do not use"},
-	"examples": {[]string{".", "algorithm", "algorithm/tokenbucket", "algorithm/slidingwindow", "middleware/httplimit", "observe", "store",
-		"store/embedded", "store/goredis", "store/rueidis", "github.com/redis/go-redis/v9", "github.com/gomodule/redigo"}, "an example shows what users may use"},
+	"middleware/grpclimit": {[]string{".", "algorithm", "middleware/httplimit", "google.golang.org/grpc", "google.golang.org/genproto/googleapis/rpc", "google.golang.org/protobuf"},
+		"it knows limits and gRPC, and no store or algorithm"},
 	"benchmarks": {[]string{".", "algorithm/tokenbucket", "store", "store/goredis", "store/rueidis", "github.com/redis", "github.com/go-redis/redis_rate",
 		"github.com/throttled", "github.com/ulule", "github.com/sethvargo", "github.com/go-chi"}, "it names its rivals"},
 }
@@ -68,10 +69,13 @@ func TestImportGraph(t *testing.T) {
 		if folder == "" {
 			folder = "."
 		}
-		rule, ok := mayImport[folder]
-		if top, _, _ := strings.Cut(folder, "/"); !ok && top == "examples" {
-			rule, ok = mayImport[top], true
+		if strings.HasPrefix(folder, "examples/") {
+			for _, imported := range p.Imports {
+				require.False(t, strings.HasPrefix(imported, module+"/internal/"), "%s imports %s, which no user may", folder, imported)
+			}
+			continue
 		}
+		rule, ok := mayImport[folder]
 		if !ok {
 			t.Errorf("%s is in no rule of mayImport: say what it may import, and why no more", folder)
 		}

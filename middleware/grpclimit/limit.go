@@ -1,0 +1,72 @@
+package grpclimit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+)
+
+// Limit is one of the limits that calls have to keep.
+type Limit struct {
+	// Name tells the limit from the others: in the status of a denied call, and in
+	// its [Denial]. It is of printable ASCII and its own; "" is "default".
+	Name string
+	// Limiter decides. It is required.
+	Limiter *ratelimit.Limiter
+	// Identity tells whom a call is limited as. It is required.
+	Identity Identity
+	// Cost is how many units a call takes, or a message under [WithMessages]; nil is
+	// 1 for any. What costs 0 is not limited by this limit. It is called before
+	// Identity, from any number of goroutines.
+	Cost func(ctx context.Context, call Call) int64
+}
+
+// units returns how many units the call takes.
+func (l *Limit) units(ctx context.Context, call Call) (int64, error) {
+	if l.Cost == nil {
+		return 1, nil
+	}
+	n := l.Cost(ctx, call)
+	if n < 0 {
+		return 0, fmt.Errorf("limit %q: Cost is %d: must not be negative", l.Name, n)
+	}
+	return n, nil
+}
+
+// checkLimits returns a copy of limits, with each name in place.
+func checkLimits(limits []Limit) ([]Limit, error) {
+	if len(limits) == 0 {
+		return nil, errors.New("no limits")
+	}
+	checked := make([]Limit, len(limits))
+	names := map[string]bool{}
+	for i, limit := range limits {
+		if limit.Name == "" {
+			limit.Name = "default"
+		}
+		switch {
+		case limit.Limiter == nil:
+			return nil, fmt.Errorf("limits[%d]: Limiter is nil", i)
+		case limit.Identity == nil:
+			return nil, fmt.Errorf("limits[%d]: Identity is nil", i)
+		case !isPrintable(limit.Name):
+			return nil, fmt.Errorf("limits[%d]: Name is %q: must be of printable ASCII", i, limit.Name)
+		case names[limit.Name]:
+			return nil, fmt.Errorf("limits[%d]: Name is %q, as that of another is", i, limit.Name)
+		}
+		names[limit.Name] = true
+		checked[i] = limit
+	}
+	return checked, nil
+}
+
+func isPrintable(name string) bool {
+	for _, c := range []byte(name) {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,120 @@
+package grpclimit
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+)
+
+// UnaryServerInterceptor returns an interceptor that limits the unary calls that a
+// server is sent. Its error names the argument that is wrong. It is
+// [ServerInterceptors] for one limit, in which each call costs 1.
+func UnaryServerInterceptor(limiter *ratelimit.Limiter, identity Identity, options ...ServerOption) (grpc.UnaryServerInterceptor, error) {
+	unary, _, err := ServerInterceptors([]Limit{{Limiter: limiter, Identity: identity}}, options...)
+	return unary, err
+}
+
+// StreamServerInterceptor is [UnaryServerInterceptor] for streams, which cost 1 each
+// as they begin. See [WithMessages].
+func StreamServerInterceptor(limiter *ratelimit.Limiter, identity Identity, options ...ServerOption) (grpc.StreamServerInterceptor, error) {
+	_, stream, err := ServerInterceptors([]Limit{{Limiter: limiter, Identity: identity}}, options...)
+	return stream, err
+}
+
+// ServerInterceptors returns interceptors that limit the calls that a server is
+// sent, by several limits at once: each has to let a call through, and one that is
+// denied is charged by none. Its error names the argument that is wrong.
+//
+// Put them before what is dear to do, and after what makes the identity known, such
+// as authentication.
+func ServerInterceptors(limits []Limit, options ...ServerOption) (grpc.UnaryServerInterceptor, grpc.StreamServerInterceptor, error) {
+	g, err := newGuard(limits)
+	if err != nil {
+		return nil, nil, fmt.Errorf("grpclimit: %w", err)
+	}
+	for _, option := range options {
+		if option == nil {
+			continue
+		}
+		if err := option.applyServer(&g.config); err != nil {
+			return nil, nil, fmt.Errorf("grpclimit: %w", err)
+		}
+	}
+	s := server{g}
+	return s.unary, s.stream, nil
+}
+
+type server struct{ *guard }
+
+func (s server) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	call := Call{Method: info.FullMethod, Message: request}
+	if !s.skipped(ctx, call) {
+		if err := s.admit(ctx, call); err != nil {
+			return nil, err
+		}
+	}
+	return handler(ctx, request)
+}
+
+func (s server) stream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	ctx := stream.Context()
+	call := Call{Method: info.FullMethod, Stream: true}
+	if s.skipped(ctx, call) {
+		return handler(service, stream)
+	}
+	if err := s.admit(ctx, call); err != nil {
+		return err
+	}
+	if s.messages && info.IsClientStream {
+		stream = &serverStream{stream, s, call}
+	}
+	return handler(service, stream)
+}
+
+// serverStream is a stream whose messages are limited as they are received.
+type serverStream struct {
+	grpc.ServerStream
+	server server
+	call   Call
+}
+
+func (s *serverStream) RecvMsg(m any) error {
+	if err := s.ServerStream.RecvMsg(m); err != nil {
+		return err
+	}
+	call := s.call
+	call.Message = m
+	return s.server.admit(s.Context(), call)
+}
+
+// admit returns nil where the call is let through.
+func (s server) admit(ctx context.Context, call Call) error {
+	d, err := s.decide(ctx, call)
+	if d == nil {
+		return err
+	}
+	if s.pushback > 0 && d.RetryAfter > 0 {
+		// It fails only outside of a server's call, where there is no trailer.
+		_ = grpc.SetTrailer(ctx, metadata.Pairs("grpc-retry-pushback-ms", pushback(d.RetryAfter, s.pushback)))
+	}
+	return s.answer(ctx, d)
+}
+
+// pushback returns wait in milliseconds, rounded up; or -1, which is not to retry,
+// where it is above longest.
+func pushback(wait, longest time.Duration) string {
+	if wait > longest {
+		return "-1"
+	}
+	ms := wait.Milliseconds()
+	if wait%time.Millisecond > 0 {
+		ms++
+	}
+	return strconv.FormatInt(ms, 10)
+}
