@@ -55,6 +55,20 @@ const unavailable = time.Second
 // to be small.
 const maxSubject = 256
 
+// add adds a limit that denies the call. What Redis did not decide is the fault of
+// the limits alone that could never allow it.
+func (d *Denial) add(limit *Limit, part ratelimit.Part, result ratelimit.Result) {
+	if d.Code == codes.ResourceExhausted && result.Degraded && result.RetryAfter != algorithm.Never {
+		return
+	}
+	d.Violations = append(d.Violations, Violation{
+		Limit:    limit.Name,
+		Identity: ratelimit.NewIdentity(part.Identity),
+		Cost:     part.N,
+		Result:   result,
+	})
+}
+
 // Error returns the code and the message of the status.
 func (d *Denial) Error() string { return fmt.Sprintf("grpclimit: %v: %s", d.Code, d.message()) }
 

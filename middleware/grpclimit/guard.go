@@ -17,14 +17,21 @@ import (
 type guard struct {
 	config
 	limits []Limit
+	joint  *ratelimit.Joint
 }
 
 func newGuard(limits []Limit) (*guard, error) {
-	checked, err := checkLimits(limits)
-	if err != nil {
+	g := &guard{config: config{noIdentity: codes.Unauthenticated}}
+	var err error
+	if g.limits, err = checkLimits(limits); err != nil {
 		return nil, err
 	}
-	return &guard{limits: checked, config: config{noIdentity: codes.Unauthenticated}}, nil
+	limiters := make([]*ratelimit.Limiter, len(limits))
+	for i, limit := range limits {
+		limiters[i] = limit.Limiter
+	}
+	g.joint, err = ratelimit.Join(limiters...)
+	return g, err
 }
 
 // skipped tells whether the call is not limited at all.
@@ -40,19 +47,31 @@ func (g *guard) skipped(ctx context.Context, call Call) bool {
 // decide returns nil and nil where the call is let through. The error is a status:
 // that of ctx where that has ended.
 func (g *guard) decide(ctx context.Context, call Call) (*Denial, error) {
-	limit := &g.limits[0]
-	n, err := limit.units(ctx, call)
-	if err != nil {
-		return nil, failed(err)
+	var room [16]ratelimit.Part
+	parts, free := room[:0], true
+	for i := range g.limits {
+		limit := &g.limits[i]
+		n, err := limit.units(ctx, call)
+		if err != nil {
+			return nil, failed(err)
+		}
+		part := ratelimit.Part{Identity: "nobody", N: n} // who is looked at, if n is 0, matters to none
+		if n > 0 {
+			part.Identity, free = limit.Identity(ctx, call), false
+		}
+		if part.Identity == "" {
+			return g.unknown(call, limit, n), nil
+		}
+		parts = append(parts, part)
 	}
-	if n == 0 {
+	if free {
 		return nil, nil
 	}
-	identity := limit.Identity(ctx, call)
-	if identity == "" {
-		return g.unknown(call, limit, n), nil
+	if len(parts) > 1 {
+		return g.decideJointly(ctx, call, parts)
 	}
-	result, err := limit.Limiter.AllowN(ctx, identity, n)
+	// A limiter alone batches, and a joint decision does not.
+	result, err := g.limits[0].Limiter.AllowN(ctx, parts[0].Identity, parts[0].N)
 	if err != nil {
 		return nil, failed(err)
 	}
@@ -60,7 +79,24 @@ func (g *guard) decide(ctx context.Context, call Call) (*Denial, error) {
 		return nil, nil
 	}
 	d := g.denial(call, result.RetryAfter, result.Degraded)
-	d.Violations = []Violation{{Limit: limit.Name, Identity: ratelimit.NewIdentity(identity), Cost: n, Result: result}}
+	d.add(&g.limits[0], parts[0], result)
+	return d, nil
+}
+
+func (g *guard) decideJointly(ctx context.Context, call Call, parts []ratelimit.Part) (*Denial, error) {
+	answer, err := g.joint.AllowN(ctx, parts...)
+	if err != nil {
+		return nil, failed(err)
+	}
+	if answer.Allowed {
+		return nil, nil
+	}
+	d := g.denial(call, answer.RetryAfter, answer.Degraded)
+	for i, result := range answer.Results {
+		if !result.Allowed && parts[i].N > 0 {
+			d.add(&g.limits[i], parts[i], result)
+		}
+	}
 	return d, nil
 }
 
