@@ -2,76 +2,64 @@ package grpclimit
 
 import (
 	"context"
-	"fmt"
 	"net"
-	"net/netip"
 	"strings"
 
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
+
+	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
-// Peer limits by the address of whoever is connected: "ip:192.0.2.1", and
-// "ip:2001:db8:1:2::/64" for IPv6, where a client mostly has all of its network to
-// choose from. An IPv4 address in an IPv6 one is that IPv4 address; zones and ports
-// are left out.
-//
-// It is unknown where the connection has no IP address: on a Unix socket, or in
-// memory. Behind a proxy it is the proxy's; see [Forwarded]. At a client it is the
-// peer of the incoming call, if any, in whose handler this one is made.
-func Peer(ctx context.Context, _ Call) string { return addressText(peerAddr(ctx), 32, 64) }
+// direct returns the identity of a peer by its address. There is nothing in it that
+// could be wrong.
+var direct, _ = httplimit.Address{}.Walk()
 
-// PeerPrefix is [Peer] by prefixes of v4 and v6 bits: 24 limits each /24 of IPv4 as
-// one. v4 is 1 to 32, v6 1 to 128.
-func PeerPrefix(v4, v6 int) (Identity, error) {
-	switch {
-	case v4 < 1 || v4 > 32:
-		return nil, fmt.Errorf("grpclimit: PeerPrefix: v4 is %d: must be 1 to 32", v4)
-	case v6 < 1 || v6 > 128:
-		return nil, fmt.Errorf("grpclimit: PeerPrefix: v6 is %d: must be 1 to 128", v6)
+// Peer limits by the address of whoever is connected: "ip:192.0.2.1", or
+// "ip:2001:db8:1:2::/64", since whoever has one IPv6 address of a /64 has them all.
+// It is unknown where the connection is not of an IP network: on a Unix socket, or in
+// memory.
+//
+// Behind a proxy that is the proxy's address, and all clients are one: there use
+// [Address]. At a client, Peer is that of the incoming call, if any, in whose handler
+// this one is made.
+func Peer(ctx context.Context, _ Call) string { return direct(peerAddr(ctx), nil) }
+
+// Address limits by the address that a says, which has "ip:" and the address for its
+// text, as with [Peer]. The header field of a is the metadata of that name:
+// x-forwarded-for, if it says nothing else. The error names what of a is wrong.
+//
+//	grpclimit.Address(httplimit.Address{Trusted: proxies})
+//
+// A grpc-gateway adds the address of its client to x-forwarded-for. Where it is in
+// the same process, connected in memory, its own address is none that could be
+// trusted: count it, by Hops of 1 or more.
+func Address(a httplimit.Address) (Identity, error) {
+	walk, err := a.Walk()
+	if err != nil {
+		return nil, err
 	}
-	return func(ctx context.Context, _ Call) string { return addressText(peerAddr(ctx), v4, v6) }, nil
+	key := "x-forwarded-for"
+	if a.Header != "" {
+		key = strings.ToLower(a.Header)
+	}
+	return func(ctx context.Context, _ Call) string {
+		return walk(peerAddr(ctx), metadata.ValueFromIncomingContext(ctx, key))
+	}, nil
 }
 
-// peerAddr returns the peer's address, or the zero Addr. What is on no IP network is
-// not parsed: a Unix socket's name can look like an address.
-func peerAddr(ctx context.Context) netip.Addr {
+// peerAddr returns the text of the peer's address, with its port; "" if it is not of
+// an IP network: a Unix socket's name can look like an address.
+func peerAddr(ctx context.Context) string {
 	p, ok := peer.FromContext(ctx)
 	if !ok || p == nil || p.Addr == nil {
-		return netip.Addr{}
-	}
-	if tcp, ok := p.Addr.(*net.TCPAddr); ok {
-		return clean(tcp.AddrPort().Addr())
-	}
-	if network := p.Addr.Network(); !strings.HasPrefix(network, "tcp") && !strings.HasPrefix(network, "udp") {
-		return netip.Addr{}
-	}
-	text := p.Addr.String()
-	if at, err := netip.ParseAddrPort(text); err == nil {
-		return clean(at.Addr())
-	}
-	addr, err := netip.ParseAddr(text)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return clean(addr)
-}
-
-// clean returns addr without a zone, and as IPv4 where it is that.
-func clean(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }
-
-// addressText returns the text of an address, by its prefix; "" for the zero Addr.
-func addressText(addr netip.Addr, v4, v6 int) string {
-	if !addr.IsValid() {
 		return ""
 	}
-	bits := v6
-	if addr.Is4() {
-		bits = v4
+	if tcp, ok := p.Addr.(*net.TCPAddr); ok {
+		return tcp.AddrPort().String() // cheaper than its own
 	}
-	var room [64]byte
-	text := append(room[:0], "ip:"...)
-	if bits == addr.BitLen() {
-		return string(addr.AppendTo(text))
+	if network := p.Addr.Network(); !strings.HasPrefix(network, "tcp") && !strings.HasPrefix(network, "udp") {
+		return ""
 	}
-	return string(netip.PrefixFrom(addr, bits).Masked().AppendTo(text))
+	return p.Addr.String()
 }

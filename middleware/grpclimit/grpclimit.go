@@ -23,7 +23,7 @@
 //	Unauthenticated    its identity is unknown               none
 //	Canceled or        its context ended before there was    none
 //	DeadlineExceeded   a decision
-//	Internal           a Cost is negative                    none
+//	InvalidArgument    its Cost is negative                  none
 //
 // RetryInfo has the exact time to wait, and is absent where no wait helps. QuotaFailure
 // has a violation for each limit that denies the call: quota_id is the limit's name,

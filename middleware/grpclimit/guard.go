@@ -51,9 +51,9 @@ func (g *guard) decide(ctx context.Context, call Call) (*Denial, error) {
 	parts, free := room[:0], true
 	for i := range g.limits {
 		limit := &g.limits[i]
-		n, err := limit.units(ctx, call)
-		if err != nil {
-			return nil, failed(err)
+		n := limit.units(ctx, call)
+		if n < 0 {
+			return nil, status.Errorf(codes.InvalidArgument, "rate limit %q: the call would cost %d", limit.Name, n)
 		}
 		part := ratelimit.Part{Identity: "nobody", N: n} // who is looked at, if n is 0, matters to none
 		if n > 0 {

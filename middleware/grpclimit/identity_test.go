@@ -3,6 +3,7 @@ package grpclimit_test
 import (
 	"context"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/distributed-rate-limiter/ratelimit/middleware/grpclimit"
+	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
 // addr is an address of any network.
@@ -41,6 +43,15 @@ func TestSpoofing(t *testing.T) {
 	key := must(grpclimit.Metadata("X-API-Key"))
 	binary := must(grpclimit.Metadata("key-bin"))
 	authority := must(grpclimit.Authority("api.example", "API.example:8443"))
+	trusted := httplimit.Address{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}}
+	address := must(grpclimit.Address(trusted))
+	hop := must(grpclimit.Address(httplimit.Address{Hops: 1}))
+	fields := trusted
+	fields.Header = "Forwarded"
+	forwarded := must(grpclimit.Address(fields))
+	wide := must(grpclimit.Address(httplimit.Address{IPv4Bits: 24, IPv6Bits: 48}))
+	xff := func(lines ...string) metadata.MD { return metadata.MD{"x-forwarded-for": lines} }
+	proxy := tcp("10.0.0.1:1")
 	first := grpclimit.First(key, grpclimit.Peer)
 	all := grpclimit.All(key, grpclimit.Peer)
 
@@ -74,6 +85,28 @@ func TestSpoofing(t *testing.T) {
 		{"Octal", grpclimit.Peer, addr{"tcp", "0192.0.2.1:1"}, nil, ""},
 		{"ForwardedIsNotBelieved", grpclimit.Peer, tcp("192.0.2.1:1"), metadata.Pairs("x-forwarded-for", "198.51.100.1"), "ip:192.0.2.1"},
 		{"RealIPIsNotBelieved", grpclimit.Peer, tcp("192.0.2.1:1"), metadata.Pairs("x-real-ip", "198.51.100.1", "forwarded", "for=198.51.100.1"), "ip:192.0.2.1"},
+
+		{"Wide4", wide, tcp("192.0.2.77:1"), xff("198.51.100.1"), "ip:192.0.2.0/24"},
+		{"Wide6", wide, tcp("[2001:db8:1:2::1]:1"), nil, "ip:2001:db8:1::/48"},
+		{"Forwarded", address, proxy, xff("198.51.100.1"), "ip:198.51.100.1"},
+		{"ForwardedIPv6", address, tcp("[fd00::1]:1"), xff("2001:db8:1:2::9"), "ip:2001:db8:1:2::/64"},
+		{"ForwardedByMappedProxy", address, addr{"tcp", "[::ffff:10.0.0.1]:1"}, xff("198.51.100.1"), "ip:198.51.100.1"},
+		{"ForwardedByStranger", address, tcp("192.0.2.1:1"), xff("198.51.100.1"), "ip:192.0.2.1"},
+		{"ForwardedOnUnixSocket", address, &net.UnixAddr{Net: "unix", Name: "10.0.0.1:1"}, xff("198.51.100.1"), ""},
+		{"ForwardedWithoutPeer", address, nil, xff("198.51.100.1"), ""},
+		{"Leftmost", address, proxy, xff("198.51.100.1, 203.0.113.1"), "ip:203.0.113.1"},
+		{"OtherLine", address, proxy, xff("198.51.100.1", "203.0.113.1"), "ip:203.0.113.1"},
+		{"ThroughGatewayWithMetadataHeader", address, proxy, xff("198.51.100.1", "198.51.100.2, 203.0.113.1"), "ip:203.0.113.1"},
+		{"TwoProxies", address, proxy, xff("198.51.100.1, 203.0.113.1, 10.0.0.2"), "ip:203.0.113.1"},
+		{"TwoProxiesTwoLines", address, proxy, xff("203.0.113.1", "10.0.0.2"), "ip:203.0.113.1"},
+		{"PretendsToBeProxy", address, proxy, xff("198.51.100.1, 10.0.0.9, 203.0.113.1"), "ip:203.0.113.1"},
+		{"Garbage", address, proxy, xff("198.51.100.1, nonsense"), ""},
+		{"NothingForwarded", address, proxy, nil, "ip:10.0.0.1"},
+		{"OtherField", address, proxy, metadata.Pairs("x-real-ip", "198.51.100.1"), "ip:10.0.0.1"},
+		{"Hop", hop, addr{"bufconn", "bufconn"}, xff("198.51.100.1, 203.0.113.1"), "ip:203.0.113.1"},
+		{"NoHop", hop, addr{"bufconn", "bufconn"}, nil, ""},
+		{"RFC7239", forwarded, proxy, metadata.Pairs("forwarded", `for=198.51.100.1, for="[2001:db8:1:2::9]:4711";proto=https`), "ip:2001:db8:1:2::/64"},
+		{"RFC7239ByOtherField", forwarded, proxy, xff("198.51.100.1"), "ip:10.0.0.1"},
 
 		{"Key", key, nil, metadata.Pairs("x-api-key", "alice"), "metadata:x-api-key:alice"},
 		{"KeyInCapitals", key, nil, metadata.MD{"X-Api-Key": {"alice"}}, "metadata:x-api-key:alice"},

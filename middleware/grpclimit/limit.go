@@ -18,21 +18,18 @@ type Limit struct {
 	// Identity tells whom a call is limited as. It is required.
 	Identity Identity
 	// Cost is how many units a call takes, or a message under [WithMessages]; nil is
-	// 1 for any. What costs 0 is not limited by this limit. It is called before
-	// Identity, from any number of goroutines.
+	// 1 for any. What costs 0 is not limited by this limit, and what costs less is
+	// refused with InvalidArgument. It is called before Identity, from any number of
+	// goroutines.
 	Cost func(ctx context.Context, call Call) int64
 }
 
 // units returns how many units the call takes.
-func (l *Limit) units(ctx context.Context, call Call) (int64, error) {
+func (l *Limit) units(ctx context.Context, call Call) int64 {
 	if l.Cost == nil {
-		return 1, nil
+		return 1
 	}
-	n := l.Cost(ctx, call)
-	if n < 0 {
-		return 0, fmt.Errorf("limit %q: Cost is %d: must not be negative", l.Name, n)
-	}
-	return n, nil
+	return l.Cost(ctx, call)
 }
 
 // checkLimits returns a copy of limits, with each name in place.

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/distributed-rate-limiter/ratelimit/middleware/grpclimit"
+	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
 func TestBadArguments(t *testing.T) {
@@ -83,13 +84,16 @@ func TestIdentityBadArguments(t *testing.T) {
 		require.ErrorContains(t, err, "grpclimit: ")
 		require.Nil(t, identity)
 	}
+	identity, err := grpclimit.Address(httplimit.Address{Hops: -1})
+	require.ErrorContains(t, err, "Hops is -1")
+	require.Nil(t, identity)
 	value := func(context.Context) string { return "" }
 	for _, name := range []string{"", "a:b"} {
 		identity, err := grpclimit.ContextValue(name, value)
 		require.ErrorContains(t, err, "grpclimit: name of a context value is ")
 		require.Nil(t, identity)
 	}
-	identity, err := grpclimit.ContextValue("user", nil)
+	identity, err = grpclimit.ContextValue("user", nil)
 	require.EqualError(t, err, `grpclimit: function of context value "user" is nil`)
 	require.Nil(t, identity)
 }

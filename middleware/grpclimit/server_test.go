@@ -442,8 +442,8 @@ func TestNegativeCost(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	_, err = call(t.Context(), limited(t, unary, stream), "hello")
-	s := requireStatus(t, err, codes.Internal)
-	require.Equal(t, `grpclimit: limit "default": Cost is -2: must not be negative`, s.Message())
+	s := requireStatus(t, err, codes.InvalidArgument)
+	require.Equal(t, `rate limit "default": the call would cost -2`, s.Message())
 }
 
 // A client with a retry policy waits for what the trailer says, not for its own
