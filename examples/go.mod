@@ -4,9 +4,13 @@ go 1.26.0
 
 require (
 	github.com/distributed-rate-limiter/ratelimit v0.0.0
+	github.com/distributed-rate-limiter/ratelimit/middleware/grpclimit v0.0.0
 	github.com/gomodule/redigo v1.9.3
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/stretchr/testify v1.12.1
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20261110000943-09e21b237f2c
+	google.golang.org/grpc v1.85.0
+	google.golang.org/protobuf v1.36.12
 )
 
 require (
@@ -17,8 +21,12 @@ require (
 	github.com/yuin/gopher-lua v1.1.1 // indirect
 	go.uber.org/atomic v1.12.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/sys v0.48.0 // indirect
+	golang.org/x/text v0.42.0 // indirect
 	pgregory.net/rapid v1.3.0 // indirect
 )
 
 replace github.com/distributed-rate-limiter/ratelimit => ..
+
+replace github.com/distributed-rate-limiter/ratelimit/middleware/grpclimit => ../middleware/grpclimit

@@ -117,7 +117,7 @@ func TestTransport(t *testing.T) {
 // TestTransportRefusals: each reason not to send a request has its error.
 func TestTransportRefusals(t *testing.T) {
 	server := startUpstream(t, helloServer)
-	loading := says{err: &store.ServerError{Message: "LOADING loading"}}
+	loading := &says{err: &store.ServerError{Message: "LOADING loading"}}
 	closed := ratelimit.WithFailureMode(ratelimit.FailClosed)
 	cost := func(n int64) httplimit.TransportOption {
 		return httplimit.WithTransportCost(func(*http.Request) int64 { return n })
@@ -289,7 +289,7 @@ func TestDeniedErrorOfNever(t *testing.T) {
 // BenchmarkTransport is what a transport costs beside its limiter's decision. Nothing is
 // sent.
 func BenchmarkTransport(b *testing.B) {
-	limiter := transportLimiter(b, says{now: time.Unix(1, 0), remaining: 1})
+	limiter := transportLimiter(b, &says{now: time.Unix(1, 0), remaining: 1})
 	r := httptest.NewRequest("GET", "https://api.example.com/v1/things?id=1", nil)
 	response := &http.Response{}
 	base := transportFunc(func(*http.Request) (*http.Response, error) { return response, nil })
