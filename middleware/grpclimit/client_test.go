@@ -101,7 +101,12 @@ func TestClientMessages(t *testing.T) {
 		[]grpclimit.Limit{{Limiter: limiter(t, redis(t), perHour(4)), Identity: grpclimit.Method}}, grpclimit.WithMessages())
 	require.NoError(t, err)
 	var server count
-	client := dial(t, listen(t, server.options()...), grpc.WithStreamInterceptor(stream))
+	var inner context.Context
+	note := func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, options ...grpc.CallOption) (grpc.ClientStream, error) {
+		inner = ctx
+		return streamer(ctx, desc, cc, method, options...)
+	}
+	client := dial(t, listen(t, server.options()...), grpc.WithChainStreamInterceptor(stream, note))
 
 	s, err := client.NewStream(t.Context(), chatDesc, chat)
 	require.NoError(t, err)
@@ -125,8 +130,10 @@ func TestClientMessages(t *testing.T) {
 	}
 	require.NoError(t, s.CloseSend())
 	out := &text{}
+	require.NoError(t, inner.Err())
 	require.NoError(t, s.RecvMsg(out))
 	require.Equal(t, "ABC", out.GetValue())
+	<-inner.Done() // nothing of an ended stream stays with its caller's context
 
 	for range 4 {
 		s, err = client.NewStream(t.Context(), listDesc, list)

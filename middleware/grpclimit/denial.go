@@ -120,6 +120,11 @@ func (d *Denial) unknown() bool {
 	return len(d.Violations) == 1 && d.Violations[0].Identity.Reveal() == ""
 }
 
+// passes tells whether a wait of known length would help.
+func (d *Denial) passes() bool {
+	return d.Code == codes.ResourceExhausted && !d.unknown() && d.RetryAfter != algorithm.Never
+}
+
 // message returns what people read. It has nothing in it that a client sent.
 func (d *Denial) message() string {
 	var text strings.Builder

@@ -2,10 +2,8 @@ module github.com/distributed-rate-limiter/ratelimit/middleware/grpclimit
 
 go 1.26.0
 
-replace github.com/distributed-rate-limiter/ratelimit => ../..
-
 require (
-	github.com/distributed-rate-limiter/ratelimit v0.0.0-00010101000000-000000000000
+	github.com/distributed-rate-limiter/ratelimit v0.0.0
 	github.com/stretchr/testify v1.12.1
 	go.uber.org/goleak v1.3.0
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20261110000943-09e21b237f2c
@@ -25,3 +23,5 @@ require (
 	golang.org/x/sys v0.48.0 // indirect
 	golang.org/x/text v0.42.0 // indirect
 )
+
+replace github.com/distributed-rate-limiter/ratelimit => ../..

@@ -11,8 +11,8 @@ import (
 
 // Metadata limits by the value of a metadata key, such as an API key:
 // "metadata:<key>:<value>". At a server it looks at what came with the call, at a
-// client at what goes with it. Keys ending in "-bin" have bytes for a value; they are
-// taken as they are.
+// client at what goes with it, but for what credentials of its connection add. Keys
+// ending in "-bin" have bytes for a value; they are taken as they are.
 //
 // Clients write what they like. Let an interceptor before this one check the value,
 // or else each that a client makes up is fresh. It is unknown where it is empty or

@@ -2,98 +2,130 @@ package grpclimit_test
 
 import (
 	"context"
-	"math"
+	"io"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
 	"github.com/distributed-rate-limiter/ratelimit/middleware/grpclimit"
-	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
-func TestBadArguments(t *testing.T) {
-	l := limiter(t, away{}, perHour(1))
-	good := grpclimit.Limit{Limiter: l, Identity: grpclimit.Peer}
-	type limits = []grpclimit.Limit
-	for want, test := range map[string]struct {
-		limits limits
-		option grpclimit.Option
-	}{
-		"no limits":                             {},
-		"limits[0]: Limiter is nil":             {limits: limits{{Identity: grpclimit.Peer}}},
-		"limits[0]: Identity is nil":            {limits: limits{{Limiter: l}}},
-		`limits[0]: Name is "a\nb": must be of`: {limits: limits{{Name: "a\nb", Limiter: l, Identity: grpclimit.Peer}}},
-		`limits[0]: Name is "é": must be of`:    {limits: limits{{Name: "é", Limiter: l, Identity: grpclimit.Peer}}},
-		`limits[1]: Name is "default", as that`: {limits: limits{good, good}},
-		"WithSkip: skip is nil":                 {limits{good}, grpclimit.WithSkip(nil)},
-		"WithDenied: denied is nil":             {limits{good}, grpclimit.WithDenied(nil)},
-		"WithNoIdentityCode: code is OK":        {limits{good}, grpclimit.WithNoIdentityCode(codes.OK)},
-		"WithNoIdentityCode: code is Code(17)":  {limits{good}, grpclimit.WithNoIdentityCode(17)},
-	} {
-		t.Run(want, func(t *testing.T) {
-			unary, stream, err := grpclimit.ServerInterceptors(test.limits, test.option)
-			require.ErrorContains(t, err, "grpclimit: "+want)
-			require.Nil(t, unary)
-			require.Nil(t, stream)
-			unaryClient, streamClient, err := grpclimit.ClientInterceptors(test.limits, test.option)
-			require.ErrorContains(t, err, "grpclimit: "+want)
-			require.Nil(t, unaryClient)
-			require.Nil(t, streamClient)
-		})
+func TestSkip(t *testing.T) {
+	unary, stream, err := grpclimit.ServerInterceptors(
+		[]grpclimit.Limit{{Limiter: limiter(t, redis(t), perHour(1)), Identity: grpclimit.Method}},
+		grpclimit.WithMessages(),
+		grpclimit.WithSkip(grpclimit.HealthAndReflection),
+		grpclimit.WithSkip(func(_ context.Context, call grpclimit.Call) bool { return call.Method == chat }),
+	)
+	require.NoError(t, err)
+	client := limited(t, unary, stream)
+	for range 3 {
+		_, err = grpc_health_v1.NewHealthClient(client).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{})
+		require.NoError(t, err)
+		s, err := client.NewStream(t.Context(), chatDesc, chat)
+		require.NoError(t, err)
+		for range 3 {
+			require.NoError(t, s.SendMsg(wrapperspb.String("hi")))
+			require.NoError(t, s.RecvMsg(&text{}))
+		}
+		require.NoError(t, s.CloseSend())
+		require.ErrorIs(t, s.RecvMsg(&text{}), io.EOF)
 	}
-	for want, option := range map[string]grpclimit.ServerOption{
-		"WithPushback: longest is 999.999µs: must": grpclimit.WithPushback(time.Millisecond - 1),
-		"WithPushback: longest is -1s: must":       grpclimit.WithPushback(-time.Second),
-	} {
-		_, _, err := grpclimit.ServerInterceptors(limits{good}, option)
-		require.ErrorContains(t, err, "grpclimit: "+want)
-	}
-	for want, option := range map[string]grpclimit.ClientOption{
-		"WithWait: longest is 0s: must":  grpclimit.WithWait(0),
-		"WithWait: longest is -1s: must": grpclimit.WithWait(-time.Second),
-	} {
-		_, _, err := grpclimit.ClientInterceptors(limits{good}, option)
-		require.ErrorContains(t, err, "grpclimit: "+want)
-	}
-	_, _, err := grpclimit.ServerInterceptors(limits{good}, nil, grpclimit.WithPushback(math.MaxInt64))
-	require.NoError(t, err, "a nil option is none")
+	_, err = call(t.Context(), client, "hello")
+	require.NoError(t, err)
+	_, err = call(t.Context(), client, "hello")
+	require.Equal(t, codes.ResourceExhausted, status.Code(err))
 }
 
-func TestSingleLimitBadArguments(t *testing.T) {
-	l := limiter(t, away{}, perHour(1))
-	_, err := grpclimit.UnaryServerInterceptor(nil, grpclimit.Peer)
-	require.EqualError(t, err, "grpclimit: limits[0]: Limiter is nil")
-	_, err = grpclimit.StreamServerInterceptor(l, nil)
-	require.EqualError(t, err, "grpclimit: limits[0]: Identity is nil")
-	_, err = grpclimit.UnaryClientInterceptor(l, grpclimit.First())
-	require.EqualError(t, err, "grpclimit: limits[0]: Identity is nil")
-	_, err = grpclimit.StreamClientInterceptor(l, grpclimit.All(grpclimit.Peer, nil))
-	require.EqualError(t, err, "grpclimit: limits[0]: Identity is nil")
+func TestHealthAndReflection(t *testing.T) {
+	for method, want := range map[string]bool{
+		"/grpc.health.v1.Health/Check":                                   true,
+		"/grpc.health.v1.Health/Watch":                                   true,
+		"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo":      true,
+		"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": true,
+		"/grpc.health.v1.Healthy/Check":                                  false,
+		"/x/grpc.health.v1.Health/Check":                                 false,
+		"/grpc.health.v1.Health/Check/x":                                 false,
+		"/test.Echo/Unary":                                               false,
+		"":                                                               false,
+		"/":                                                              false,
+		"Check":                                                          false,
+	} {
+		require.Equal(t, want, grpclimit.HealthAndReflection(t.Context(), grpclimit.Call{Method: method}), method)
+	}
 }
 
-func TestIdentityBadArguments(t *testing.T) {
-	for _, key := range []string{"", "a b", "a:b", ":authority", "é", "a\x00", "grpc-timeout", "GRPC-status"} {
-		identity, err := grpclimit.Metadata(key)
-		require.ErrorContains(t, err, "grpclimit: metadata key is")
-		require.Nil(t, identity)
+func TestDeniedFunction(t *testing.T) {
+	var got []*grpclimit.Denial
+	key, err := grpclimit.Metadata("x-api-key")
+	require.NoError(t, err)
+	unary, stream, err := grpclimit.ServerInterceptors(
+		[]grpclimit.Limit{{Name: "key", Limiter: limiter(t, redis(t), perHour(1)), Identity: key}},
+		grpclimit.WithDenied(func(_ context.Context, d *grpclimit.Denial) error {
+			got = append(got, d)
+			if d.Code == codes.Unauthenticated {
+				return status.Error(codes.PermissionDenied, "no key, no call")
+			}
+			return nil
+		}),
+	)
+	require.NoError(t, err)
+	client := limited(t, unary, stream)
+	_, err = call(t.Context(), client, "hello")
+	s := requireStatus(t, err, codes.PermissionDenied)
+	require.Equal(t, "no key, no call", s.Message())
+
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "x-api-key", "alice")
+	_, err = call(ctx, client, "hello")
+	require.NoError(t, err)
+	_, err = call(ctx, client, "hello")
+	require.Equal(t, codes.ResourceExhausted, status.Code(err), "nil is the default")
+
+	require.Len(t, got, 2)
+	d := got[1]
+	require.Equal(t, echo, d.Call.Method)
+	require.Equal(t, "hello", d.Call.Message.(*text).GetValue())
+	require.Equal(t, time.Hour, d.RetryAfter)
+	require.Len(t, d.Violations, 1)
+	require.Equal(t, "key", d.Violations[0].Limit)
+	require.Equal(t, "metadata:x-api-key:alice", d.Violations[0].Identity.Reveal())
+	require.EqualValues(t, 1, d.Violations[0].Cost)
+	require.Equal(t, ratelimit.Result{Limit: 1, RetryAfter: time.Hour, ResetAfter: time.Hour, Now: d.Violations[0].Result.Now}, d.Violations[0].Result)
+	require.True(t, d.Violations[0].Result.Now.Equal(began))
+	require.NotContains(t, d.Error(), "alice")
+}
+
+// A client with a retry policy waits for what the trailer says, not for its own
+// backoff, which would be an hour here.
+func TestPushback(t *testing.T) {
+	r := redis(t)
+	unary, err := grpclimit.UnaryServerInterceptor(
+		limiter(t, r, tokenbucket.Limit{Rate: 1, Period: 1500 * time.Microsecond}), grpclimit.Peer,
+		grpclimit.WithPushback(time.Second),
+		grpclimit.WithDenied(func(_ context.Context, d *grpclimit.Denial) error {
+			r.Advance(d.RetryAfter)
+			return nil
+		}),
+	)
+	require.NoError(t, err)
+	client := dial(t, listen(t, grpc.UnaryInterceptor(unary)), grpc.WithDefaultServiceConfig(`{"methodConfig": [{
+		"name": [{}],
+		"retryPolicy": {
+			"maxAttempts": 2, "initialBackoff": "3600s", "maxBackoff": "3600s", "backoffMultiplier": 1,
+			"retryableStatusCodes": ["RESOURCE_EXHAUSTED"]
+		}
+	}]}`))
+	for range 3 {
+		_, err = call(t.Context(), client, "hello")
+		require.NoError(t, err)
 	}
-	for _, hosts := range [][]string{nil, {"a", ""}} {
-		identity, err := grpclimit.Authority(hosts...)
-		require.ErrorContains(t, err, "grpclimit: ")
-		require.Nil(t, identity)
-	}
-	identity, err := grpclimit.Address(httplimit.Address{Hops: -1})
-	require.ErrorContains(t, err, "Hops is -1")
-	require.Nil(t, identity)
-	value := func(context.Context) string { return "" }
-	for _, name := range []string{"", "a:b"} {
-		identity, err := grpclimit.ContextValue(name, value)
-		require.ErrorContains(t, err, "grpclimit: name of a context value is ")
-		require.Nil(t, identity)
-	}
-	identity, err = grpclimit.ContextValue("user", nil)
-	require.EqualError(t, err, `grpclimit: function of context value "user" is nil`)
-	require.Nil(t, identity)
 }

@@ -3,10 +3,6 @@ package grpclimit
 import (
 	"context"
 	"time"
-
-	"google.golang.org/grpc/codes"
-
-	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 )
 
 // shortest is the least time between two questions of a call that waits.
@@ -20,7 +16,7 @@ func (c client) admit(ctx context.Context, call Call) error {
 		if d == nil {
 			return err
 		}
-		if c.wait == 0 || d.Code != codes.ResourceExhausted || d.RetryAfter == algorithm.Never {
+		if c.wait == 0 || !d.passes() {
 			return c.answer(ctx, d)
 		}
 		now := time.Now()

@@ -149,6 +149,16 @@ func TestWaitIsGivenUp(t *testing.T) {
 	})
 }
 
+// For a call whose identity is unknown there is nothing to wait for, whatever its code.
+func TestNoIdentityDoesNotWait(t *testing.T) {
+	key := must(grpclimit.Metadata("x-api-key"))
+	unary, err := grpclimit.UnaryClientInterceptor(limiter(t, away{}, perHour(1)), key,
+		grpclimit.WithWait(1<<63-1), grpclimit.WithNoIdentityCode(codes.ResourceExhausted))
+	require.NoError(t, err)
+	_, err = call(t.Context(), dial(t, "passthrough:///nowhere", grpc.WithUnaryInterceptor(unary)), "hello")
+	requireStatus(t, err, codes.ResourceExhausted)
+}
+
 // The start of a stream waits as well, and so do its messages.
 func TestWaitStream(t *testing.T) {
 	options := []grpclimit.ClientOption{grpclimit.WithWait(time.Minute), grpclimit.WithMessages()}
