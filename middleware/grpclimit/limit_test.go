@@ -31,7 +31,7 @@ func perKeyAndMethod(t *testing.T, s store.Store, mode ratelimit.FailureMode) (l
 		{Name: "key", Limiter: key, Identity: must(grpclimit.Metadata("key")),
 			Cost: byText(map[string]int64{"one": 1, "five": 5, "forKey": 1, "six": 6})},
 		{Name: "method", Limiter: method, Identity: grpclimit.Method,
-			Cost: byText(map[string]int64{"one": 1, "five": 5, "forMethod": 1, "six": 1})},
+			Cost: byText(map[string]int64{"one": 1, "five": 5, "forMethod": 1, "fiveForMethod": 5, "six": 1})},
 	}, key, method
 }
 
@@ -81,6 +81,8 @@ func TestSeveralLimits(t *testing.T) {
 
 	_, err = call(bob, client, "five")
 	requireStatus(t, err, codes.ResourceExhausted, retryIn(12*time.Minute), quota(violation("method", 10, "5 asked for, 3 left of 10")))
+	_, err = call(alice, client, "fiveForMethod")
+	requireStatus(t, err, codes.ResourceExhausted, retryIn(12*time.Minute), quota(violation("method", 10, "5 asked for, 3 left of 10")))
 	_, err = call(alice, client, "five")
 	s := requireStatus(t, err, codes.ResourceExhausted, retryIn(time.Hour), quota(
 		violation("key", 5, "5 asked for, 0 left of 5"),
@@ -129,6 +131,30 @@ func TestNeverAndClosed(t *testing.T) {
 	requireStatus(t, err, codes.ResourceExhausted, quota(violation("small", 2, "3 asked for, more than the 2 there can be")))
 }
 
+// A limit under which a call costs nothing does not deny it, closed or not.
+func TestFreeAndClosed(t *testing.T) {
+	var limits []grpclimit.Limit
+	for i, name := range []string{"free", "closed"} {
+		limits = append(limits, grpclimit.Limit{
+			Name:     name,
+			Limiter:  limiter(t, away{}, perHour(5), ratelimit.WithNamespace(name), ratelimit.WithFailureMode(ratelimit.FailClosed)),
+			Identity: grpclimit.Peer,
+			Cost:     func(context.Context, grpclimit.Call) int64 { return int64(i) },
+		})
+	}
+	denied := make(chan *grpclimit.Denial, 1)
+	unary, stream, err := grpclimit.ServerInterceptors(limits, grpclimit.WithDenied(func(_ context.Context, d *grpclimit.Denial) error {
+		denied <- d
+		return nil
+	}))
+	require.NoError(t, err)
+	_, err = call(t.Context(), limited(t, unary, stream), "hello")
+	requireStatus(t, err, codes.Unavailable, retryIn(time.Second))
+	d := <-denied
+	require.Len(t, d.Violations, 1)
+	require.Equal(t, "closed", d.Violations[0].Limit)
+}
+
 func TestLimitsThatCannotBeJoined(t *testing.T) {
 	l := limiter(t, away{}, perHour(1))
 	for want, limits := range map[string][]grpclimit.Limit{
@@ -155,6 +181,10 @@ func TestDenialOfOnesOwn(t *testing.T) {
 	d := &grpclimit.Denial{Code: codes.ResourceExhausted, RetryAfter: time.Second}
 	require.EqualError(t, d, "grpclimit: ResourceExhausted: retry after 1s")
 	requireStatus(t, d, codes.ResourceExhausted, retryIn(time.Second), quota())
+	d.Call.Method, d.Violations = "/\xff/Method", []grpclimit.Violation{{Limit: "made up", Identity: ratelimit.NewIdentity("somebody")}}
+	requireStatus(t, d, codes.ResourceExhausted, retryIn(time.Second), quota(&errdetails.QuotaFailure_Violation{
+		Subject: "limit:made up", Description: "0 asked for, 0 left of 0", ApiService: "\uFFFD", QuotaId: "made up",
+	}))
 	require.EqualError(t, &grpclimit.Denial{}, "grpclimit: OK: retry after 0s")
 	require.Equal(t, codes.OK, (&grpclimit.Denial{RetryAfter: 1}).GRPCStatus().Code())
 }

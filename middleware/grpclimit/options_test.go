@@ -104,6 +104,27 @@ func TestDeniedFunction(t *testing.T) {
 	require.NotContains(t, d.Error(), "alice")
 }
 
+func TestPushbackIsRoundedUp(t *testing.T) {
+	for wait, want := range map[time.Duration]string{
+		time.Microsecond:                    "1",
+		time.Millisecond:                    "1",
+		time.Millisecond + time.Microsecond: "2",
+		time.Minute:                         "60000",
+		time.Minute + time.Microsecond:      "-1",
+	} {
+		unary, err := grpclimit.UnaryServerInterceptor(
+			limiter(t, redis(t), tokenbucket.Limit{Rate: 1, Period: wait}), grpclimit.Peer, grpclimit.WithPushback(time.Minute))
+		require.NoError(t, err)
+		client := dial(t, listen(t, grpc.UnaryInterceptor(unary)))
+		_, err = call(t.Context(), client, "hello")
+		require.NoError(t, err)
+		var trailer metadata.MD
+		_, err = call(t.Context(), client, "hello", grpc.Trailer(&trailer))
+		require.Equal(t, codes.ResourceExhausted, status.Code(err))
+		require.Equal(t, []string{want}, trailer["grpc-retry-pushback-ms"], wait)
+	}
+}
+
 // A client with a retry policy waits for what the trailer says, not for its own
 // backoff, which would be an hour here.
 func TestPushback(t *testing.T) {

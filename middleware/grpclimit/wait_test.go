@@ -31,13 +31,15 @@ type clientSide struct {
 	mu     sync.Mutex
 }
 
-// inBubble runs f in a bubble, with a limit of one unit in 10 s, and 2 at once.
-func inBubble(t *testing.T, options []grpclimit.ClientOption, f func(t *testing.T, c *clientSide)) {
+// slow is one unit in 10 s, and 2 at once.
+var slow = tokenbucket.Limit{Rate: 1, Period: 10 * time.Second, Burst: 2}
+
+// inBubble runs f in a bubble.
+func inBubble(t *testing.T, limit tokenbucket.Limit, options []grpclimit.ClientOption, f func(t *testing.T, c *clientSide)) {
 	store := newOutside(t, redis(t))
 	synctest.Test(t, func(t *testing.T) {
 		c := &clientSide{begin: time.Now()}
-		limiter, err := ratelimit.New(store, tokenbucket.Limit{Rate: 1, Period: 10 * time.Second, Burst: 2},
-			ratelimit.WithObserver(&c.counts))
+		limiter, err := ratelimit.New(store, limit, ratelimit.WithObserver(&c.counts))
 		require.NoError(t, err)
 		limits := []grpclimit.Limit{{Limiter: limiter, Identity: grpclimit.Method, Cost: func(_ context.Context, call grpclimit.Call) int64 {
 			if m, ok := call.Message.(*text); ok && m.GetValue() == "dear" {
@@ -66,7 +68,7 @@ func (c *clientSide) call(ctx context.Context, in string) error {
 
 // A call waits for exactly what its limit says, and asks once more.
 func TestWait(t *testing.T) {
-	inBubble(t, []grpclimit.ClientOption{grpclimit.WithWait(time.Minute)}, func(t *testing.T, c *clientSide) {
+	inBubble(t, slow, []grpclimit.ClientOption{grpclimit.WithWait(time.Minute)}, func(t *testing.T, c *clientSide) {
 		for range 4 {
 			require.NoError(t, c.call(t.Context(), "cheap"))
 		}
@@ -75,9 +77,20 @@ func TestWait(t *testing.T) {
 	})
 }
 
+// Nor is a call busy whose wait would be next to none.
+func TestWaitAtLeast(t *testing.T) {
+	fast := tokenbucket.Limit{Rate: 1, Period: 20 * time.Microsecond}
+	inBubble(t, fast, []grpclimit.ClientOption{grpclimit.WithWait(time.Minute)}, func(t *testing.T, c *clientSide) {
+		for range 2 {
+			require.NoError(t, c.call(t.Context(), "cheap"))
+		}
+		require.Equal(t, []time.Duration{0, time.Millisecond}, c.sent)
+	})
+}
+
 // Callers that wait together get what comes, one by one, for as long as each waits.
 func TestWaitTogether(t *testing.T) {
-	inBubble(t, []grpclimit.ClientOption{grpclimit.WithWait(30 * time.Second)}, func(t *testing.T, c *clientSide) {
+	inBubble(t, slow, []grpclimit.ClientOption{grpclimit.WithWait(30 * time.Second)}, func(t *testing.T, c *clientSide) {
 		var group sync.WaitGroup
 		var denied []error
 		for range 7 {
@@ -116,7 +129,7 @@ func TestWaitFailsAtOnce(t *testing.T) {
 		{"Unlimited", 1<<63 - 1, 0, "cheap", codes.OK},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			inBubble(t, []grpclimit.ClientOption{grpclimit.WithWait(test.longest)}, func(t *testing.T, c *clientSide) {
+			inBubble(t, slow, []grpclimit.ClientOption{grpclimit.WithWait(test.longest)}, func(t *testing.T, c *clientSide) {
 				require.NoError(t, c.call(t.Context(), "cheap"))
 				require.NoError(t, c.call(t.Context(), "cheap"))
 				ctx := t.Context()
@@ -138,7 +151,7 @@ func TestWaitFailsAtOnce(t *testing.T) {
 }
 
 func TestWaitIsGivenUp(t *testing.T) {
-	inBubble(t, []grpclimit.ClientOption{grpclimit.WithWait(time.Minute)}, func(t *testing.T, c *clientSide) {
+	inBubble(t, slow, []grpclimit.ClientOption{grpclimit.WithWait(time.Minute)}, func(t *testing.T, c *clientSide) {
 		require.NoError(t, c.call(t.Context(), "cheap"))
 		require.NoError(t, c.call(t.Context(), "cheap"))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -162,7 +175,7 @@ func TestNoIdentityDoesNotWait(t *testing.T) {
 // The start of a stream waits as well, and so do its messages.
 func TestWaitStream(t *testing.T) {
 	options := []grpclimit.ClientOption{grpclimit.WithWait(time.Minute), grpclimit.WithMessages()}
-	inBubble(t, options, func(t *testing.T, c *clientSide) {
+	inBubble(t, slow, options, func(t *testing.T, c *clientSide) {
 		stream, err := c.stream(t.Context(), chatDesc, c.client, chat,
 			func(ctx context.Context, _ *grpc.StreamDesc, _ *grpc.ClientConn, _ string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
 				return &sink{c: c}, nil
