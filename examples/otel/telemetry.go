@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/otel/exporters/stdout/stdoutmetric"
+	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// telemetry is where metrics and spans go to.
+type telemetry struct {
+	meters  *sdkmetric.MeterProvider
+	tracers *sdktrace.TracerProvider
+}
+
+// report has metrics written to w once in each interval, and each span when it ends.
+// A service would export to a collector instead, and spans in batches.
+func report(w io.Writer, interval time.Duration) (*telemetry, error) {
+	if interval <= 0 {
+		return nil, fmt.Errorf("it is %v: must be above 0", interval)
+	}
+	metrics, err := stdoutmetric.New(stdoutmetric.WithWriter(w))
+	if err != nil {
+		return nil, err
+	}
+	spans, err := stdouttrace.New(stdouttrace.WithWriter(w))
+	if err != nil {
+		return nil, err
+	}
+	return &telemetry{
+		meters:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewPeriodicReader(metrics, sdkmetric.WithInterval(interval)))),
+		tracers: sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans)),
+	}, nil
+}
+
+// end writes what is not yet written.
+func (t *telemetry) end(ctx context.Context) error {
+	return errors.Join(t.tracers.Shutdown(ctx), t.meters.Shutdown(ctx))
+}
+
+// traced returns next with a span for each request. (Package otelhttp does it better.)
+func traced(tracers trace.TracerProvider, next http.Handler) http.Handler {
+	tracer := tracers.Tracer("examples/otel")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, span := tracer.Start(r.Context(), r.Method, trace.WithSpanKind(trace.SpanKindServer))
+		defer span.End()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
