@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"net/textproto"
 	"slices"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/identity"
 )
 
 // Peer is the [Identity] that is the address of the other end of the connection:
@@ -91,7 +93,7 @@ func (a Address) walker() (*walker, error) {
 		return nil, fmt.Errorf("httplimit: Address: Hops is %d: must not be negative", a.Hops)
 	case a.Hops > 0 && len(a.Trusted) > 0:
 		return nil, errors.New("httplimit: Address: Trusted and Hops are both set: one or the other")
-	case a.Header != "" && !isToken(a.Header):
+	case a.Header != "" && !identity.IsToken(a.Header):
 		return nil, fmt.Errorf("httplimit: Address: Header is %q: must be the name of a header field", a.Header)
 	case a.Header != "" && a.Hops == 0 && len(a.Trusted) == 0:
 		return nil, fmt.Errorf("httplimit: Address: Header is %q, but neither Trusted nor Hops says who may write it", a.Header)

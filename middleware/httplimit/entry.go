@@ -3,6 +3,8 @@ package httplimit
 import (
 	"net/netip"
 	"strings"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/identity"
 )
 
 // parseEntry returns the address that text is, with a port or without, as an
@@ -49,7 +51,7 @@ func parseForwarded(element string) (netip.Addr, bool) {
 		if !ok {
 			return netip.Addr{}, false
 		}
-		if name = strings.Trim(name, " \t"); !isToken(name) {
+		if name = strings.Trim(name, " \t"); !identity.IsToken(name) {
 			return netip.Addr{}, false
 		}
 		if strings.EqualFold(name, "for") {
