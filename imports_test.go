@@ -34,6 +34,8 @@ var mayImport = map[string]struct {
 	"observe/otel": {[]string{".", "algorithm", "observe", "internal/perlimiter", "go.opentelemetry.io/otel/attribute", "go.opentelemetry.io/otel/codes",
 		"go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/trace"},
 		"it needs OpenTelemetry's API only: which SDK there is, and any global one, is its users' choice"},
+	"middleware/fiberlimit": {[]string{".", "internal/identity", "middleware/httplimit", "github.com/gofiber"},
+		"it is httplimit for another server, so it decides and answers nothing by itself"},
 	"store/goredis": {[]string{"store", "internal/driver", "internal/hashslot", "internal/wire", "github.com/redis/go-redis/v9"},
 		"a driver brings its own client and no other"},
 	"store/rueidis": {[]string{"store", "internal/driver", "internal/redisurl", "internal/hashslot", "internal/wire", "github.com/redis/rueidis"},
