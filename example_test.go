@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -12,6 +15,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/slidingwindow"
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
+	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 	"github.com/distributed-rate-limiter/ratelimit/observe"
 	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
 	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
@@ -128,6 +132,64 @@ func ExampleLimiter_AllowN() {
 	// 5 false 4 false
 	// 4 true 0 false
 	// 11 false 0 true
+}
+
+func Example_webServer() {
+	server, err := embedded.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	limiter, err := ratelimit.New(server, tokenbucket.Limit{Rate: 1, Period: time.Minute})
+	if err != nil {
+		log.Fatal(err)
+	}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "Hello.") })
+
+	limit, err := httplimit.New(limiter, httplimit.Peer)
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", limit(handler))
+
+	for range 2 {
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		fmt.Println(w.Code)
+	}
+	// Output:
+	// 200
+	// 429
+}
+
+func Example_observers() {
+	server, err := embedded.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	limit := tokenbucket.Limit{Rate: 1, Period: time.Minute}
+	logger := slog.New(slog.DiscardHandler)
+	top, err := observe.NewTop()
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	limiter, err := ratelimit.New(server, limit,
+		ratelimit.WithObserver(observe.Slog(logger)),
+		ratelimit.WithObserver(top),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 3 {
+		if _, err := limiter.Allow(ctx, "user:12345"); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println(top)
+	// Output: [{"namespace":"ratelimit","algorithm":"token_bucket","denied":2,"identities":[{"identity":"4e95b893bbbb7c28820bbe7a1cf8dfb6","denied":2,"error":0}]}]
 }
 
 func ExampleJoin() {
