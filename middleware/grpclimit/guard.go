@@ -11,6 +11,7 @@ import (
 
 	"github.com/distributed-rate-limiter/ratelimit"
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/internal/waiting"
 )
 
 // guard decides calls, for either side.
@@ -18,6 +19,7 @@ type guard struct {
 	config
 	limits []Limit
 	joint  *ratelimit.Joint
+	lines  waiting.Lines // of a client's calls that wait
 }
 
 func newGuard(limits []Limit) (*guard, error) {

@@ -136,8 +136,10 @@ func WithPushback(longest time.Duration) ServerOption {
 // the default is to fail at once. It waits for what [Denial.RetryAfter] says and asks
 // again, as others may have been faster, for at most longest in all. It fails at
 // once where that, or the deadline of the call's context, would pass before; where
-// no wait helps; and where Redis is away and the limiter fails closed. Nothing keeps
-// those that wait in order.
+// no wait helps; and where Redis is away and the limiter fails closed.
+//
+// Calls of one identity wait in line, in the order in which they came: only the first
+// asks the limiter, so a thousand that wait load Redis as one does.
 func WithWait(longest time.Duration) ClientOption {
 	return clientOption(func(c *config) error {
 		if longest <= 0 {

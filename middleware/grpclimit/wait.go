@@ -2,6 +2,7 @@ package grpclimit
 
 import (
 	"context"
+	"strconv"
 	"time"
 )
 
@@ -10,40 +11,34 @@ const shortest = time.Millisecond
 
 // admit returns nil where the call is let through, at once or after a wait.
 func (c client) admit(ctx context.Context, call Call) error {
-	var end time.Time // of all waiting
-	for {
-		d, err := c.decide(ctx, call)
-		if d == nil {
-			return err
-		}
-		if c.wait == 0 || !d.passes() {
-			return c.answer(ctx, d)
-		}
-		now := time.Now()
-		if end.IsZero() {
-			end = now.Add(c.wait)
-			if deadline, ok := ctx.Deadline(); ok && deadline.Before(end) {
-				end = deadline
+	d, err := c.decide(ctx, call)
+	if d != nil && d.passes() && c.wait > 0 {
+		ended := c.lines.Await(ctx, c.who(ctx, call), c.wait, d.pause(), func() (time.Duration, bool) {
+			if d, err = c.decide(ctx, call); d == nil || !d.passes() {
+				return 0, false
 			}
-		}
-		wait := max(d.RetryAfter, shortest)
-		if wait > end.Sub(now) {
-			return c.answer(ctx, d)
-		}
-		if err := sleep(ctx, wait); err != nil {
-			return failed(err)
+			return d.pause(), true
+		})
+		if ended != nil {
+			return failed(ended)
 		}
 	}
+	if d != nil {
+		return c.answer(ctx, d)
+	}
+	return err
 }
 
-// sleep returns after wait; or, with its error, when ctx ends.
-func sleep(ctx context.Context, wait time.Duration) error {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+// pause is how long a call waits that was denied so.
+func (d *Denial) pause() time.Duration { return max(d.RetryAfter, shortest) }
+
+// who is whom the call is limited as, by all limits together.
+func (g *guard) who(ctx context.Context, call Call) string {
+	var all []byte
+	for i := range g.limits {
+		text := g.limits[i].Identity(ctx, call)
+		all = append(strconv.AppendInt(all, int64(len(text)), 10), ':')
+		all = append(all, text...)
 	}
+	return string(all)
 }

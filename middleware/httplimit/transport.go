@@ -10,6 +10,7 @@ import (
 
 	"github.com/distributed-rate-limiter/ratelimit"
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/internal/waiting"
 )
 
 // NewTransport returns an [http.RoundTripper] that asks limiter before each request
@@ -70,7 +71,7 @@ type transport struct {
 	identity Identity
 	cost     func(*http.Request) int64 // nil: 1
 	wait     time.Duration             // 0: requests that are denied do not wait
-	lines    transportLines
+	lines    waiting.Lines
 }
 
 // RoundTrip implements [http.RoundTripper].

@@ -78,38 +78,6 @@ func TestWait(t *testing.T) {
 	})
 }
 
-// A thousand that wait come one by one, in their order, and ask twice each beside
-// their first time.
-func TestWaitInLine(t *testing.T) {
-	const requests = 1000
-	synctest.Test(t, func(t *testing.T) {
-		send, s := waiting(t, time.Hour)
-		begin := time.Now()
-		require.NoError(t, send(t.Context(), "/12"))
-		var group sync.WaitGroup
-		var mu sync.Mutex
-		var order []int
-		for i := range requests {
-			group.Go(func() {
-				if err := send(t.Context(), "/"); err != nil {
-					t.Error(err)
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				order = append(order, i)
-				if got := time.Since(begin); got != time.Duration(len(order))*time.Second {
-					t.Errorf("number %d was sent after %v", len(order), got)
-				}
-			})
-			synctest.Wait() // it stands in line before the next one comes
-		}
-		group.Wait()
-		require.Len(t, order, requests)
-		require.IsIncreasing(t, order)
-		require.LessOrEqual(t, s.asked, 1+3*requests)
-	})
-}
-
 // What would take too long fails at once.
 func TestWaitTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
