@@ -3,6 +3,7 @@ package grpclimit_test
 import (
 	"context"
 	"io"
+	"math"
 	"testing"
 	"time"
 
@@ -122,6 +123,23 @@ func TestPushbackIsRoundedUp(t *testing.T) {
 		_, err = call(t.Context(), client, "hello", grpc.Trailer(&trailer))
 		require.Equal(t, codes.ResourceExhausted, status.Code(err))
 		require.Equal(t, []string{want}, trailer["grpc-retry-pushback-ms"], wait)
+	}
+}
+
+// Whatever the longest pushback is, a call that no wait helps is not to be tried again:
+// as a wait, its milliseconds would overflow a client's clock, and it would not wait.
+func TestPushbackOfNever(t *testing.T) {
+	for _, longest := range []time.Duration{time.Hour, math.MaxInt64} {
+		unary, _, err := grpclimit.ServerInterceptors([]grpclimit.Limit{{
+			Limiter:  limiter(t, redis(t), perHour(5)),
+			Identity: grpclimit.Peer,
+			Cost:     func(context.Context, grpclimit.Call) int64 { return 6 },
+		}}, grpclimit.WithPushback(longest))
+		require.NoError(t, err)
+		var trailer metadata.MD
+		_, err = call(t.Context(), dial(t, listen(t, grpc.UnaryInterceptor(unary))), "hello", grpc.Trailer(&trailer))
+		require.Equal(t, codes.ResourceExhausted, status.Code(err))
+		require.Equal(t, []string{"-1"}, trailer["grpc-retry-pushback-ms"], longest)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 )
 
 // UnaryServerInterceptor returns an interceptor that limits the unary calls that a
@@ -107,9 +108,9 @@ func (s server) admit(ctx context.Context, call Call) error {
 }
 
 // pushback returns wait in milliseconds, rounded up; or -1, which is not to retry,
-// where it is above longest.
+// where it is above longest or no wait helps.
 func pushback(wait, longest time.Duration) string {
-	if wait > longest {
+	if wait > longest || wait == algorithm.Never {
 		return "-1"
 	}
 	ms := wait.Milliseconds()
