@@ -12,7 +12,10 @@ import (
 // limit further out, with which it is one set.
 func (g *Guard) SetFields(d Decision, get func(name string) string, set func(name, value string)) {
 	f := g.fields(&d)
-	yields := g.yields(&d, get(older[g.headers][1]))
+	yields := false
+	if remaining := older[g.headers][1]; remaining != "" {
+		yields = g.yields(&d, get(remaining))
+	}
 	for _, field := range f.list[:f.n] {
 		if value, ok := g.merge(field, get(field.name), yields); ok {
 			set(field.name, value)

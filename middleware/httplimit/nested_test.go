@@ -128,7 +128,12 @@ func TestSetFields(t *testing.T) {
 				return h
 			}
 			h := seed()
-			guard.SetFields(guard.Decide(t.Context(), ratelimit.Part{Identity: "x", N: 1}), h.Get, h.Set)
+			get := func(name string) string {
+				require.Equal(t, http.CanonicalHeaderKey(name), name)
+				require.NotEmpty(t, name)
+				return h.Get(name)
+			}
+			guard.SetFields(guard.Decide(t.Context(), ratelimit.Part{Identity: "x", N: 1}), get, h.Set)
 			w := do(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				for name, values := range seed() {
 					w.Header()[name] = values
