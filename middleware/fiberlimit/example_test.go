@@ -81,7 +81,8 @@ func ExampleNew() {
 	limiter := must(ratelimit.New(redis, tokenbucket.Limit{Rate: 100, Period: time.Minute}))
 
 	key := must(fiberlimit.Header("X-API-Key"))
-	address := must(fiberlimit.Address(httplimit.Address{Trusted: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/32")}}))
+	proxies := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/32")} // where app.Test connects from
+	address := must(fiberlimit.Address(httplimit.Address{Trusted: proxies}))
 	limit := must(fiberlimit.New(limiter, fiberlimit.First(key, address),
 		fiberlimit.WithHeaders(httplimit.HeadersX),
 		fiberlimit.WithSkip(func(c fiber.Ctx) bool { return c.Path() == "/healthz" }),

@@ -84,8 +84,8 @@ func WithHandler(outcome httplimit.Outcome, handler Handler) Option {
 }
 
 // WithContext keeps the decision with the request, where handlers find it by
-// [FromContext]. The default is not to: it costs an allocation, of some hundred
-// bytes, or three where the app has PassLocalsToContext.
+// [FromContext]. The default is not to: it costs 2 allocations, and more where the
+// app has PassLocalsToContext.
 func WithContext() Option {
 	return option(func(c *config) error {
 		c.context = true
