@@ -4,91 +4,51 @@
 //
 //	go run ./examples/otel
 //
-// It limits by an embedded Redis; -h lists the flags.
+// It limits by an embedded Redis, or by yours with -redis.
 package main
 
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit"
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
+	"github.com/distributed-rate-limiter/ratelimit/examples/internal/serve"
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 	rlotel "github.com/distributed-rate-limiter/ratelimit/observe/otel"
 	"github.com/distributed-rate-limiter/ratelimit/store"
-	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { program(os.Stdout).Main() }
 
-// run serves until ctx ends. It returns the exit code: 0, 1 if it cannot serve,
-// 2 if args are wrong.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	fail := func(code int, err error) int {
-		fmt.Fprintln(stderr, "otel:", err)
-		return code
+// program is a server that writes its telemetry to w.
+func program(w io.Writer) serve.Program {
+	return serve.Program{
+		Name: "otel",
+		Try:  "3 requests a minute. One too many:\n  curl '%s/?[1-4]'",
+		Serve: func(ctx context.Context, redis store.Store, listener net.Listener) (err error) {
+			to, err := report(w)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, to.end(context.WithoutCancel(ctx))) }()
+			handler, err := newHandler(redis, to)
+			if err != nil {
+				return err
+			}
+			return serve.HTTP(ctx, listener, handler)
+		},
 	}
-	limit := tokenbucket.Limit{Rate: 5, Period: 10 * time.Second}
-	flags := flag.NewFlagSet("otel", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	addr := flags.String("addr", "127.0.0.1:8080", "address to listen at")
-	interval := flags.Duration("interval", 10*time.Second, "time between two reports of the metrics")
-	flags.Int64Var(&limit.Rate, "rate", limit.Rate, "requests in each period")
-	flags.DurationVar(&limit.Period, "period", limit.Period, "length of a period")
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return 0
-	} else if err != nil {
-		return 2
-	}
-	if flags.NArg() > 0 {
-		return fail(2, fmt.Errorf("unexpected argument %q", flags.Arg(0)))
-	}
-
-	redis, err := embedded.Start()
-	if err != nil {
-		return fail(1, err)
-	}
-	defer redis.Close()
-	to, err := report(stdout, *interval)
-	if err != nil {
-		return fail(2, fmt.Errorf("bad -interval: %w", err))
-	}
-	defer func() {
-		if err := to.end(context.WithoutCancel(ctx)); err != nil {
-			fail(1, err)
-		}
-	}()
-	handler, err := newHandler(redis, limit, to)
-	if err != nil {
-		return fail(2, fmt.Errorf("bad -rate or -period: %w", err))
-	}
-	listener, err := net.Listen("tcp", *addr)
-	if err != nil {
-		return fail(1, fmt.Errorf("bad -addr: %w", err))
-	}
-	fmt.Fprintf(stderr, "%T%+v. One request too many:\n  curl 'http://%v/?[1-%d]'\n",
-		limit, limit, listener.Addr(), limit.Rate+1)
-	if err := serve(ctx, listener, handler); err != nil {
-		return fail(1, err)
-	}
-	return 0
 }
 
 // newHandler returns a route that is limited, with a span for each request.
-func newHandler(s store.Store, limit tokenbucket.Limit, to *telemetry) (http.Handler, error) {
+func newHandler(redis store.Store, to *telemetry) (http.Handler, error) {
 	metrics, err := rlotel.NewMetrics(to.meters)
 	if err != nil {
 		return nil, err
@@ -97,7 +57,7 @@ func newHandler(s store.Store, limit tokenbucket.Limit, to *telemetry) (http.Han
 	if err != nil {
 		return nil, err
 	}
-	limiter, err := ratelimit.New(s, limit,
+	limiter, err := ratelimit.New(redis, tokenbucket.Limit{Rate: 3, Period: time.Minute},
 		ratelimit.WithNamespace("hello"),
 		ratelimit.WithObserver(metrics),
 		ratelimit.WithObserver(tracer),
@@ -105,26 +65,10 @@ func newHandler(s store.Store, limit tokenbucket.Limit, to *telemetry) (http.Han
 	if err != nil {
 		return nil, err
 	}
-	limited, err := httplimit.New(limiter, httplimit.Peer)
+	limit, err := httplimit.New(limiter, httplimit.Peer)
 	if err != nil {
 		return nil, err
 	}
-	return traced(to.tracers, limited(http.HandlerFunc(hello))), nil
-}
-
-func hello(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "Hello.") }
-
-// serve serves until ctx ends, and then lets requests finish that are under way.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
-	finished := make(chan error, 1)
-	context.AfterFunc(ctx, func() {
-		finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
-		defer cancel()
-		finished <- server.Shutdown(finish)
-	})
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return <-finished
+	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "Hello.") })
+	return traced(to.tracers, limit(hello)), nil
 }

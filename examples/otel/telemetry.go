@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -21,12 +20,9 @@ type telemetry struct {
 	tracers *sdktrace.TracerProvider
 }
 
-// report has metrics written to w once in each interval, and each span when it ends.
-// A service would export to a collector instead, and spans in batches.
-func report(w io.Writer, interval time.Duration) (*telemetry, error) {
-	if interval <= 0 {
-		return nil, fmt.Errorf("it is %v: must be above 0", interval)
-	}
+// report has metrics written to w every ten seconds, and each span when it ends. A
+// service would export to a collector instead, and spans in batches.
+func report(w io.Writer) (*telemetry, error) {
 	metrics, err := stdoutmetric.New(stdoutmetric.WithWriter(w))
 	if err != nil {
 		return nil, err
@@ -36,7 +32,7 @@ func report(w io.Writer, interval time.Duration) (*telemetry, error) {
 		return nil, err
 	}
 	return &telemetry{
-		meters:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewPeriodicReader(metrics, sdkmetric.WithInterval(interval)))),
+		meters:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewPeriodicReader(metrics, sdkmetric.WithInterval(10*time.Second)))),
 		tracers: sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans)),
 	}, nil
 }
