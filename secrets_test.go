@@ -165,6 +165,18 @@ func TestSecretsOfOthers(t *testing.T) {
 	require.Equal(t, "ratelimit.Limiter() <nil>", fmt.Sprint(ratelimit.Limiter{}, (*ratelimit.Limiter)(nil)))
 }
 
+// TestSecretsOfTop: its identity key.
+func TestSecretsOfTop(t *testing.T) {
+	top, err := observe.NewTop(observe.TopIdentityKey([]byte(identityKey)))
+	require.NoError(t, err)
+	_, err = newLimiter(t, start(t), tokenbucket.Limit{Rate: 1, Period: time.Second}, ratelimit.WithObserver(top)).AllowN(t.Context(), person, 2)
+	require.NoError(t, err)
+	require.Len(t, top.Top(1), 1)
+	for _, v := range append(around(top), around(observe.TopIdentityKey([]byte(identityKey)))...) {
+		hidesSecrets(t, printed(v)+fmt.Sprintf("%p", v))
+	}
+}
+
 // TestSecretsOfEvents: an identity is told to no one but by Reveal.
 func TestSecretsOfEvents(t *testing.T) {
 	event := ratelimit.Event{Namespace: "n", Algorithm: "a", Identity: ratelimit.NewIdentity(person), N: 1, Err: errors.New("x"), Class: ratelimit.ClassTimeout}

@@ -45,7 +45,8 @@ type Top struct {
 	size     int
 	halfLife time.Duration // 0: for ever
 	reveal   bool
-	secret   []byte
+	// newHasher is a function so that the secret in it does not print.
+	newHasher func() *hasher
 
 	start time.Time
 	seed  maphash.Seed
@@ -64,7 +65,7 @@ type denials struct {
 
 // NewTop returns a [Top] without counts. Its error names the option that is wrong.
 func NewTop(options ...TopOption) (*Top, error) {
-	t := &Top{size: 1000, start: time.Now(), seed: maphash.MakeSeed()}
+	t := &Top{size: 1000, newHasher: newHasher(nil), start: time.Now(), seed: maphash.MakeSeed()}
 	for _, option := range options {
 		if option == nil {
 			continue
@@ -78,7 +79,7 @@ func NewTop(options ...TopOption) (*Top, error) {
 			namespace: namespace,
 			algorithm: algorithm,
 			summary:   spacesaving.New[who](t.size),
-			hasher:    newHasher(t.secret),
+			hasher:    t.newHasher(),
 			halved:    t.halvings(),
 		}
 	})

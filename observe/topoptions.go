@@ -49,7 +49,7 @@ func TopIdentityKey(secret []byte) TopOption {
 		if len(secret) < 16 {
 			return fmt.Errorf("top identity key has %d bytes: must have at least 16", len(secret))
 		}
-		t.secret = secret
+		t.newHasher = newHasher(secret)
 		return nil
 	})
 }

@@ -38,11 +38,15 @@ type hasher struct {
 	sum   [sha256.Size]byte
 }
 
-func newHasher(secret []byte) *hasher {
-	if secret == nil {
-		return &hasher{Hash: sha256.New()}
+// newHasher returns a function that makes hashers: of SHA-256, or of HMAC-SHA-256
+// under a secret.
+func newHasher(secret []byte) func() *hasher {
+	return func() *hasher {
+		if secret == nil {
+			return &hasher{Hash: sha256.New()}
+		}
+		return &hasher{Hash: hmac.New(sha256.New, secret)}
 	}
-	return &hasher{Hash: hmac.New(sha256.New, secret)}
 }
 
 // hash has w be who identity is.
