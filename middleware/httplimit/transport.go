@@ -44,11 +44,12 @@ func NewTransport(base http.RoundTripper, limiter *ratelimit.Limiter, identity I
 	if base == nil {
 		base = http.DefaultTransport
 	}
+	units, _ := limiter.Quota()
 	switch v := reflect.ValueOf(base); {
 	case (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil():
 		return nil, fmt.Errorf("httplimit: base is a nil %T", base)
-	case limiter == nil:
-		return nil, errors.New("httplimit: limiter is nil")
+	case units == 0:
+		return nil, errors.New("httplimit: limiter is nil, or was not made by ratelimit.New")
 	case identity == nil:
 		return nil, errors.New("httplimit: identity is nil")
 	}
@@ -111,8 +112,8 @@ func (t *transport) admit(r *http.Request) error {
 	return err
 }
 
-// ask asks the limiter. A denial that a wait may help, or that none will, is told
-// apart from other errors.
+// ask asks the limiter. It returns a limit's denial apart from other errors, since that
+// may be worth a wait.
 func (t *transport) ask(ctx context.Context, identity string, n int64) (*DeniedError, error) {
 	result, err := t.limiter.AllowN(ctx, identity, n)
 	switch {

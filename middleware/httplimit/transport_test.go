@@ -261,7 +261,8 @@ func TestNewTransportRefuses(t *testing.T) {
 	}{
 		{name: "NilTransport", base: (*http.Transport)(nil), limiter: limiter, identity: httplimit.Host, err: "httplimit: base is a nil *http.Transport"},
 		{name: "NilFunc", base: transportFunc(nil), limiter: limiter, identity: httplimit.Host, err: "httplimit: base is a nil httplimit_test.transportFunc"},
-		{name: "NoLimiter", identity: httplimit.Host, err: "httplimit: limiter is nil"},
+		{name: "NoLimiter", identity: httplimit.Host, err: "httplimit: limiter is nil, or was not made by ratelimit.New"},
+		{name: "LimiterNotMade", limiter: &ratelimit.Limiter{}, identity: httplimit.Host, err: "httplimit: limiter is nil, or was not made by ratelimit.New"},
 		{name: "NoIdentity", limiter: limiter, err: "httplimit: identity is nil"},
 		{name: "NoWait", limiter: limiter, identity: httplimit.Host, option: httplimit.WithWait(0), err: "httplimit: wait is 0s: must be above 0"},
 		{name: "NegativeWait", limiter: limiter, identity: httplimit.Host, option: httplimit.WithWait(-time.Second), err: "httplimit: wait is -1s: must be above 0"},
@@ -272,13 +273,6 @@ func TestNewTransportRefuses(t *testing.T) {
 			require.EqualError(t, err, test.err)
 		})
 	}
-}
-
-// A limiter that was not made by New is an error of each request, not a panic.
-func TestTransportOfNoLimiter(t *testing.T) {
-	transport := newTransport(t, nil, &ratelimit.Limiter{})
-	_, err := transport.RoundTrip(httptest.NewRequest("GET", "http://example.com", nil))
-	require.EqualError(t, err, "httplimit: ratelimit: limiter was not made by New")
 }
 
 func TestDeniedErrorOfNever(t *testing.T) {
