@@ -21,7 +21,9 @@ type Policy struct {
 // Guard decides requests and says what to answer: the middleware's logic, for
 // servers that are not of net/http. For each request, call [Guard.Decide], then
 // [Guard.SetFields], and then let it through if the outcome is [Allowed], or
-// answer with [Guard.Reply]. It is safe for concurrent use.
+// answer with [Guard.Reply]. For a framework that has net/http's types, in handlers
+// of its own, there are [Guard.SetHeader] and [Guard.Refuse]. It is safe for
+// concurrent use.
 type Guard struct {
 	guardConfig
 	limiters []*ratelimit.Limiter

@@ -2,10 +2,7 @@ package httplimit
 
 import (
 	"fmt"
-	"io"
 	"net/http"
-	"strconv"
-	"strings"
 
 	"github.com/distributed-rate-limiter/ratelimit"
 )
@@ -95,7 +92,7 @@ func (l *limited) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d := l.decide(r)
-	l.setFields(w.Header(), &d)
+	l.guard.SetHeader(w.Header(), d)
 	if d.Outcome == Allowed {
 		if l.context && d.Name != "" {
 			r = r.WithContext(withDecision(r.Context(), &d))
@@ -107,7 +104,7 @@ func (l *limited) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		handler(w, r, d)
 		return
 	}
-	l.refuse(w, r, &d)
+	l.guard.Refuse(w, r, d)
 }
 
 func (m *middleware) decide(r *http.Request) Decision {
@@ -127,43 +124,4 @@ func (m *middleware) decide(r *http.Request) Decision {
 		}
 	}
 	return m.guard.Decide(r.Context(), parts...)
-}
-
-// setFields does what [Guard.SetFields] does. The values of fields that are new,
-// which are all unless middlewares are nested, share one allocation.
-func (m *middleware) setFields(header http.Header, d *Decision) {
-	f := m.guard.fields(d)
-	if f.n == 0 {
-		return
-	}
-	yields := m.guard.yields(d, joined(header[older[m.headers][1]]))
-	values := make([]string, f.n)
-	for i, field := range f.list[:f.n] {
-		value, ok := m.guard.merge(field, joined(header[field.name]), yields)
-		if ok {
-			values[i] = value
-			header[field.name] = values[i : i+1 : i+1]
-		}
-	}
-}
-
-// joined returns a field by its lines.
-func joined(lines []string) string { return strings.Join(lines, ", ") }
-
-// refuse answers a request in its handler's stead.
-func (m *middleware) refuse(w http.ResponseWriter, r *http.Request, d *Decision) {
-	reply := m.guard.Reply(*d, joined(r.Header["Accept"]))
-	header := w.Header()
-	if reply.Body != "" {
-		for _, name := range []string{"Content-Encoding", "Etag", "Last-Modified"} {
-			header.Del(name) // they would be the handler's
-		}
-		header.Set("Content-Type", reply.ContentType)
-		header.Set("Content-Length", strconv.Itoa(len(reply.Body)))
-		header.Set("X-Content-Type-Options", "nosniff")
-	}
-	w.WriteHeader(reply.Status)
-	if r.Method != http.MethodHead {
-		_, _ = io.WriteString(w, reply.Body) // a client that is gone needs no answer
-	}
 }
