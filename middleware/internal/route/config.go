@@ -1,0 +1,62 @@
+package route
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
+)
+
+// Config is what options set. The zero value has the defaults.
+type Config[C any] struct {
+	// KeepsDecision tells whether handlers get to see the decision.
+	KeepsDecision bool
+
+	guard    []httplimit.GuardOption
+	skip     func(C) bool
+	handlers map[httplimit.Outcome]func(C, httplimit.Decision) error
+}
+
+// SetHeaders sets which header fields responses have.
+func (c *Config[C]) SetHeaders(headers httplimit.Headers) error {
+	c.guard = append(c.guard, httplimit.WithHeaders(headers))
+	return nil
+}
+
+// AddSkip lets requests through that skip says true of.
+func (c *Config[C]) AddSkip(skip func(C) bool) error {
+	if skip == nil {
+		return errors.New("skip is nil")
+	}
+	if before := c.skip; before != nil {
+		c.skip = func(request C) bool { return before(request) || skip(request) }
+	} else {
+		c.skip = skip
+	}
+	return nil
+}
+
+// Skips tells whether a request passes without being asked about.
+func (c *Config[C]) Skips(request C) bool { return c.skip != nil && c.skip(request) }
+
+// SetHandler sets what answers requests of an outcome.
+func (c *Config[C]) SetHandler(outcome httplimit.Outcome, handler func(C, httplimit.Decision) error) error {
+	switch outcome {
+	case httplimit.Denied, httplimit.Unavailable, httplimit.Invalid, httplimit.Failed:
+	default:
+		return fmt.Errorf("handler is for outcome %d (%v): must be for Denied, Unavailable, Invalid or Failed", outcome, outcome)
+	}
+	if handler == nil {
+		return fmt.Errorf("handler for %v is nil", outcome)
+	}
+	if c.handlers == nil {
+		c.handlers = map[httplimit.Outcome]func(C, httplimit.Decision) error{}
+	}
+	c.handlers[outcome] = handler
+	return nil
+}
+
+// Handler returns what answers requests of an outcome, or nil.
+func (c *Config[C]) Handler(outcome httplimit.Outcome) func(C, httplimit.Decision) error {
+	return c.handlers[outcome]
+}

@@ -1,0 +1,66 @@
+// Package route is what middlewares of frameworks share: the limits of a route and
+// what options set, for whatever type C a framework has for a request's context. A
+// middleware adds how its framework goes on to the next handler.
+package route
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
+)
+
+// Limit is one limit of a route; see [httplimit.Limit].
+type Limit[C any] struct {
+	Name     string
+	Limiter  *ratelimit.Limiter
+	Identity func(C) string
+	Cost     func(C) int64 // 1 if nil
+}
+
+// Limits are the limits of a route, with what options set.
+type Limits[C any] struct {
+	*httplimit.Guard
+	Config[C]
+	all []Limit[C]
+}
+
+// New returns limits that are set as config is. Its error names what is wrong.
+func New[C any](all []Limit[C], config Config[C]) (*Limits[C], error) {
+	policies := make([]httplimit.Policy, len(all))
+	for i, l := range all {
+		policies[i] = httplimit.Policy{Name: l.Name, Limiter: l.Limiter}
+	}
+	guard, err := httplimit.NewGuard(policies, config.guard...)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range all {
+		if l.Identity == nil {
+			return nil, fmt.Errorf("limit %q: identity is nil", l.Name)
+		}
+	}
+	return &Limits[C]{guard, config, all}, nil
+}
+
+// Decide decides a request. Under ctx, which is the request's. Identities are asked
+// for where there is a cost.
+func (l *Limits[C]) Decide(ctx context.Context, c C) httplimit.Decision {
+	var room [4]ratelimit.Part
+	parts := append(room[:0], make([]ratelimit.Part, len(l.all))...)
+	asked := false
+	for i, limit := range l.all {
+		parts[i].N = 1
+		if limit.Cost != nil {
+			parts[i].N = limit.Cost(c)
+		}
+		asked = asked || parts[i].N != 0
+	}
+	if asked {
+		for i, limit := range l.all {
+			parts[i].Identity = limit.Identity(c)
+		}
+	}
+	return l.Guard.Decide(ctx, parts...)
+}
