@@ -34,8 +34,9 @@ func few(t testing.TB, n int64) []httplimit.Limit {
 
 // testStreams: what a handler flushes is at the client before the handler ends.
 func testStreams(t *testing.T, framework Framework, http2 bool) {
-	read := make(chan struct{})
+	read, ended := make(chan struct{}), make(chan struct{})
 	server := Serve(t, framework(t, func(w http.ResponseWriter, r *http.Request) {
+		defer close(ended)
 		for _, flush := range []func() error{
 			func() error { w.(http.Flusher).Flush(); return nil },
 			http.NewResponseController(w).Flush,
@@ -54,11 +55,17 @@ func testStreams(t *testing.T, framework Framework, http2 bool) {
 	w, err := server.Client().Get(server.URL)
 	require.NoError(t, err)
 	defer w.Body.Close()
+	require.Equal(t, http.StatusOK, w.StatusCode)
 	require.Equal(t, `"default";r=4;t=12`, w.Header.Get("RateLimit"))
 	lines := bufio.NewScanner(w.Body)
 	for range 2 {
 		require.True(t, lines.Scan())
-		read <- struct{}{}
+		require.Equal(t, "line", lines.Text())
+		select {
+		case read <- struct{}{}:
+		case <-ended:
+			require.Fail(t, "the handler ended before all was read")
+		}
 	}
 	require.False(t, lines.Scan())
 }

@@ -1,0 +1,105 @@
+package echolimit
+
+import (
+	"fmt"
+
+	"github.com/labstack/echo/v5"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
+	"github.com/distributed-rate-limiter/ratelimit/middleware/internal/route"
+)
+
+// Identity tells whom a request is limited as, or "" where that is not known; see
+// [httplimit.Identity]. It is called once for each request, from any number of
+// goroutines at once, and may not keep the context, which Echo uses again.
+type Identity func(*echo.Context) string
+
+// HTTP returns an identity of package httplimit as one of this package. Its texts
+// are the same, so services on net/http and on Echo can share limits. It is nil if
+// identity is, which [New] refuses.
+func HTTP(identity httplimit.Identity) Identity {
+	if identity == nil {
+		return nil
+	}
+	return func(c *echo.Context) string { return identity(c.Request()) }
+}
+
+// Limit is one limit of a route.
+type Limit struct {
+	// Name is what clients see of it; see [httplimit.Policy]. The names of a
+	// route's limits differ.
+	Name string
+	// Limiter decides.
+	Limiter *ratelimit.Limiter
+	// Identity tells whom a request is limited as.
+	Identity Identity
+	// Cost tells how many units a request takes; 1 if nil. A request that takes 0
+	// of each limit passes without an identity, uncounted. A negative cost is one
+	// that is not known, such as the ContentLength of a body of unknown length:
+	// the request is refused as [httplimit.Invalid].
+	Cost func(*echo.Context) int64
+}
+
+// New returns a middleware, for an Echo, a group or a route, by one limit, whose
+// name is "default". Every request takes one unit; for another cost, or another
+// name, use [NewAll]. It needs an identity, and its error names what is wrong.
+func New(limiter *ratelimit.Limiter, identity Identity, options ...Option) (echo.MiddlewareFunc, error) {
+	return NewAll([]Limit{{Name: "default", Limiter: limiter, Identity: identity}}, options...)
+}
+
+// NewAll returns a middleware by several limits that [ratelimit.Join] can join, such
+// as one per second and one per day. A request is let through if all of them let it
+// through; otherwise it is charged to none. Its error names what is wrong.
+func NewAll(limits []Limit, options ...Option) (echo.MiddlewareFunc, error) {
+	var c config
+	for _, option := range options {
+		if option == nil {
+			continue
+		}
+		if err := option.apply(&c); err != nil {
+			return nil, fmt.Errorf("echolimit: %w", err)
+		}
+	}
+	all := make([]route.Limit[*echo.Context], len(limits))
+	for i, l := range limits {
+		all[i] = route.Limit[*echo.Context]{Name: l.Name, Limiter: l.Limiter, Identity: l.Identity, Cost: l.Cost}
+	}
+	m, err := route.New(all, c)
+	if err != nil {
+		return nil, fmt.Errorf("echolimit: %w", err)
+	}
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c *echo.Context) error { return handle(m, c, next) }
+	}, nil
+}
+
+func handle(m *route.Limits[*echo.Context], c *echo.Context, next echo.HandlerFunc) error {
+	if m.Skips(c) {
+		return next(c)
+	}
+	d := m.Decide(c.Request().Context(), c)
+	m.SetHeader(c.Response().Header(), d)
+	if d.Outcome == httplimit.Allowed {
+		if m.KeepsDecision && d.Name != "" {
+			c.Set(decisionKey, d)
+		}
+		return next(c)
+	}
+	if handler := m.Handler(d.Outcome); handler != nil {
+		return handler(c, d)
+	}
+	m.Refuse(c.Response(), c.Request(), d)
+	return nil
+}
+
+// decisionKey is a text, since Echo has no other keys.
+const decisionKey = "github.com/distributed-rate-limiter/ratelimit/middleware/echolimit"
+
+// FromContext returns what was decided of the request, by the innermost middleware
+// that has [WithContext]. It is false if there is none, or the request was let
+// through without asking a limit.
+func FromContext(c *echo.Context) (httplimit.Decision, bool) {
+	d, ok := c.Get(decisionKey).(httplimit.Decision)
+	return d, ok
+}
