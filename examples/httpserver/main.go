@@ -23,6 +23,7 @@ import (
 
 	"github.com/distributed-rate-limiter/ratelimit"
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
+	"github.com/distributed-rate-limiter/ratelimit/examples/internal/serve"
 	"github.com/distributed-rate-limiter/ratelimit/observe"
 	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
 	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
@@ -92,7 +93,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stdout, "%T%+v on %v. One request too many:\n  curl -i -H 'X-API-Key: alice' 'http://%v/?[1-%d]'\n",
 		limit, limit, redis, listener.Addr(), cmp.Or(limit.Burst, limit.Rate)+1)
-	if err := serve(ctx, listener, handler); err != nil {
+	if err := serve.HTTP(ctx, listener, handler); err != nil {
 		return fail(1, err)
 	}
 	return 0
