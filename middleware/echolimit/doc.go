@@ -22,15 +22,14 @@
 // An [Identity] tells that, and there is no default. Those of package httplimit
 // serve by [HTTP], and any function of Echo's context does:
 //
-//	limit, err := echolimit.New(limiter, func(c *echo.Context) string {
-//		if user, _ := c.Get("user").(string); user != "" { // by a middleware before
-//			return "user:" + user
-//		}
-//		return httplimit.Peer(c.Request())
-//	})
+//	user := func(c *echo.Context) string {
+//		name, _ := c.Get("user").(string) // by a middleware before
+//		return name
+//	}
+//	limit, err := echolimit.New(limiter, echolimit.First(user, echolimit.HTTP(httplimit.Peer)))
 //
-// Begin texts of different kinds differently, so that no user passes for an
-// address. Behind proxies use [httplimit.Address], which goes by what it is told
+// [First] and [All] keep the texts of different kinds apart, so that no user passes
+// for an address. Behind proxies use [httplimit.Address], which goes by what it is told
 // itself, whatever IPExtractor Echo has.
 //
 // # Order

@@ -241,3 +241,14 @@ func ExampleFromContext() {
 	// Output:
 	// 200 4 more.
 }
+
+func ExampleFirst() {
+	team := func(c *echo.Context) string { return c.Param("team") }
+	first := echolimit.First(team, echolimit.HTTP(httplimit.Peer))
+	all := echolimit.All(team, echolimit.HTTP(httplimit.Peer))
+	e := echo.New()
+	e.GET("/teams/:team", func(c *echo.Context) error { return c.String(http.StatusOK, first(c)+", "+all(c)) })
+	try(e, "/teams/red")
+	// Output:
+	// 200 first0:red, all:3:red12:ip:192.0.2.1
+}

@@ -357,12 +357,16 @@ func TestBadArguments(t *testing.T) {
 	_, noLimiter := echolimit.New(nil, peer)
 	_, noIdentity := echolimit.New(limiter, nil)
 	_, noHTTP := echolimit.New(limiter, echolimit.HTTP(httplimit.First()))
+	_, noFirst := echolimit.New(limiter, echolimit.First())
+	_, noAll := echolimit.New(limiter, echolimit.All(peer, nil))
 	_, twice := echolimit.NewAll([]echolimit.Limit{{Name: "a", Limiter: limiter, Identity: peer}, {Name: "a", Limiter: limiter, Identity: peer}})
 	for want, err := range map[string]error{
 		"there is no limit":                noLimit,
 		`limit "default": limiter is nil`:  noLimiter,
 		`limit "default": identity is nil`: noIdentity,
 		`"default": identity is nil`:       noHTTP,
+		`t "default": identity is nil`:     noFirst,
+		`it "default": identity is nil`:    noAll,
 		`name is "a", as that of another`:  twice,
 		"headers is 9: must be":            with(echolimit.WithHeaders(9)),
 		"skip is nil":                      with(echolimit.WithSkip(nil)),

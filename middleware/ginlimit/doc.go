@@ -16,15 +16,11 @@
 // An [Identity] tells that, and there is no default. Those of package httplimit
 // serve by [HTTP], and any function of gin's context does:
 //
-//	limit, err := ginlimit.New(limiter, func(c *gin.Context) string {
-//		if user := c.GetString("user"); user != "" { // by a middleware before
-//			return "user:" + user
-//		}
-//		return httplimit.Peer(c.Request)
-//	})
+//	user := func(c *gin.Context) string { return c.GetString("user") } // by a middleware before
+//	limit, err := ginlimit.New(limiter, ginlimit.First(user, ginlimit.HTTP(httplimit.Peer)))
 //
-// Begin texts of different kinds differently, so that no user passes for an
-// address. Do not use [gin.Context.ClientIP] of an engine whose trusted proxies are
+// [First] and [All] keep the texts of different kinds apart, so that no user passes
+// for an address. Do not use [gin.Context.ClientIP] of an engine whose trusted proxies are
 // not set: gin trusts all by default, so a client can be whoever it likes to be.
 // Behind proxies use [httplimit.Address], which ignores gin's setting.
 //

@@ -209,3 +209,14 @@ func ExampleFromContext() {
 	// Output:
 	// 200 4 more.
 }
+
+func ExampleFirst() {
+	team := func(c *gin.Context) string { return c.Param("team") }
+	first := ginlimit.First(team, ginlimit.HTTP(httplimit.Peer))
+	all := ginlimit.All(team, ginlimit.HTTP(httplimit.Peer))
+	router := gin.New()
+	router.GET("/teams/:team", func(c *gin.Context) { c.String(http.StatusOK, "%s, %s", first(c), all(c)) })
+	try(router, "/teams/red")
+	// Output:
+	// 200 first0:red, all:3:red12:ip:192.0.2.1
+}

@@ -10,21 +10,6 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/internal/route"
 )
 
-// Identity tells whom a request is limited as, or "" where that is not known; see
-// [httplimit.Identity]. It is called once for each request, from any number of
-// goroutines at once, and may not keep the context, which gin uses again.
-type Identity func(*gin.Context) string
-
-// HTTP returns an identity of package httplimit as one of this package. Its texts
-// are the same, so services on net/http and on gin can share limits. It is nil if
-// identity is, which [New] refuses.
-func HTTP(identity httplimit.Identity) Identity {
-	if identity == nil {
-		return nil
-	}
-	return func(c *gin.Context) string { return identity(c.Request) }
-}
-
 // Limit is one limit of a route.
 type Limit struct {
 	// Name is what clients see of it; see [httplimit.Policy]. The names of a

@@ -338,12 +338,16 @@ func TestBadArguments(t *testing.T) {
 	_, noLimiter := ginlimit.New(nil, peer)
 	_, noIdentity := ginlimit.New(limiter, nil)
 	_, noHTTP := ginlimit.New(limiter, ginlimit.HTTP(httplimit.First()))
+	_, noFirst := ginlimit.New(limiter, ginlimit.First())
+	_, noAll := ginlimit.New(limiter, ginlimit.All(peer, nil))
 	_, twice := ginlimit.NewAll([]ginlimit.Limit{{Name: "a", Limiter: limiter, Identity: peer}, {Name: "a", Limiter: limiter, Identity: peer}})
 	for want, err := range map[string]error{
 		"there is no limit":                noLimit,
 		`limit "default": limiter is nil`:  noLimiter,
 		`limit "default": identity is nil`: noIdentity,
 		`"default": identity is nil`:       noHTTP,
+		`t "default": identity is nil`:     noFirst,
+		`it "default": identity is nil`:    noAll,
 		`name is "a", as that of another`:  twice,
 		"headers is 9: must be":            with(ginlimit.WithHeaders(9)),
 		"skip is nil":                      with(ginlimit.WithSkip(nil)),
