@@ -124,6 +124,8 @@ func TestSpoofing(t *testing.T) {
 		{"forwarded", proxy, fwd(`for=203.0.113.9;host="a\", for=6.6.6.6;x=\"b"`), is},
 		{"forwarded", proxy, fwd(`for=203.0.113.9;host="a\\"`), is},
 		{"forwarded", proxy, fwd(`host="for=6.6.6.6";for=203.0.113.9`), is},
+		{"forwarded", proxy, fwd(`for=6.6.6.6, ;for=203.0.113.9; ;;proto=https;`), is}, // pairs may be empty
+		{"forwarded", proxy, fwd(`for=6.6.6.6, ;;`), unknown},
 		{"forwarded", proxy, fwd(`for=203.0.113.9;for=6.6.6.6`), unknown},
 		{"forwarded", proxy, fwd(`for=6.6.6.6, for=unknown`), unknown},
 		{"forwarded", proxy, fwd(`for=6.6.6.6, for=_hidden`), unknown},

@@ -42,7 +42,10 @@ func parseForwarded(element string) (netip.Addr, bool) {
 	}
 	var client string
 	found := false
-	for rest := element; rest != ""; {
+	for rest := element; ; {
+		if rest = strings.TrimLeft(rest, "; \t"); rest == "" { // pairs may be empty
+			break
+		}
 		name, after, ok := strings.Cut(rest, "=")
 		if !ok {
 			return netip.Addr{}, false
