@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/textproto"
 	"slices"
+	"strings"
 
 	"github.com/distributed-rate-limiter/ratelimit/internal/identity"
 )
@@ -95,6 +96,8 @@ func (a Address) walker() (*walker, error) {
 		return nil, errors.New("httplimit: Address: Trusted and Hops are both set: one or the other")
 	case a.Header != "" && !identity.IsToken(a.Header):
 		return nil, fmt.Errorf("httplimit: Address: Header is %q: must be the name of a header field", a.Header)
+	case strings.EqualFold(a.Header, "Host"):
+		return nil, fmt.Errorf("httplimit: Address: Header is %q: it does not tell of clients", a.Header)
 	case a.Header != "" && a.Hops == 0 && len(a.Trusted) == 0:
 		return nil, fmt.Errorf("httplimit: Address: Header is %q, but neither Trusted nor Hops says who may write it", a.Header)
 	case a.IPv4Bits < 0 || a.IPv4Bits > 32:

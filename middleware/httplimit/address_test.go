@@ -216,6 +216,7 @@ func TestBadAddress(t *testing.T) {
 		"Trusted and Hops are both set":      {Hops: 1, Trusted: prefixes("10.0.0.0/8")},
 		`Header is "a b"`:                    {Hops: 1, Header: "a b"},
 		`Header is "X-Real-Ip", but neither`: {Header: "X-Real-Ip"},
+		`Header is "host": it does not`:      {Hops: 1, Header: "host"},
 		"IPv4Bits is 33":                     {IPv4Bits: 33},
 		"IPv4Bits is -1":                     {IPv4Bits: -1},
 		"IPv6Bits is 129":                    {IPv6Bits: 129},
