@@ -1,0 +1,96 @@
+package ratelimit
+
+import (
+	"context"
+	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+)
+
+// decide asks Redis.
+func (j *Joint) decide(ctx context.Context, parts []Part) ([]Result, error) {
+	results := make([]Result, len(parts))
+	if err := ctx.Err(); err != nil {
+		return results, err
+	}
+	first := j.limiters[0]
+	sum := first.keys.hash(parts[0].Identity)
+	keys := make([]string, len(parts))
+	args := j.program.AppendParams(make([]int64, 0, (algorithm.MaxParams+2)*len(parts)))
+	for i, p := range parts {
+		l := j.limiters[i]
+		s := l.keys.hash(p.Identity)
+		keys[i] = l.keys.key(&s)
+		args = j.program.AppendRequest(args, p.N, i)
+	}
+	b := first.breakers.of(first.partitions.find(keys[0]))
+	if err := b.refuse(&sum); err != nil {
+		return results, err
+	}
+	limited := within(ctx, j.timeout)
+	defer limited.end()
+	reply, err := first.run(limited, j.program.Script(), keys, args)
+	if err == nil || ended(ctx) == nil { // else it says nothing of Redis
+		first.report(b, &sum, limited.from, err)
+	}
+	for _, l := range j.limiters {
+		if l.runObservers != nil {
+			l.ran(ctx, 1, 1, limited.from, err)
+		}
+	}
+	if err == nil {
+		err = j.program.CheckReply(reply, 1)
+	}
+	for i, l := range j.limiters {
+		if err != nil {
+			break
+		}
+		var out algorithm.Outcome
+		out, err = j.program.Outcome(reply, 0, i)
+		results[i] = out.Result(l.plan.Limit, j.program.Now(reply))
+	}
+	return results, err
+}
+
+// observe tells each limiter's observers of its part. If another limiter denied the
+// request, that was a look.
+func (j *Joint) observe(ctx context.Context, parts []Part, answer JointResult, failure error, start time.Time) {
+	for i, l := range j.limiters {
+		if len(l.observers) == 0 {
+			continue
+		}
+		n := parts[i].N
+		if !answer.Allowed && answer.Results[i].Allowed {
+			n = 0
+		}
+		l.observe(ctx, Event{
+			Namespace: l.namespace,
+			Algorithm: l.plan.Name,
+			Identity:  NewIdentity(parts[i].Identity),
+			N:         n,
+			Result:    answer.Results[i],
+			Err:       failure,
+			Class:     classify(failure),
+			Elapsed:   time.Since(start),
+		})
+	}
+}
+
+// sumUp returns what follows from what each limiter says.
+func sumUp(results []Result, parts []Part) JointResult {
+	peek := true
+	for _, p := range parts {
+		peek = peek && p.N == 0
+	}
+	answer := JointResult{Denied: -1, Results: results}
+	for i, r := range results {
+		if r.Allowed || parts[i].N == 0 && !peek {
+			continue
+		}
+		if answer.Denied < 0 || r.RetryAfter > answer.RetryAfter {
+			answer.Denied, answer.RetryAfter = i, r.RetryAfter
+		}
+	}
+	answer.Allowed = answer.Denied < 0
+	return answer
+}
