@@ -3,8 +3,11 @@ package ratelimit_test
 import (
 	"encoding/json"
 	"io"
+	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -119,6 +122,35 @@ func TestCoreNeedsStandardLibraryOnly(t *testing.T) {
 	for _, p := range listPackages(t, "-deps", ".") {
 		if !p.Standard {
 			require.True(t, p.ImportPath == module || strings.HasPrefix(p.ImportPath, module+"/"), p.ImportPath)
+		}
+	}
+}
+
+// TestModulesOfTheirOwn: users of the core do not even get to know what the modules of
+// middleware and observers are made of, beside what it is made and tested with itself.
+func TestModulesOfTheirOwn(t *testing.T) {
+	requires := func(file string) map[string]bool {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		found := map[string]bool{}
+		for _, match := range regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllStringSubmatch(string(text), -1) {
+			found[match[1]] = true
+		}
+		return found
+	}
+	own := requires("go.mod")
+	sums, err := os.ReadFile("go.sum")
+	require.NoError(t, err)
+	files, err := filepath.Glob("*/*/go.mod")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		theirs := requires(file)
+		require.NotEmpty(t, theirs, file)
+		for name := range theirs {
+			if !own[name] && !strings.HasPrefix(name, module) {
+				require.NotContains(t, string(sums), name+" ", "go.sum has what only %s requires", file)
+			}
 		}
 	}
 }
