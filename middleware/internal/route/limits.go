@@ -44,7 +44,7 @@ func New[C any](all []Limit[C], config Config[C]) (*Limits[C], error) {
 	return &Limits[C]{guard, config, all}, nil
 }
 
-// Decide decides a request. Under ctx, which is the request's. Identities are asked
+// Decide decides a request, under ctx, which is the request's. Identities are asked
 // for where there is a cost.
 func (l *Limits[C]) Decide(ctx context.Context, c C) httplimit.Decision {
 	var room [4]ratelimit.Part
