@@ -67,6 +67,13 @@ func TestJoint(t *testing.T) {
 		require.Zero(t, r.Results[1].Remaining)
 		require.Zero(t, r.Results[2].Remaining)
 
+		// The one that says no for longest is named, wherever it stands.
+		r, err = j.AllowN(t.Context(), ratelimit.Part{Identity: "alice", N: 1}, ratelimit.Part{Identity: "dave", N: 11}, ratelimit.Part{Identity: "bob", N: 1})
+		require.NoError(t, err)
+		require.False(t, r.Results[0].Allowed || r.Results[1].Allowed || r.Results[2].Allowed)
+		require.Equal(t, 1, r.Denied)
+		require.Equal(t, algorithm.Never, r.RetryAfter)
+
 		peek, err := j.Peek(t.Context(), "alice")
 		require.NoError(t, err)
 		require.False(t, peek.Allowed)
@@ -250,6 +257,24 @@ func TestJointDegraded(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, r.Degraded)
 		require.Equal(t, 250*time.Millisecond, time.Since(begin))
+		redis.comeBack()
+	})
+}
+
+// TestJointGivenUp: callers who leave say nothing of Redis.
+func TestJointGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		redis := &moody{away: hangs}
+		var w witness
+		j, err := ratelimit.Join(w.limiter(t, redis), w.limiter(t, redis, ratelimit.WithNamespace("other")))
+		require.NoError(t, err)
+		for range 5 {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			_, err := j.Allow(ctx, "x")
+			cancel()
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+		}
+		require.Empty(t, w.states())
 		redis.comeBack()
 	})
 }
