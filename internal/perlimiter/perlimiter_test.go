@@ -49,7 +49,11 @@ func TestMapConcurrently(t *testing.T) {
 
 // TestMapIsBounded: those beyond Max share one.
 func TestMapIsBounded(t *testing.T) {
-	m := perlimiter.New(func(namespace, algorithm string) [2]string { return [2]string{namespace, algorithm} })
+	made := 0
+	m := perlimiter.New(func(namespace, algorithm string) [2]string {
+		made++
+		return [2]string{namespace, algorithm}
+	})
 	for i := range perlimiter.Max {
 		require.Equal(t, [2]string{fmt.Sprint(i), "x"}, m.Of(fmt.Sprint(i), "x"))
 	}
@@ -57,6 +61,7 @@ func TestMapIsBounded(t *testing.T) {
 		require.Equal(t, [2]string{perlimiter.Others, perlimiter.Others}, m.Of(fmt.Sprint("late", i), "x"))
 	}
 	require.Equal(t, [2]string{"0", "x"}, m.Of("0", "x"), "who was there stays")
+	require.Equal(t, perlimiter.Max+1, made)
 	require.Len(t, slices.Collect(m.All()), perlimiter.Max+1)
 }
 
