@@ -219,16 +219,18 @@ func TestNewTopRefuses(t *testing.T) {
 func TestTopConcurrently(t *testing.T) {
 	const workers, requests = 8, 2000
 	top := newTop(t, observe.TopSize(10), observe.TopHalfLife(24*time.Hour))
+	revealing := newTop(t, observe.TopSize(2), observe.TopReveal())
 	var group sync.WaitGroup
 	for w := range workers {
 		group.Go(func() {
 			for i := range requests {
 				deny(top, identity, 1)
 				deny(top, fmt.Sprint(w, " ", i), 1)
+				deny(revealing, fmt.Sprint(w, " ", i), 1)
 				e := denied(fmt.Sprint("limiter ", i%50))
 				top.Observe(context.Background(), e)
 				if i%100 == 0 {
-					_ = top.String()
+					_, _ = top.String(), revealing.String()
 				}
 			}
 		})
