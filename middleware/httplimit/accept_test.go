@@ -32,6 +32,7 @@ func TestPrefersText(t *testing.T) {
 		"text/*;q=0, text/plain":                       true,
 		"text/plain;q=0, text/*":                       false,
 		"text/plain;q=0.5, text/plain":                 true,
+		"text/plain, text/plain;q=0":                   true,
 		"image/png":                                    false,
 		"text/plain;q=1.001":                           false,
 		"text/plain;q=2":                               false,

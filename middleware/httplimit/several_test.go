@@ -119,6 +119,10 @@ func TestSeveralDecision(t *testing.T) {
 	require.Equal(t, d.Result.RetryAfter, d.RetryAfter)
 	require.Empty(t, names(ask(0, 0)))
 
+	g.Decide(t.Context(), ratelimit.Part{Identity: "y", N: 2}, ratelimit.Part{Identity: "y", N: 1})
+	d = g.Decide(t.Context(), ratelimit.Part{Identity: "y", N: 0}, ratelimit.Part{Identity: "y", N: 1})
+	require.Equal(t, "day", d.Name, "nothing remains of the minute, but it is not charged")
+
 	closed := guard(minuteAndDay(t, away, 4, ratelimit.WithFailureMode(ratelimit.FailClosed)))
 	g = closed
 	require.Equal(t, httplimit.Unavailable, ask(1, 1).Outcome)
