@@ -14,8 +14,8 @@ import (
 //
 // The ready ones begin their text with its kind, "ip:192.0.2.1" or
 // "metadata:x-api-key:…", so what one of them returns no other can. A function of
-// your own does well to do the same. It is called once for each call and limit, or
-// message, from any number of goroutines.
+// your own does well to do the same. It is called for each call and limit, or message,
+// and again for one that waits, from any number of goroutines.
 type Identity func(ctx context.Context, call Call) string
 
 // Method limits each method by itself: "method:/package.Service/Method". A server
