@@ -1,8 +1,10 @@
 package httplimit_test
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -265,16 +267,40 @@ func TestPanicPassesThrough(t *testing.T) {
 func TestRefusalIsItsOwnResponse(t *testing.T) {
 	limited := wrap(t, perMinute(t, away, "a", 1, ratelimit.WithFailureMode(ratelimit.FailClosed)), alice, never(t))
 	w := do(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Encoding", "gzip")
+		w.Header().Set("Content-Length", "5")
 		w.Header().Set("Etag", `"x"`)
 		w.Header().Set("Cache-Control", "public, max-age=60")
 		limited.ServeHTTP(w, r)
 	}))
 	require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
-	require.Empty(t, w.Header().Get("Content-Encoding"))
+	require.Empty(t, w.Header().Get("Content-Length"))
 	require.Empty(t, w.Header().Get("Etag"))
 	require.Contains(t, w.Body.String(), "#temporary-reduced-capacity")
 }
+
+// TestCompressedRefusal: a handler further out may compress all that is written.
+func TestCompressedRefusal(t *testing.T) {
+	limited := wrap(t, perMinute(t, away, "a", 1, ratelimit.WithFailureMode(ratelimit.FailClosed)), alice, never(t))
+	w := do(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		defer z.Close()
+		limited.ServeHTTP(compressed{w, z}, r)
+	}))
+	require.Equal(t, "gzip", w.Header().Get("Content-Encoding"))
+	z, err := gzip.NewReader(w.Body)
+	require.NoError(t, err)
+	body, err := io.ReadAll(z)
+	require.NoError(t, err)
+	require.Contains(t, string(body), "#temporary-reduced-capacity")
+}
+
+type compressed struct {
+	http.ResponseWriter
+	io.Writer
+}
+
+func (c compressed) Write(b []byte) (int, error) { return c.Writer.Write(b) }
 
 func TestNeverIsNotAdvised(t *testing.T) {
 	guard, err := httplimit.NewGuard([]httplimit.Policy{{Name: "a", Limiter: perMinute(t, startRedis(t), "a", 5)}})

@@ -27,22 +27,28 @@ func (g *Guard) SetHeader(header http.Header, d Decision) {
 }
 
 // Refuse answers a request that is not let through with what [Guard.Reply] says,
-// in the handler's stead. The fields that tell of d are not set by it.
+// in the handler's stead. The fields that tell of d are not set by it. As with
+// [http.Error], what a handler further out has wrapped w for, such as compression,
+// goes on.
 func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, d Decision) {
 	reply := g.Reply(d, joined(r.Header["Accept"]))
 	header := w.Header()
 	if reply.Body != "" {
-		for _, name := range []string{"Content-Encoding", "Etag", "Last-Modified"} {
-			header.Del(name) // they would be the handler's
+		for _, name := range []string{"Content-Length", "Etag", "Last-Modified"} {
+			header.Del(name) // of another response
 		}
 		header.Set("Content-Type", reply.ContentType)
-		header.Set("Content-Length", strconv.Itoa(len(reply.Body)))
 		header.Set("X-Content-Type-Options", "nosniff")
 	}
-	w.WriteHeader(reply.Status)
-	if r.Method != http.MethodHead {
-		_, _ = io.WriteString(w, reply.Body) // a client that is gone needs no answer
+	if r.Method == http.MethodHead {
+		if reply.Body != "" {
+			header.Set("Content-Length", strconv.Itoa(len(reply.Body)))
+		}
+		w.WriteHeader(reply.Status)
+		return
 	}
+	w.WriteHeader(reply.Status)
+	_, _ = io.WriteString(w, reply.Body) // a client that is gone needs no answer
 }
 
 // joined returns a field by its lines.
