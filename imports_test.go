@@ -37,7 +37,7 @@ var mayImport = map[string]struct {
 	"observe/otel": {[]string{".", "algorithm", "observe", "internal/perlimiter", "go.opentelemetry.io/otel/attribute", "go.opentelemetry.io/otel/codes",
 		"go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/trace"},
 		"it needs OpenTelemetry's API only: which SDK there is, and any global one, is its users' choice"},
-	"middleware/fiberlimit": {[]string{".", "internal/identity", "middleware/httplimit", "github.com/gofiber"},
+	"middleware/fiberlimit": {[]string{".", "internal/identity", "middleware/httplimit", "middleware/internal/route", "github.com/gofiber"},
 		"it is httplimit for another server, so it decides and answers nothing by itself"},
 	"middleware/internal/route": {[]string{".", "middleware/httplimit"}, "it is what middlewares of frameworks share, so it has none"},
 	"middleware/internal/routetest": {[]string{".", "algorithm/tokenbucket", "middleware/httplimit", "store", "store/embedded", "github.com/stretchr/testify"},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/distributed-rate-limiter/ratelimit"
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
+	"github.com/distributed-rate-limiter/ratelimit/middleware/internal/route"
 )
 
 // Limit is one limit of a route.
@@ -39,80 +40,50 @@ func New(limiter *ratelimit.Limiter, identity Identity, options ...Option) (fibe
 // them let it through; otherwise it is charged to none. Its error names what is
 // wrong.
 func NewAll(limits []Limit, options ...Option) (fiber.Handler, error) {
-	m := &middleware{}
+	var c config
 	for _, option := range options {
 		if option == nil {
 			continue
 		}
-		if err := option.apply(&m.config); err != nil {
+		if err := option.apply(&c); err != nil {
 			return nil, fmt.Errorf("fiberlimit: %w", err)
 		}
 	}
-	policies := make([]httplimit.Policy, len(limits))
+	all := make([]route.Limit[fiber.Ctx], len(limits))
 	for i, l := range limits {
-		policies[i] = httplimit.Policy{Name: l.Name, Limiter: l.Limiter}
+		all[i] = route.Limit[fiber.Ctx]{Name: l.Name, Limiter: l.Limiter, Identity: kept(l.Identity), Cost: l.Cost}
 	}
-	var err error
-	if m.guard, err = httplimit.NewGuard(policies, m.config.guard...); err != nil {
+	m, err := route.New(all, c)
+	if err != nil {
 		return nil, fmt.Errorf("fiberlimit: %w", err)
 	}
-	for _, l := range limits {
-		if l.Identity == nil {
-			return nil, fmt.Errorf("fiberlimit: limit %q: identity is nil", l.Name)
-		}
-		m.asks = append(m.asks, ask{l.Identity, l.Cost})
+	return func(c fiber.Ctx) error { return handle(m, c) }, nil
+}
+
+// kept returns identity with texts that stay. The memory of Fiber's strings is the next
+// request's after this one, and a run of the script, or an observer, may have the
+// identity longer.
+func kept(identity Identity) func(fiber.Ctx) string {
+	if identity == nil {
+		return nil
 	}
-	return m.handle, nil
+	return func(c fiber.Ctx) string { return strings.Clone(identity(c)) }
 }
 
-type middleware struct {
-	config
-	guard *httplimit.Guard
-	asks  []ask
-}
-
-// ask is what a request asks of a limit.
-type ask struct {
-	identity Identity
-	cost     func(fiber.Ctx) int64
-}
-
-// handle is the [fiber.Handler].
-func (m *middleware) handle(c fiber.Ctx) error {
-	if m.skip != nil && m.skip(c) {
+func handle(m *route.Limits[fiber.Ctx], c fiber.Ctx) error {
+	if m.Skips(c) {
 		return c.Next()
 	}
-	d := m.decide(c)
-	m.setFields(c, &d)
+	d := m.Decide(c.Context(), c)
+	setFields(m.Guard, c, &d)
 	if d.Outcome == httplimit.Allowed {
-		if m.context && d.Name != "" {
+		if m.KeepsDecision && d.Name != "" {
 			fiber.StoreInContext(c, decisionKey{}, d)
 		}
 		return c.Next()
 	}
-	if handler := m.handlers[d.Outcome]; handler != nil {
+	if handler := m.Handler(d.Outcome); handler != nil {
 		return handler(c, d)
 	}
-	return m.refuse(c, &d)
-}
-
-func (m *middleware) decide(c fiber.Ctx) httplimit.Decision {
-	var room [4]ratelimit.Part
-	parts := append(room[:0], make([]ratelimit.Part, len(m.asks))...)
-	asked := false
-	for i, a := range m.asks {
-		parts[i].N = 1
-		if a.cost != nil {
-			parts[i].N = a.cost(c)
-		}
-		asked = asked || parts[i].N != 0
-	}
-	if asked {
-		for i, a := range m.asks {
-			// The memory of Fiber's strings is the next request's after this one,
-			// and a run of the script, or an observer, may have the identity longer.
-			parts[i].Identity = strings.Clone(a.identity(c))
-		}
-	}
-	return m.guard.Decide(c.Context(), parts...)
+	return refuse(m.Guard, c, &d)
 }

@@ -1,12 +1,10 @@
 package fiberlimit
 
 import (
-	"errors"
-	"fmt"
-
 	"github.com/gofiber/fiber/v3"
 
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
+	"github.com/distributed-rate-limiter/ratelimit/middleware/internal/route"
 )
 
 // Option sets something of a middleware other than its default.
@@ -14,25 +12,16 @@ type Option interface {
 	apply(*config) error
 }
 
+type config = route.Config[fiber.Ctx]
+
 type option func(*config) error
 
 func (o option) apply(c *config) error { return o(c) }
 
-// config is what options set.
-type config struct {
-	guard    []httplimit.GuardOption
-	skip     func(fiber.Ctx) bool
-	handlers map[httplimit.Outcome]Handler
-	context  bool
-}
-
 // WithHeaders sets which header fields tell clients how they stand; the default is
 // [httplimit.HeadersIETF].
 func WithHeaders(headers httplimit.Headers) Option {
-	return option(func(c *config) error {
-		c.guard = append(c.guard, httplimit.WithHeaders(headers))
-		return nil
-	})
+	return option(func(c *config) error { return c.SetHeaders(headers) })
 }
 
 // WithSkip lets requests through that skip says true of, without asking or telling
@@ -40,18 +29,7 @@ func WithHeaders(headers httplimit.Headers) Option {
 // It is what Next is in the Config of Fiber's own middleware. The default is none.
 // It is called for each request, and may be given several times.
 func WithSkip(skip func(fiber.Ctx) bool) Option {
-	return option(func(c *config) error {
-		if skip == nil {
-			return errors.New("skip is nil")
-		}
-		before := c.skip
-		if before == nil {
-			c.skip = skip
-		} else {
-			c.skip = func(ctx fiber.Ctx) bool { return before(ctx) || skip(ctx) }
-		}
-		return nil
-	})
+	return option(func(c *config) error { return c.AddSkip(skip) })
 }
 
 // Handler answers a request that is not let through. The header fields that tell
@@ -66,21 +44,7 @@ type Handler func(c fiber.Ctx, d httplimit.Decision) error
 // [httplimit.Unavailable], [httplimit.Invalid] or [httplimit.Failed]. The default
 // is what [httplimit.Guard.Reply] says.
 func WithHandler(outcome httplimit.Outcome, handler Handler) Option {
-	return option(func(c *config) error {
-		switch outcome {
-		case httplimit.Denied, httplimit.Unavailable, httplimit.Invalid, httplimit.Failed:
-		default:
-			return fmt.Errorf("handler is for outcome %d (%v): must be for Denied, Unavailable, Invalid or Failed", outcome, outcome)
-		}
-		if handler == nil {
-			return fmt.Errorf("handler for %v is nil", outcome)
-		}
-		if c.handlers == nil {
-			c.handlers = map[httplimit.Outcome]Handler{}
-		}
-		c.handlers[outcome] = handler
-		return nil
-	})
+	return option(func(c *config) error { return c.SetHandler(outcome, handler) })
 }
 
 // WithContext keeps the decision with the request, where handlers find it by
@@ -88,7 +52,7 @@ func WithHandler(outcome httplimit.Outcome, handler Handler) Option {
 // app has PassLocalsToContext.
 func WithContext() Option {
 	return option(func(c *config) error {
-		c.context = true
+		c.KeepsDecision = true
 		return nil
 	})
 }

@@ -12,7 +12,7 @@ import (
 
 // setFields sets the header fields that tell of d, as one set with those that the
 // response has already.
-func (m *middleware) setFields(c fiber.Ctx, d *httplimit.Decision) {
+func setFields(g *httplimit.Guard, c fiber.Ctx, d *httplimit.Decision) {
 	header := &c.Response().Header
 	several := "" // the field asked for last that has several lines
 	get := func(name string) string {
@@ -32,12 +32,12 @@ func (m *middleware) setFields(c fiber.Ctx, d *httplimit.Decision) {
 		}
 		header.SetCanonical(utils.UnsafeBytes(name), utils.UnsafeBytes(value)) // which copies them
 	}
-	m.guard.SetFields(*d, get, set)
+	g.SetFields(*d, get, set)
 }
 
 // refuse answers a request in the next handler's stead.
-func (m *middleware) refuse(c fiber.Ctx, d *httplimit.Decision) error {
-	reply := m.guard.Reply(*d, strings.Join(appendLines(nil, c, fiber.HeaderAccept), ", "))
+func refuse(g *httplimit.Guard, c fiber.Ctx, d *httplimit.Decision) error {
+	reply := g.Reply(*d, strings.Join(appendLines(nil, c, fiber.HeaderAccept), ", "))
 	response := c.Response()
 	response.ResetBody()
 	response.SetStatusCode(reply.Status)
