@@ -212,12 +212,15 @@ func ExampleJoin() {
 	}
 	for range 3 {
 		res, err := both.Allow(ctx, "user:12345")
-		fmt.Println(res.Allowed, res.Denied, res.Results[0].Remaining, res.Results[1].Remaining, err)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(res.Allowed, res.Denied, res.Results[0].Remaining, res.Results[1].Remaining)
 	}
 	// Output:
-	// true -1 1 999 <nil>
-	// true -1 0 998 <nil>
-	// false 0 0 998 <nil>
+	// true -1 1 999
+	// true -1 0 998
+	// false 0 0 998
 }
 
 func ExampleLimiter_Peek() {

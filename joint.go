@@ -47,7 +47,8 @@ type JointResult struct {
 	// Denied is the index of the limiter whose RetryAfter that is, -1 if none
 	// denies.
 	Denied int
-	// Results has what each limiter says, in the order of [Join]. Where another one
+	// Results has what each limiter says, in the order of [Join]; nothing if there is an
+	// error. Where another one
 	// denies the request, a limiter that would have allowed it says so, with the
 	// numbers of a look.
 	Results []Result

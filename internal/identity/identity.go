@@ -1,5 +1,5 @@
 // Package identity has what the identities of middleware have in common, whatever
-// a request is to its server: R. So services on different servers mean the same
+// a request is to its server: R. So services on different HTTP servers mean the same
 // client by the same text, and share limits.
 package identity
 

@@ -20,8 +20,9 @@ type Limit struct {
 	// Identity tells whom a request is limited as.
 	Identity Identity
 	// Cost tells how many units a request takes; 1 if nil. A request that takes 0
-	// of each limit passes without an identity, uncounted. A negative cost is one
-	// that is not known, such as the ContentLength of a body of unknown length:
+	// of each limit passes uncounted. Where it takes 0 its identity need not be
+	// known: an API key's, of a request without one, say. A negative cost is
+	// one that is not known, such as the ContentLength of a body of unknown length:
 	// the request is refused as [httplimit.Invalid].
 	Cost func(*echo.Context) int64
 }

@@ -52,7 +52,7 @@ func ClientInterceptors(limits []Limit, options ...ClientOption) (grpc.UnaryClie
 type client struct{ *guard }
 
 func (c client) unary(ctx context.Context, method string, request, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, options ...grpc.CallOption) error {
-	call := Call{Method: method, Message: request, Target: cc.CanonicalTarget(), Client: true}
+	call := Call{Method: method, Message: request, Target: target(cc), Client: true}
 	if !c.skipped(ctx, call) {
 		if err := c.admit(ctx, call); err != nil {
 			return err
@@ -61,8 +61,16 @@ func (c client) unary(ctx context.Context, method string, request, reply any, cc
 	return invoker(ctx, method, request, reply, cc, options...)
 }
 
+// target is where calls of a connection go to, "" if there is none, as in a test.
+func target(cc *grpc.ClientConn) string {
+	if cc == nil {
+		return ""
+	}
+	return cc.CanonicalTarget()
+}
+
 func (c client) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, options ...grpc.CallOption) (grpc.ClientStream, error) {
-	call := Call{Method: method, Target: cc.CanonicalTarget(), Client: true, Stream: true}
+	call := Call{Method: method, Target: target(cc), Client: true, Stream: true}
 	if c.skipped(ctx, call) {
 		return streamer(ctx, desc, cc, method, options...)
 	}

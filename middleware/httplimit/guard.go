@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -96,7 +97,8 @@ func checkName(name string) error {
 
 // Decide decides a request that asks parts of the policies, in their order. If all
 // of them are of 0 units it is allowed and nobody is asked; otherwise a part of 0
-// units only looks. All or none of the units are taken.
+// units only looks, also where its identity is not known. All or none of the units are
+// taken.
 func (g *Guard) Decide(ctx context.Context, parts ...ratelimit.Part) Decision {
 	if len(parts) != len(g.limiters) {
 		return Decision{Outcome: Failed, Err: fmt.Errorf("httplimit: %w: %d parts, %d limits", ratelimit.ErrParts, len(parts), len(g.limiters))}
@@ -111,9 +113,14 @@ func (g *Guard) Decide(ctx context.Context, parts ...ratelimit.Part) Decision {
 	if !asked {
 		return Decision{Outcome: Allowed}
 	}
-	for _, p := range parts {
-		if p.Identity == "" {
+	for i, p := range parts {
+		switch {
+		case p.Identity != "":
+		case p.N > 0:
 			return Decision{Outcome: Invalid, Err: ratelimit.ErrIdentity}
+		default:
+			parts = slices.Clone(parts)
+			parts[i].Identity = "nobody" // who has taken nothing
 		}
 	}
 	if g.joint == nil {

@@ -165,3 +165,25 @@ func TestConcurrent(t *testing.T) {
 	require.EqualValues(t, 25, allowed.Load())
 	require.EqualValues(t, 55, denied.Load())
 }
+
+// TestCostOfNothing: a limit that costs nothing needs nobody to charge.
+func TestCostOfNothing(t *testing.T) {
+	redis := startRedis(t)
+	key, err := httplimit.Header("X-API-Key")
+	require.NoError(t, err)
+	h := wrapAll(t, []httplimit.Limit{
+		{Name: "key", Limiter: perMinute(t, redis, "key", 1), Identity: key, Cost: func(r *http.Request) int64 {
+			return int64(len(r.Header["X-Api-Key"]))
+		}},
+		{Name: "all", Limiter: perMinute(t, redis, "all", 3), Identity: alice},
+	}, ok)
+	withKey := func(r *http.Request) { r.Header.Set("X-API-Key", "k") }
+	require.Equal(t, http.StatusOK, do(h).Code)
+	require.Equal(t, http.StatusOK, do(h, withKey).Code)
+	require.Equal(t, http.StatusTooManyRequests, do(h, withKey).Code)
+	require.Equal(t, http.StatusOK, do(h).Code)
+	w := do(h)
+	require.Equal(t, http.StatusTooManyRequests, w.Code)
+	require.Contains(t, w.Body.String(), `"violated-policies":["all"]`)
+	require.Equal(t, http.StatusBadRequest, do(h, func(r *http.Request) { r.Header["X-Api-Key"] = []string{"a", "b"} }).Code)
+}

@@ -1,6 +1,7 @@
 package httplimit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -36,3 +37,15 @@ func (e *DeniedError) Error() string {
 
 // Unwrap returns [ErrDenied].
 func (e *DeniedError) Unwrap() error { return ErrDenied }
+
+// gaveUpError is the error of a request whose context ended while it waited. It tells
+// [net/url.Error] whether that was its deadline.
+type gaveUpError struct{ cause error }
+
+func (e *gaveUpError) Error() string {
+	return "httplimit: wait for the rate limit was given up: " + e.cause.Error()
+}
+
+func (e *gaveUpError) Unwrap() error { return e.cause }
+
+func (e *gaveUpError) Timeout() bool { return e.cause == context.DeadlineExceeded }

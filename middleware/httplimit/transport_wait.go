@@ -2,7 +2,6 @@ package httplimit
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -17,7 +16,7 @@ func (t *transport) await(ctx context.Context, identity string, denied *DeniedEr
 		return denied.Result.RetryAfter, true
 	})
 	if ended != nil {
-		return nil, fmt.Errorf("httplimit: wait for the rate limit was given up: %w", ended)
+		return nil, &gaveUpError{ended}
 	}
 	return denied, err
 }

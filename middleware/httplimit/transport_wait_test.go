@@ -197,3 +197,24 @@ func TestWaitWithinTimeoutOfClient(t *testing.T) {
 	require.ErrorIs(t, err, httplimit.ErrDenied)
 	require.EqualValues(t, 2, server.requests.Load())
 }
+
+// TestWaitTellsOfTimeouts: net/http asks an error whether it is a timeout.
+func TestWaitTellsOfTimeouts(t *testing.T) {
+	for _, timeout := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			send, _ := waiting(t, time.Hour)
+			require.NoError(t, send(t.Context(), "/12"))
+			go send(t.Context(), "/12") // the head of the line, for 3 s
+			synctest.Wait()
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			if !timeout {
+				time.AfterFunc(time.Second, cancel)
+			}
+			var told interface{ Timeout() bool }
+			require.ErrorAs(t, send(ctx, "/"), &told)
+			require.Equal(t, timeout, told.Timeout())
+			time.Sleep(time.Minute)
+		})
+	}
+}
