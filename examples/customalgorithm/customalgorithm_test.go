@@ -7,12 +7,16 @@ import (
 
 	"github.com/distributed-rate-limiter/ratelimit/conformance"
 	"github.com/distributed-rate-limiter/ratelimit/examples/customalgorithm"
+	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
 	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
 )
 
 func TestEmbedded(t *testing.T) {
+	if redistest.Race && redistest.Available() {
+		t.Skip("-race makes its Lua ten times as slow, and finds nothing in it: run without it")
+	}
 	server, err := embedded.Start()
 	if err != nil {
 		t.Fatal(err)
@@ -22,15 +26,15 @@ func TestEmbedded(t *testing.T) {
 }
 
 // The embedded Redis has another Lua than Redis: an algorithm is proved by the
-// real one only. With
+// real one only. That is a redis-server where one is installed, or with
 //
 //	REDIS_ADDR=localhost:6379 go test
 //
-// it may be in use: the suite keeps to keys of its own.
+// the one there, which may be in use: the suite keeps to keys of its own.
 func TestRedis(t *testing.T) {
 	addr := os.Getenv("REDIS_ADDR")
 	if addr == "" {
-		t.Skip("REDIS_ADDR is not set: set it to the host:port of a Redis")
+		addr = redistest.Start(t).Addr()
 	}
 	server, err := goredis.Open("redis://" + addr)
 	if err != nil {
