@@ -14,9 +14,7 @@ import (
 )
 
 func TestEmbedded(t *testing.T) {
-	if redistest.Race && redistest.Available() {
-		t.Skip("-race makes its Lua ten times as slow, and finds nothing in it: run without it")
-	}
+	redistest.NotEmbedded(t)
 	server, err := embedded.Start()
 	if err != nil {
 		t.Fatal(err)

@@ -21,9 +21,17 @@ func Available() bool {
 	return err == nil
 }
 
-// Race tells whether the race detector watches. It makes the embedded Redis's Lua ten
-// times as slow, and finds nothing in it.
+// Race tells whether the race detector watches.
 var Race bool
+
+// NotEmbedded skips a test on the embedded Redis where the race detector watches and a
+// real Redis has the same test.
+func NotEmbedded(t testing.TB) {
+	t.Helper()
+	if Race && Available() {
+		t.Skip("-race makes the embedded Redis's Lua ten times as slow, and finds nothing in it: run without it")
+	}
+}
 
 // Binary returns the path of redis-server. Where there is none it skips the
 // test, saying what would enable it; in CI, which sets CI=true, it fails the test.
