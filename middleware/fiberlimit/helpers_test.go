@@ -130,6 +130,7 @@ func serveAt(t testing.TB, app *fiber.App, listener net.Listener) {
 	<-ready
 	t.Cleanup(func() {
 		require.NoError(t, app.Shutdown())
+		_ = listener.Close() // a server that had hardly begun does not notice the former
 		require.NoError(t, <-served)
 	})
 }
