@@ -107,7 +107,7 @@ func startCluster(t *testing.T) *redistest.Cluster {
 	if !redistest.Available() {
 		return nil
 	}
-	return redistest.StartCluster(t)
+	return redistest.StartCluster(t, "--cluster-node-timeout", "15000") // a check keeps nodes busy for seconds
 }
 
 // fewerChecks has rapid draw fewer cases for the rest of the test.

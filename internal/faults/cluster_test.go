@@ -53,7 +53,9 @@ func clusterFaults(c *redistest.Cluster) []fault {
 	}
 	// For so many milliseconds a node may be silent. Where none is to be replaced, it
 	// is for longer than a busy machine holds one up.
-	const quick, slow = "2000", "15000"
+	// Where one is to be replaced that is well, other nodes give no second vote for twice
+	// as long.
+	const quick, handover, slow = "2000", "5000", "15000"
 	return []fault{
 		{
 			name:     "Cluster: a master killed, a replica takes over",
@@ -178,7 +180,7 @@ func clusterFaults(c *redistest.Cluster) []fault {
 			charged: "as answered",
 			returns: "at once",
 			answers: true,
-			stage: on(quick, func(t *testing.T) (begin, end func()) {
+			stage: on(handover, func(t *testing.T) (begin, end func()) {
 				old := c.Owner(failing)
 				return func() { replicaOf(t, c, old).MustDo(t, "CLUSTER", "FAILOVER") }, func() { tookOver(t, c, old) }
 			}),
