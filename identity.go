@@ -1,13 +1,13 @@
 package ratelimit
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"hash"
 	"io"
 	"sync"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/digest"
 )
 
 // Identity is the identity of an [Event]. It may be personal data, so it does
@@ -47,37 +47,19 @@ type sum [sha256.Size]byte
 // unless SHA-256 collides.
 type keyring struct {
 	prefix string
-	hashes sync.Pool // of *hasher
-}
-
-type hasher struct {
-	hash.Hash
-	piece [512]byte // of the identity
-	sum   sum
+	hashes sync.Pool // of *digest.Hasher
 }
 
 func newKeyring(namespace, algorithm string, secret []byte) *keyring {
 	k := &keyring{prefix: namespace + ":" + algorithm + ":"}
-	k.hashes.New = func() any {
-		if secret == nil {
-			return &hasher{Hash: sha256.New()}
-		}
-		return &hasher{Hash: hmac.New(sha256.New, secret)}
-	}
+	k.hashes.New = func() any { return digest.New(secret) }
 	return k
 }
 
 // hash returns the hash of identity. It allocates nothing, however long that is.
 func (k *keyring) hash(identity string) sum {
-	h := k.hashes.Get().(*hasher)
-	h.Reset()
-	for len(identity) > 0 {
-		n := copy(h.piece[:], identity)
-		h.Write(h.piece[:n])
-		identity = identity[n:]
-	}
-	h.Sum(h.sum[:0])
-	s := h.sum
+	h := k.hashes.Get().(*digest.Hasher)
+	s := h.Sum(identity)
 	k.hashes.Put(h)
 	return s
 }

@@ -14,12 +14,15 @@ func (j *Joint) decide(ctx context.Context, parts []Part) ([]Result, error) {
 		return results, err
 	}
 	first := j.limiters[0]
-	sum := first.keys.hash(parts[0].Identity)
+	var sum sum // of the first
 	keys := make([]string, len(parts))
 	args := j.program.AppendParams(make([]int64, 0, (algorithm.MaxParams+2)*len(parts)))
 	for i, p := range parts {
 		l := j.limiters[i]
 		s := l.keys.hash(p.Identity)
+		if i == 0 {
+			sum = s
+		}
 		keys[i] = l.keys.key(&s)
 		args = j.program.AppendRequest(args, p.N, i)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/internal/digest"
 	"github.com/distributed-rate-limiter/ratelimit/internal/perlimiter"
 	"github.com/distributed-rate-limiter/ratelimit/internal/spacesaving"
 )
@@ -46,7 +47,7 @@ type Top struct {
 	halfLife time.Duration // 0: for ever
 	reveal   bool
 	// newHasher is a function so that the secret in it does not print.
-	newHasher func() *hasher
+	newHasher func() *digest.Hasher
 
 	start time.Time
 	seed  maphash.Seed
@@ -59,13 +60,13 @@ type denials struct {
 
 	mu      sync.Mutex
 	summary *spacesaving.Summary[who]
-	hasher  *hasher
+	hasher  *digest.Hasher
 	halved  int // how many times
 }
 
 // NewTop returns a [Top] without counts. Its error names the option that is wrong.
 func NewTop(options ...TopOption) (*Top, error) {
-	t := &Top{size: 1000, newHasher: newHasher(nil), start: time.Now(), seed: maphash.MakeSeed()}
+	t := &Top{size: 1000, newHasher: func() *digest.Hasher { return digest.New(nil) }, start: time.Now(), seed: maphash.MakeSeed()}
 	for _, option := range options {
 		if option == nil {
 			continue
@@ -103,7 +104,8 @@ func (t *Top) Observe(_ context.Context, e ratelimit.Event) {
 	case t.reveal:
 		c.Value.reveal(identity)
 	default:
-		d.hasher.hash(&c.Value, identity)
+		sum := d.hasher.Sum(identity)
+		copy(c.Value.sum[:], sum[:])
 	}
 }
 

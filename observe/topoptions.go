@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/digest"
 )
 
 // TopOption sets something of a [Top] other than its default.
@@ -49,7 +51,7 @@ func TopIdentityKey(secret []byte) TopOption {
 		if len(secret) < 16 {
 			return fmt.Errorf("top identity key has %d bytes: must have at least 16", len(secret))
 		}
-		t.newHasher = newHasher(secret)
+		t.newHasher = func() *digest.Hasher { return digest.New(secret) }
 		return nil
 	})
 }

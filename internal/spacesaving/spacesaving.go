@@ -2,9 +2,9 @@
 //
 // It is the Space-Saving algorithm of A. Metwally, D. Agrawal and A. El Abbadi,
 // "Efficient Computation of Frequent and Top-k Elements in Data Streams", ICDT 2005,
-// with a heap in place of their list of buckets. There are m counters. A key that has none takes over the one that has the least,
-// and inherits its count as what it may have been counted too much. So, of N
-// occurrences:
+// with a heap in place of their list of buckets. There are m counters. A key that has
+// none takes over the one that has the least, and inherits its count as what it may
+// have been counted too much. So, of N occurrences:
 //
 //   - Count - Error <= the true count <= Count for each key that has a counter;
 //   - Error <= N/m, which no key without a counter has occurred more often than;

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/middleware/internal/asking"
 )
 
 // Limit is one limit of a route.
@@ -58,7 +59,7 @@ func NewAll(limits []Limit, options ...Option) (func(http.Handler) http.Handler,
 		if l.Identity == nil {
 			return nil, fmt.Errorf("httplimit: limit %q: identity is nil", l.Name)
 		}
-		m.asks = append(m.asks, ask{l.Identity, l.Cost})
+		m.asks = append(m.asks, asking.Ask[*http.Request]{Identity: l.Identity, Cost: l.Cost})
 	}
 	return func(next http.Handler) http.Handler {
 		if next == nil {
@@ -71,13 +72,7 @@ func NewAll(limits []Limit, options ...Option) (func(http.Handler) http.Handler,
 type middleware struct {
 	config
 	guard *Guard
-	asks  []ask
-}
-
-// ask is what a request asks of a limit.
-type ask struct {
-	identity Identity
-	cost     func(*http.Request) int64
+	asks  []asking.Ask[*http.Request]
 }
 
 // limited is a handler behind a middleware.
@@ -110,19 +105,5 @@ func (l *limited) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (m *middleware) decide(r *http.Request) Decision {
 	var room [4]ratelimit.Part
-	parts := append(room[:0], make([]ratelimit.Part, len(m.asks))...)
-	asked := false
-	for i, a := range m.asks {
-		parts[i].N = 1
-		if a.cost != nil {
-			parts[i].N = a.cost(r)
-		}
-		asked = asked || parts[i].N != 0
-	}
-	if asked {
-		for i, a := range m.asks {
-			parts[i].Identity = a.identity(r)
-		}
-	}
-	return m.guard.Decide(r.Context(), parts...)
+	return m.guard.Decide(r.Context(), asking.Parts(room[:0], m.asks, r)...)
 }

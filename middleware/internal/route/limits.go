@@ -9,6 +9,7 @@ import (
 
 	"github.com/distributed-rate-limiter/ratelimit"
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
+	"github.com/distributed-rate-limiter/ratelimit/middleware/internal/asking"
 )
 
 // Limit is one limit of a route; see [httplimit.Limit].
@@ -23,7 +24,7 @@ type Limit[C any] struct {
 type Limits[C any] struct {
 	*httplimit.Guard
 	Config[C]
-	all []Limit[C]
+	asks []asking.Ask[C]
 }
 
 // New returns limits that are set as config is. Its error names what is wrong.
@@ -36,31 +37,18 @@ func New[C any](all []Limit[C], config Config[C]) (*Limits[C], error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, l := range all {
+	asks := make([]asking.Ask[C], len(all))
+	for i, l := range all {
 		if l.Identity == nil {
 			return nil, fmt.Errorf("limit %q: identity is nil", l.Name)
 		}
+		asks[i] = asking.Ask[C]{Identity: l.Identity, Cost: l.Cost}
 	}
-	return &Limits[C]{guard, config, all}, nil
+	return &Limits[C]{guard, config, asks}, nil
 }
 
-// Decide decides a request, under ctx, which is the request's. Identities are asked
-// for where there is a cost.
+// Decide decides a request, under ctx, which is the request's.
 func (l *Limits[C]) Decide(ctx context.Context, c C) httplimit.Decision {
 	var room [4]ratelimit.Part
-	parts := append(room[:0], make([]ratelimit.Part, len(l.all))...)
-	asked := false
-	for i, limit := range l.all {
-		parts[i].N = 1
-		if limit.Cost != nil {
-			parts[i].N = limit.Cost(c)
-		}
-		asked = asked || parts[i].N != 0
-	}
-	if asked {
-		for i, limit := range l.all {
-			parts[i].Identity = limit.Identity(c)
-		}
-	}
-	return l.Guard.Decide(ctx, parts...)
+	return l.Guard.Decide(ctx, asking.Parts(room[:0], l.asks, c)...)
 }

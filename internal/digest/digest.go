@@ -1,0 +1,36 @@
+// Package digest hashes identities, however long they are, without allocating.
+package digest
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"hash"
+)
+
+// Hasher hashes by SHA-256, or by HMAC-SHA-256 under a secret. It is not safe for
+// concurrent use.
+type Hasher struct {
+	hash  hash.Hash
+	piece [512]byte // of the text
+	sum   [sha256.Size]byte
+}
+
+// New returns a hasher, of SHA-256 if secret is nil.
+func New(secret []byte) *Hasher {
+	if secret == nil {
+		return &Hasher{hash: sha256.New()}
+	}
+	return &Hasher{hash: hmac.New(sha256.New, secret)}
+}
+
+// Sum returns the hash of text.
+func (h *Hasher) Sum(text string) [sha256.Size]byte {
+	h.hash.Reset()
+	for len(text) > 0 {
+		n := copy(h.piece[:], text)
+		h.hash.Write(h.piece[:n])
+		text = text[n:]
+	}
+	h.hash.Sum(h.sum[:0])
+	return h.sum
+}
