@@ -192,10 +192,10 @@ func TestDeniedByACL(t *testing.T) {
 	}{
 		{"+@all -get", true}, // MGET will do
 		{"+@all -get -mget", false},
-		{"+@all -set", false},
+		{"+@all -psetex", false},
 		{"+@all -time", false},
 		{"+@all -evalsha -eval", false},
-		{"-@all +evalsha +eval +time +get +mget +set +del", true},
+		{"-@all +evalsha +eval +time +get +mget +psetex +del", true},
 	} {
 		user := fmt.Sprint("user", i)
 		server.MustDo(t, append([]string{"ACL", "SETUSER", user, "on", ">secret", "~*", "allchannels"}, strings.Fields(c.rule)...)...)

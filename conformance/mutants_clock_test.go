@@ -12,7 +12,8 @@ const (
 	steps      = "local retry, remaining, reset, a2, b2, c2 = step(a, b, c, "
 	readsClock = "local now = clock[1] * 1000000 + clock[2]\n"
 	setsLife   = "local ms = math.ceil(reset / 1000) + 2\n" // under a virtual clock it is otherwise
-	setsTTL    = ", 'PX', life(reset))"
+	setsAlone  = "redis.call('PSETEX', key, life(reset), write(a2, b2, c2))"
+	setsSome   = "call('PSETEX', KEYS[key], life(reset), texts[key])"
 )
 
 // clockMutants get wrong what the time is, or for how long a state lives. Under a
@@ -59,22 +60,22 @@ var clockMutants = []mutant{
 		broken: "States have no time to live.",
 		caught: "Expiry",
 		limits: tokenBuckets,
-		open:   edited(setsTTL, ")"),
+		open:   edited(setsAlone, "redis.call('SET', key, write(a2, b2, c2))", setsSome, "call('SET', KEYS[key], texts[key])"),
 	},
 	{
 		name:   "SecondKeyNeverExpires",
 		broken: "Of several states that a run writes, the first alone has a time to live.",
 		caught: "Expiry",
 		limits: tokenBuckets,
-		open: edited("redis.call('SET', KEYS[key], texts[key]"+setsTTL,
-			"redis.call('SET', KEYS[key], texts[key]"+setsTTL+" if key > 1 then redis.call('PERSIST', KEYS[key]) end"),
+		open: edited(setsSome,
+			setsSome+" if key > 1 then redis.call('PERSIST', KEYS[key]) end"),
 	},
 	{
 		name:   "JointlyNeverExpires",
 		broken: "States under several limits have no time to live.",
 		caught: "Expiry",
 		limits: tokenBuckets,
-		open:   edited("local width = #limits", "local width = #limits", setsTTL, ")"),
+		open:   edited("local width = #limits", "local width = #limits", setsSome, "call('SET', KEYS[key], texts[key])"),
 	},
 	{
 		name:   "TTLInSeconds",
@@ -102,7 +103,7 @@ var clockMutants = []mutant{
 		broken: "The time to live is that of the first unit: later ones do not prolong it.",
 		caught: "Expiry",
 		limits: tokenBuckets,
-		open: edited("redis.call('SET', key, write(a2, b2, c2)"+setsTTL,
-			"local left = redis.call('PTTL', key)\n      redis.call('SET', key, write(a2, b2, c2), 'PX', left > 0 and left or life(reset))"),
+		open: edited(setsAlone,
+			"local left = redis.call('PTTL', key)\n      redis.call('PSETEX', key, left > 0 and left or life(reset), write(a2, b2, c2))"),
 	},
 }

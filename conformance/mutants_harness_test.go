@@ -63,7 +63,7 @@ var harnessMutants = []mutant{
 		broken: "After several requests, a state with less than a minute to live is deleted.",
 		caught: "Model",
 		limits: tokenBuckets,
-		open:   edited("if reset > 0 then\n    redis.call('SET', KEYS[key]", "if reset > 60000000 then\n    redis.call('SET', KEYS[key]"),
+		open:   edited("if reset and reset > 0 then", "if reset and reset > 60000000 then"),
 	},
 	{
 		name:   "RepeatsOnce",

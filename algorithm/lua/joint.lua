@@ -22,7 +22,7 @@ for j = 1, width do
   end
 end
 
--- MGET gives nothing, and no error, for a key of another type: SET mends it.
+-- MGET gives nothing, and no error, for a key of another type: PSETEX mends it.
 local texts = redis.call('MGET', unpack(KEYS))
 
 -- As in single.lua.
@@ -77,7 +77,7 @@ end
 for key in pairs(resets) do texts[key] = limits[owner[key]][3](as[key], bs[key], cs[key]) end
 for key, reset in pairs(resets) do
   if reset > 0 then
-    redis.call('SET', KEYS[key], texts[key], 'PX', life(reset))
+    redis.call('PSETEX', KEYS[key], life(reset), texts[key])
   else
     redis.call('DEL', KEYS[key])
   end

@@ -4,7 +4,8 @@
 -- ARGV  the limit's parameters; then two integers for each decision: n, and the
 --       place of its key in KEYS, to which 65536 is added for each further
 --       request of n units that follows at once. One integer more, in the end,
---       is the place from which on each key has a decision more, of one unit.
+--       is the place from which on each key has one decision, of one unit, and
+--       none of those.
 -- Reply now, then three integers for each decision, in order: retry, remaining,
 --       reset. A retry of -2 says that the algorithm failed on this state. What
 --       is not allowed would not be right after either, so of requests that
@@ -22,7 +23,7 @@ if alone then
   -- Of another type, perhaps: see below. Any other error is raised by this.
   if type(texts) == 'table' then texts = redis.call('MGET', KEYS[1])[1] end
 else
-  -- MGET gives nothing, and no error, for a key of another type: SET mends it.
+  -- MGET gives nothing, and no error, for a key of another type: PSETEX mends it.
   texts = redis.call('MGET', unpack(KEYS))
 end
 
@@ -47,7 +48,7 @@ if alone then
   local retry, remaining, reset, a2, b2, c2 = step(a, b, c, now, n, p1, p2, p3, p4, p5, p6)
   if n > 0 and (a2 ~= a or b2 ~= b or c2 ~= c) then
     if reset > 0 then
-      redis.call('SET', key, write(a2, b2, c2), 'PX', life(reset))
+      redis.call('PSETEX', key, life(reset), write(a2, b2, c2))
     else
       redis.call('DEL', key)
     end
@@ -59,7 +60,7 @@ end
 -- that are final.
 local as, bs, cs, resets = {}, {}, {}, {}
 local reply, last = {now}, 1
-local KEYS, ARGV, tonumber = KEYS, ARGV, tonumber
+local KEYS, ARGV, tonumber, call = KEYS, ARGV, tonumber, redis.call
 local i, ones = first, #KEYS + 1
 if (#ARGV - first) % 2 == 0 then ones = tonumber(ARGV[#ARGV]) end
 
@@ -130,12 +131,10 @@ local function decide(failed)
   while KEYS[ones] do
     local key = ones
     ones = ones + 1
-    local a, b, c = as[key], bs[key], cs[key]
-    if a == nil then a, b, c = read(texts[key] or '') end
+    local a, b, c = read(texts[key] or '')
     local retry, remaining, reset, a2, b2, c2 = step(a, b, c, now, 1, p1, p2, p3, p4, p5, p6)
     if a2 ~= a or b2 ~= b or c2 ~= c then
-      texts[key] = write(a2, b2, c2)
-      resets[key], as[key] = reset, nil
+      texts[key], resets[key] = write(a2, b2, c2), reset
     end
     reply[last + 1], reply[last + 2], reply[last + 3] = retry, remaining, reset
     last = last + 3
@@ -150,11 +149,12 @@ while not pcall(decide, failed) do failed = true end
 for key, a in pairs(as) do
   if resets[key] then texts[key] = write(a, bs[key], cs[key]) end
 end
-for key, reset in pairs(resets) do
-  if reset > 0 then
-    redis.call('SET', KEYS[key], texts[key], 'PX', life(reset))
-  else
-    redis.call('DEL', KEYS[key])
+for key = 1, #KEYS do
+  local reset = resets[key]
+  if reset and reset > 0 then
+    call('PSETEX', KEYS[key], life(reset), texts[key])
+  elseif reset then
+    call('DEL', KEYS[key])
   end
 end
 return reply

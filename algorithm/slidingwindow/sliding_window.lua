@@ -31,9 +31,17 @@ local function weight(p, x, period)
   return k
 end
 
+-- c, p and s of 18 digits, of which these are the bytes: that is faster than
+-- tonumber, and needs no string of each number alone.
+local function numbers(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r)
+  local seconds = ((((((((a * 10 + b) * 10 + c) * 10 + d) * 10 + e) * 10 + f) * 10 + g) * 10 + h) * 10 + i) * 10 + j
+  return ((k * 10 + l) * 10 + m) * 10 + n - 53328, ((o * 10 + p) * 10 + q) * 10 + r - 53328,
+    (seconds - 53333333328) * 1000000
+end
+
 local function read(text)
   if #text == 18 and string.find(text, '^%d+$') then
-    return tonumber(string.sub(text, 11, 14)), tonumber(string.sub(text, 15)), tonumber(string.sub(text, 1, 10)) * 1000000
+    return numbers(string.byte(text, 1, 18))
   end
   local s, c, p = string.match(text, '^(%d+):(%d+):(%d+)$')
   if not s or #s > 16 or #c > 15 or #p > 15 or tonumber(s) >= 2^53 then return 0, 0, 0 end

@@ -63,7 +63,7 @@ var refusalFaults = []fault{
 		charged: "nothing",
 		returns: "at once",
 		classes: denied,
-		stage:   asUser(commands([][]string{{"ACL", "SETUSER", user, "-set"}}, [][]string{{"ACL", "SETUSER", user, "+set"}})),
+		stage:   asUser(commands([][]string{{"ACL", "SETUSER", user, "-psetex"}}, [][]string{{"ACL", "SETUSER", user, "+psetex"}})),
 	},
 	{
 		name:    "wrong password, from the start",
