@@ -168,7 +168,8 @@ func (p *Program) AppendRepeats(args []int64, n int64, requests, place int) []in
 }
 
 // AppendOnes appends to args, in the end, a request of one unit for each key from
-// place on. It is for programs of one limit, to which it saves time.
+// place on, which must be the only one of that key. It is for programs of one
+// limit, to which it saves time.
 func (p *Program) AppendOnes(args []int64, place int) []int64 {
 	return append(args, int64(place)+1)
 }

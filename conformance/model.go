@@ -68,8 +68,8 @@ func (m *machine) several(t *rapid.T) {
 	m.run(t, []int{0, 1, 2}, requests)
 }
 
-// together are requests as a limiter sends those of many callers: of each key some
-// that follow at once, and one more of one unit of the last keys.
+// together are requests as a limiter sends those of many callers: of the first keys
+// some each that follow at once, of each of the rest one of one unit.
 func (m *machine) together(t *rapid.T) {
 	p := m.limit.program
 	args := p.AppendParams(nil)
