@@ -31,7 +31,7 @@ func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.R
 	start := time.Now()
 	c, err := s.client(ctx, script)
 	if err == nil {
-		err = s.turns.do(ctx, runs, func(runs []store.Run) { runAll(ctx, start, c, script, runs) })
+		err = s.turns.do(&turn{ctx: ctx, start: start, client: c, script: script, do: runSeveral}, runs)
 	}
 	for i := range runs {
 		if err != nil {
@@ -40,6 +40,8 @@ func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.R
 		s.warm(c, runs[i].Keys, runs[i].Err)
 	}
 }
+
+func runSeveral(t *turn) { runAll(t.ctx, t.start, t.client, t.script, t.runs) }
 
 func runAll(ctx context.Context, start time.Time, c session, script *store.Script, runs []store.Run) {
 	defer func() { // see run

@@ -101,9 +101,7 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 		return nil, err
 	}
 	one := []store.Run{{Keys: keys, Args: args}}
-	err = s.turns.do(ctx, one, func(runs []store.Run) {
-		runs[0].Reply, runs[0].Err = run(ctx, start, c, script, runs[0].Keys, runs[0].Args)
-	})
+	err = s.turns.do(&turn{ctx: ctx, start: start, client: c, script: script, do: runOne}, one)
 	if err == nil {
 		err = one[0].Err
 	}
@@ -142,6 +140,11 @@ func (s *Store) client(ctx context.Context, script *store.Script) (session, erro
 		return session{}, failure(ctx, s.secrets, err)
 	}
 	return session{c, s.secrets}, nil
+}
+
+func runOne(t *turn) {
+	r := &t.runs[0]
+	r.Reply, r.Err = run(t.ctx, t.start, t.client, t.script, r.Keys, r.Args)
 }
 
 // run runs script on c, for a Run that began at start: EVALSHA, and EVAL where the

@@ -2,7 +2,7 @@ package rueidis
 
 import (
 	"context"
-	"slices"
+	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
 	"github.com/distributed-rate-limiter/ratelimit/store"
@@ -31,31 +31,54 @@ func (t turns) take(ctx context.Context) error {
 	}
 }
 
-// do does what f does with its copy of runs, on a goroutine that it does not wait
-// for longer than ctx lets it. The turn that it takes is given back when f is over.
-func (t turns) do(ctx context.Context, runs []store.Run, f func(runs []store.Run)) error {
-	if err := t.take(ctx); err != nil {
+// turn is what a goroutine does that may outlast the Run or RunAll that it is for.
+// So what it works on is its own. It is one allocation for most, with all that a
+// run of one key needs.
+type turn struct {
+	ctx    context.Context
+	start  time.Time
+	client session
+	script *store.Script
+	do     func(*turn) // what does runs
+	runs   []store.Run
+	done   chan struct{} // closed when runs are done
+
+	run  [1]store.Run
+	key  [1]string
+	args [8]int64
+}
+
+// do does runs on a goroutine that it does not wait for longer than t.ctx lets it.
+// The turn that it takes is given back when they are done.
+func (t turns) do(mine *turn, runs []store.Run) error {
+	if err := t.take(mine.ctx); err != nil {
 		return err
 	}
-	mine := make([]store.Run, len(runs))
+	mine.runs = append(mine.run[:0], runs...)
 	for i, r := range runs {
-		mine[i] = store.Run{Keys: slices.Clone(r.Keys), Args: slices.Clone(r.Args)}
+		keys, args := []string(nil), []int64(nil)
+		if i == 0 {
+			keys, args = mine.key[:0], mine.args[:0]
+		}
+		mine.runs[i] = store.Run{Keys: append(keys, r.Keys...), Args: append(args, r.Args...)}
 	}
-	done := make(chan struct{})
-	go func() {
-		defer func() {
-			<-t
-			close(done)
-		}()
-		f(mine)
-	}()
+	mine.done = make(chan struct{})
+	go t.work(mine)
 	select {
-	case <-done:
-	case <-ctx.Done():
-		return driver.Wrap(ctx, name, ctx.Err())
+	case <-mine.done:
+	case <-mine.ctx.Done():
+		return driver.Wrap(mine.ctx, name, mine.ctx.Err())
 	}
-	for i, r := range mine {
+	for i, r := range mine.runs {
 		runs[i].Reply, runs[i].Err = r.Reply, r.Err
 	}
 	return nil
+}
+
+func (t turns) work(mine *turn) {
+	defer func() {
+		<-t
+		close(mine.done)
+	}()
+	mine.do(mine)
 }
