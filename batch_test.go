@@ -304,27 +304,23 @@ func TestCrossSlot(t *testing.T) {
 	})
 }
 
-// slow is a store that takes a while.
-type slow struct{ store.Store }
-
-func (s slow) Run(ctx context.Context, script *store.Script, keys []string, args []int64) ([]int64, error) {
-	time.Sleep(5 * time.Millisecond)
-	return s.Store.Run(ctx, script, keys, args)
-}
-
 // TestCrossSlotUnderWay: nor is one lost that came before the refusal, or in the
 // moment of it.
 func TestCrossSlotUnderWay(t *testing.T) {
 	onRedis(t, func(t *testing.T, s site) {
-		l := newLimiter(t, slow{s.open(t)}, tokenbucket.Limit{Rate: 10, Period: month})
+		h := hold(s.open(t))
+		l := newLimiter(t, h, tokenbucket.Limit{Rate: 10, Period: month})
 		var wait sync.WaitGroup
 		for i := range 600 {
+			if i == 300 { // the first is refused while the rest come
+				<-h.arrived
+				close(h.letGo)
+			}
 			wait.Go(func() {
 				if !allow(t, l, fmt.Sprint(i), 1).Allowed {
 					t.Error("denied")
 				}
 			})
-			time.Sleep(100 * time.Microsecond)
 		}
 		wait.Wait()
 	})

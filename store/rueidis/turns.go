@@ -31,9 +31,9 @@ func (t turns) take(ctx context.Context) error {
 	}
 }
 
-// turn is what a goroutine does that may outlast the Run or RunAll that it is for.
-// So what it works on is its own. It is one allocation for most, with all that a
-// run of one key needs.
+// turn is the work of a goroutine that may outlast the Run or RunAll that it is
+// for, so that it has copies of all that it works on. Its run, key and
+// args are their room where there is one run, of one key: one allocation for all.
 type turn struct {
 	ctx    context.Context
 	start  time.Time
@@ -48,8 +48,9 @@ type turn struct {
 	args [8]int64
 }
 
-// do does runs on a goroutine that it does not wait for longer than t.ctx lets it.
-// The turn that it takes is given back when they are done.
+// do does runs, of which it makes copies for mine, on a goroutine that it does not
+// wait for longer than mine.ctx lets it. The place in t that it takes is given back
+// when they are done.
 func (t turns) do(mine *turn, runs []store.Run) error {
 	if err := t.take(mine.ctx); err != nil {
 		return err
