@@ -19,9 +19,10 @@ end
 
 -- The number that 16 digits are, of which these are the bytes. tonumber is slow
 -- where there are so many, and needs a string of them alone, which Lua has to make.
+-- No sum on the way passes 2^53 but where the number itself does.
 local function number(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p)
   return (((((((a * 10 + b) * 10 + c) * 10 + d) * 10 + e) * 10 + f) * 10 + g) * 10 + h - 533333328) * 100000000
-    + ((((((i * 10 + j) * 10 + k) * 10 + l) * 10 + m) * 10 + n) * 10 + o) * 10 + p - 533333328
+    + (((((((i * 10 + j) * 10 + k) * 10 + l) * 10 + m) * 10 + n) * 10 + o) * 10 + p - 533333328)
 end
 
 local function read(text)
