@@ -22,6 +22,13 @@ type point struct {
 
 func (p *point) figures() sample { return (&outcome{samples: p.samples}).figures() }
 
+// to returns the median over rounds of a figure divided by that of another point in
+// the same round.
+func (p *point) to(other *point, figure func(sample) float64) string {
+	ratio, known := ratio(p.samples, other.samples, figure)
+	return times(ratio, known)
+}
+
 // growthCallers is how many callers each process has.
 const growthCallers = 512
 
@@ -44,7 +51,7 @@ var growthSizes = sizes{
 func (l *lab) measureGrowth(ctx context.Context, s sizes) (all []*growth, err error) {
 	for _, one := range []struct {
 		of      string
-		measure func(context.Context, []int) (*growth, error)
+		measure func(context.Context, *growth, []int) (*growth, error)
 		sizes   []int
 	}{
 		{"identities", l.growIdentities, s.identities},
@@ -54,14 +61,41 @@ func (l *lab) measureGrowth(ctx context.Context, s sizes) (all []*growth, err er
 		if err := l.admin.flush(ctx); err != nil {
 			return nil, err
 		}
-		g, err := one.measure(ctx, one.sizes)
+		g, err := one.measure(ctx, &growth{of: one.of}, one.sizes)
 		if err != nil {
 			return nil, fmt.Errorf("growth of %s: %w", one.of, err)
 		}
-		g.of = one.of
 		all = append(all, g)
 	}
 	return all, l.admin.flush(ctx)
+}
+
+// grow prepares and then measures all sizes, each on a database of its own. They are
+// measured in turn, round by round, so that noise hits all alike.
+func (l *lab) grow(ctx context.Context, g *growth, sizes []int, prepare func(p *point) error, measure func(point, round int) (sample, error)) (*growth, error) {
+	for i, size := range sizes {
+		l.say("growing: %d %s", size, g.of)
+		p := &point{size: size}
+		if err := l.turn(ctx, i, func() error { return prepare(p) }); err != nil {
+			return nil, err
+		}
+		g.points = append(g.points, p)
+	}
+	for round := range l.rounds {
+		l.say("growing: %s: round %d of %d", g.of, round+1, l.rounds)
+		for turn := range sizes {
+			i := (turn + round) % len(sizes) // none is always first
+			err := l.turn(ctx, i, func() error {
+				s, err := measure(i, round)
+				g.points[i].samples = append(g.points[i].samples, s)
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return g, nil
 }
 
 // sampleGrowth measures one round at one size.

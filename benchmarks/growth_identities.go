@@ -3,49 +3,43 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // growIdentities measures at a growing number of keys, from which is drawn evenly.
-func (l *lab) growIdentities(ctx context.Context, numbers []int) (*growth, error) {
-	g := &growth{memory: true, intro: fmt.Sprintf("%d callers of one process, every identity known to Redis, "+
-		"drawn evenly. Memory is all that Redis has in use beyond what it had when empty, divided by the keys; "+
-		"it is not told of so few keys that Redis's buffers for connections would blur it.", growthCallers)}
-	subject, err := l.openBatched(ctx, identities(1))
+func (l *lab) growIdentities(ctx context.Context, g *growth, numbers []int) (*growth, error) {
+	g.memory = true
+	g.intro = fmt.Sprintf("%d callers of one process, every identity known to Redis, "+
+		"drawn evenly. Memory is what Redis has in use beyond what it had before there were any, divided by the keys; "+
+		"it is not told of so few keys that Redis's buffers for connections would blur it.", growthCallers)
+	all := identities(slices.Max(numbers))
+	subject, err := l.openBatched(ctx, all[:1])
 	if err != nil {
 		return nil, err
 	}
 	if err := l.admin.flush(ctx); err != nil { // the one identity that connections were opened with
 		return nil, err
 	}
-	empty, err := l.admin.memory(ctx)
+	return l.grow(ctx, g, numbers, func(p *point) (err error) {
+		if p.memory, err = l.fillMeasured(ctx, p.size); err != nil {
+			return err
+		}
+		return growing.warmUp(ctx, warmSome, subject, 1, all[:p.size])
+	}, func(point, round int) (sample, error) {
+		return l.sampleGrowth(ctx, subject, all[:numbers[point]], round)
+	})
+}
+
+// fillMeasured makes n identities exist, and returns what Redis has of memory for
+// each.
+func (l *lab) fillMeasured(ctx context.Context, n int) (float64, error) {
+	before, err := l.admin.memory(ctx)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	filled := 0
-	for _, n := range numbers {
-		l.say("growing: %d identities", n)
-		if err := l.fill(ctx, filled, n, func(int) string { return oursNamespace }); err != nil {
-			return nil, err
-		}
-		filled = n
-		p := &point{size: n}
-		used, err := l.admin.memory(ctx)
-		if err != nil {
-			return nil, err
-		}
-		p.memory = (used - empty) / float64(n)
-		all := identities(n)
-		if err := growing.warmUp(ctx, warmSome, subject, 1, all); err != nil {
-			return nil, err
-		}
-		for round := range l.rounds {
-			s, err := l.sampleGrowth(ctx, subject, all, round)
-			if err != nil {
-				return nil, err
-			}
-			p.samples = append(p.samples, s)
-		}
-		g.points = append(g.points, p)
+	if err := l.fill(ctx, 0, n, func(int) string { return oursNamespace }); err != nil {
+		return 0, err
 	}
-	return g, nil
+	after, err := l.admin.memory(ctx)
+	return (after - before) / float64(n), err
 }

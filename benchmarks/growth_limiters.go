@@ -13,41 +13,35 @@ import (
 // growLimiters measures more and more limiters in one process, on one client. The
 // identities are the same number in all, shared out between the limiters, so that
 // what grows is the number of limiters only.
-func (l *lab) growLimiters(ctx context.Context, numbers []int) (*growth, error) {
-	g := &growth{intro: fmt.Sprintf("Limiters in one process, on one client, each with a namespace of its own; %d callers, "+
+func (l *lab) growLimiters(ctx context.Context, g *growth, numbers []int) (*growth, error) {
+	g.intro = fmt.Sprintf("Limiters in one process, on one client, each with a namespace of its own; %d callers, "+
 		"each of whose calls goes to any of the limiters. %s identities, each of one limiter, all known to Redis.",
-		growthCallers, count(int64(l.keys)))}
-	for _, n := range numbers {
-		l.say("growing: %d limiters", n)
-		if err := l.admin.flush(ctx); err != nil {
-			return nil, err
-		}
-		namespace := func(i int) string { return fmt.Sprintf("limiter-%d", i%n) }
-		if err := l.fill(ctx, 0, l.keys, namespace); err != nil {
-			return nil, err
-		}
-		limiters := make([]*ratelimit.Limiter, n)
-		for i := range limiters {
-			var err error
-			if limiters[i], err = newOurs(goredis.New(l.clients.goredis), growing.limit, ratelimit.WithNamespace(namespace(i))); err != nil {
-				return nil, err
-			}
-		}
-		subject := l.spreadOver(limiters)
-		if err := growing.warmUp(ctx, warmSome, subject, 1, l.identities); err != nil {
-			return nil, err
-		}
-		p := &point{size: n}
-		for round := range l.rounds {
-			s, err := l.sampleGrowth(ctx, subject, l.identities, round)
-			if err != nil {
-				return nil, err
-			}
-			p.samples = append(p.samples, s)
-		}
-		g.points = append(g.points, p)
+		growthCallers, count(int64(l.keys)))
+	var subjects []*subject
+	return l.grow(ctx, g, numbers, func(p *point) error {
+		subject, err := l.openLimiters(ctx, p.size)
+		subjects = append(subjects, subject)
+		return err
+	}, func(point, round int) (sample, error) {
+		return l.sampleGrowth(ctx, subjects[point], l.identities, round)
+	})
+}
+
+// openLimiters returns a subject that is n limiters, each of whose identities exists.
+func (l *lab) openLimiters(ctx context.Context, n int) (*subject, error) {
+	namespace := func(i int) string { return fmt.Sprintf("limiter-%d", i%n) }
+	if err := l.fill(ctx, 0, l.keys, namespace); err != nil {
+		return nil, err
 	}
-	return g, nil
+	limiters := make([]*ratelimit.Limiter, n)
+	for i := range limiters {
+		var err error
+		if limiters[i], err = newOurs(goredis.New(l.clients.goredis), growing.limit, ratelimit.WithNamespace(namespace(i))); err != nil {
+			return nil, err
+		}
+	}
+	subject := l.spreadOver(limiters)
+	return subject, growing.warmUp(ctx, warmSome, subject, 1, l.identities)
 }
 
 // spreadOver returns a subject that asks for any identity, of the one limiter that

@@ -9,60 +9,51 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 )
 
 // growProcesses measures more and more processes, as a fleet has them, each with
 // callers and clients of its own.
-func (l *lab) growProcesses(ctx context.Context, numbers []int) (*growth, error) {
-	g := &growth{intro: fmt.Sprintf("Processes with %d callers each, of the same namespace; %s identities, all known to Redis, "+
+func (l *lab) growProcesses(ctx context.Context, g *growth, numbers []int) (*growth, error) {
+	g.intro = fmt.Sprintf("Processes with %d callers each, of the same namespace; %s identities, all known to Redis, "+
 		"drawn evenly. They share one machine, and it with Redis, so the throughput that they reach together says more about "+
-		"the machine than about a fleet; what a decision costs Redis does not.", growthCallers, count(int64(l.keys)))}
-	if err := l.fill(ctx, 0, l.keys, func(int) string { return oursNamespace }); err != nil {
-		return nil, err
-	}
-	for _, n := range numbers {
-		l.say("growing: %d processes", n)
-		p := &point{size: n}
-		if err := l.measureProcesses(ctx, p); err != nil {
-			return nil, err
-		}
-		g.points = append(g.points, p)
-	}
-	return g, nil
-}
-
-// measureProcesses starts as many processes as p says, has them all measure at
-// once, for each round, and ends them.
-func (l *lab) measureProcesses(ctx context.Context, p *point) error {
+		"the machine than about a fleet; what a decision costs Redis does not.", growthCallers, count(int64(l.keys)))
 	ctx, cancel := context.WithCancel(ctx)
-	children := make([]*child, 0, p.size)
+	var fleets [][]*child
 	defer func() {
 		cancel() // which kills those that have not ended by themselves
-		for _, c := range children {
+		for _, c := range slices.Concat(fleets...) {
 			_ = c.stdin.Close()
 			_ = c.cmd.Wait()
 		}
 	}()
-	for i := range p.size {
-		c, err := startChild(ctx, childTask{Addr: l.addr(), Pool: l.pool, Keys: l.keys, Time: l.time, Process: i})
-		if err != nil {
+	return l.grow(ctx, g, numbers, func(p *point) error {
+		if err := l.fill(ctx, 0, l.keys, func(int) string { return oursNamespace }); err != nil {
 			return err
 		}
-		children = append(children, c)
+		fleet, err := l.startFleet(ctx, p.size)
+		fleets = append(fleets, fleet)
+		return err
+	}, func(point, _ int) (sample, error) {
+		return l.measureChildren(ctx, fleets[point])
+	})
+}
+
+// startFleet starts n processes, and returns all that it has started.
+func (l *lab) startFleet(ctx context.Context, n int) (fleet []*child, err error) {
+	for process := range n {
+		c, err := startChild(ctx, childTask{Addr: l.addr(), Pool: l.pool, Keys: l.keys, Time: l.time, Process: process})
+		if err != nil {
+			return fleet, err
+		}
+		fleet = append(fleet, c)
 	}
-	for _, c := range children {
+	for _, c := range fleet {
 		if err := c.ready(); err != nil {
-			return err
+			return fleet, err
 		}
 	}
-	for range l.rounds {
-		s, err := l.measureChildren(ctx, children)
-		if err != nil {
-			return err
-		}
-		p.samples = append(p.samples, s)
-	}
-	return nil
+	return fleet, nil
 }
 
 // measureChildren has all children measure at once, and adds up what they say.

@@ -51,10 +51,16 @@ func (o *outcome) ratioTo(other *outcome) (float64, bool) {
 	if other == nil {
 		return 0, false
 	}
+	return ratio(o.samples, other.samples, func(s sample) float64 { return s.perSecond })
+}
+
+// ratio returns the median over rounds of a figure divided by the same of others in
+// that round; false if there is none.
+func ratio(samples, others []sample, figure func(sample) float64) (float64, bool) {
 	var ratios []float64
-	for i := range min(len(o.samples), len(other.samples)) {
-		if base := other.samples[i].perSecond; base > 0 {
-			ratios = append(ratios, o.samples[i].perSecond/base)
+	for i := range min(len(samples), len(others)) {
+		if base := figure(others[i]); base > 0 {
+			ratios = append(ratios, figure(samples[i])/base)
 		}
 	}
 	return median(ratios), len(ratios) > 0

@@ -27,7 +27,7 @@ func (r *report) write(w io.Writer) error {
 	r.contestants(b)
 	if len(r.growths) > 0 {
 		fmt.Fprint(b, "## How cost grows\n\n")
-		fmt.Fprintf(b, "All of it is ratelimit as it comes, on go-redis, with a token bucket.\n\n")
+		fmt.Fprintf(b, "All of it is ratelimit as it comes, on go-redis, with a token bucket. Sizes take turns too,\neach on a database of its own.\n\n")
 		for _, g := range r.growths {
 			r.growth(b, g)
 		}
@@ -192,10 +192,11 @@ func (r *report) growth(b *strings.Builder, g *growth) {
 		fmt.Fprintf(b, "⚠ %s\n\n", line)
 	}
 	first, last := g.points[0], g.points[len(g.points)-1]
-	a, z := first.figures(), last.figures()
 	fmt.Fprintf(b, "%s %s against %s: %s the decisions a second, %s Redis's CPU time for each, %s the client's.\n\n",
 		count(int64(last.size)), g.of, count(int64(first.size)),
-		times(per(z.perSecond, a.perSecond), true), times(per(z.redisCPU, a.redisCPU), true), times(per(z.clientCPU, a.clientCPU), true))
+		last.to(first, func(s sample) float64 { return s.perSecond }),
+		last.to(first, func(s sample) float64 { return s.redisCPU }),
+		last.to(first, func(s sample) float64 { return s.clientCPU }))
 }
 
 // memoryIdentities is the least number of identities whose memory is told.
