@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
@@ -88,8 +89,8 @@ func (l *Limiter) Reset(ctx context.Context, identity string) error {
 		return err
 	}
 	sum := l.keys.hash(identity)
-	limited := within(ctx, l.timeout)
-	defer limited.end()
+	limited := deadline.Within(ctx, l.timeout)
+	defer limited.End()
 	if _, err := l.run(limited, resetScript, []string{l.keys.key(&sum)}, nil); err != nil {
 		return fmt.Errorf("ratelimit: reset: %w", err)
 	}
@@ -114,7 +115,7 @@ func ended(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+	if at, ok := ctx.Deadline(); ok && !time.Now().Before(at) {
 		return context.DeadlineExceeded
 	}
 	return nil
@@ -158,17 +159,17 @@ func (l *Limiter) alone(ctx context.Context, s sum, n int64) (out algorithm.Outc
 	r := rooms.Get().(*room)
 	r.keys[0] = key
 	r.args = l.program.AppendRequest(l.program.AppendParams(r.args[:0]), n, 0)
-	limited := within(ctx, l.timeout)
-	defer limited.end()
+	limited := deadline.Within(ctx, l.timeout)
+	defer limited.End()
 	reply, err := l.run(limited, l.program.Script(), r.keys[:], r.args)
 	if l.prompt { // otherwise the run may still use it
 		rooms.Put(r)
 	}
 	if err == nil || ended(ctx) == nil { // else it says nothing of Redis
-		l.report(b, &s, limited.from, err)
+		l.report(b, &s, limited.Began(), err)
 	}
 	if l.runObservers != nil {
-		l.ran(ctx, 1, 1, limited.from, err)
+		l.ran(ctx, 1, 1, limited.Began(), err)
 	}
 	if err == nil {
 		err = l.program.CheckReply(reply, 1)

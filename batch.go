@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
@@ -95,8 +96,8 @@ func (b *batch) sort() {
 // run runs the batch.
 func (b *batch) run(l *Limiter) {
 	b.encode(l)
-	ctx := within(context.Background(), l.timeout)
-	defer ctx.end()
+	ctx := deadline.Within(context.Background(), l.timeout)
+	defer ctx.End()
 	switch len(b.runs) {
 	case 0: // all have left
 		b.err = nil
@@ -110,9 +111,9 @@ func (b *batch) run(l *Limiter) {
 	default:
 		b.err = l.runAll(ctx, l.program.Script(), b.runs)
 	}
-	b.report(l, ctx.from)
+	b.report(l, ctx.Began())
 	if l.runObservers != nil {
-		b.tell(l, ctx.from)
+		b.tell(l, ctx.Began())
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 )
 
 // decide asks Redis.
@@ -30,15 +31,15 @@ func (j *Joint) decide(ctx context.Context, parts []Part) ([]Result, error) {
 	if err := b.refuse(&sum); err != nil {
 		return results, err
 	}
-	limited := within(ctx, j.timeout)
-	defer limited.end()
+	limited := deadline.Within(ctx, j.timeout)
+	defer limited.End()
 	reply, err := first.run(limited, j.program.Script(), keys, args)
 	if err == nil || ended(ctx) == nil { // else it says nothing of Redis
-		first.report(b, &sum, limited.from, err)
+		first.report(b, &sum, limited.Began(), err)
 	}
 	for _, l := range j.limiters {
 		if l.runObservers != nil {
-			l.ran(ctx, 1, 1, limited.from, err)
+			l.ran(ctx, 1, 1, limited.Began(), err)
 		}
 	}
 	if err == nil {

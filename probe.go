@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 )
 
 const (
@@ -69,12 +71,12 @@ func (p *probe) run() {
 // ask looks at the state of an identity. It takes nothing.
 func (p *probe) ask() {
 	l := p.l
-	ctx := within(context.Background(), l.timeout)
-	defer ctx.end()
+	ctx := deadline.Within(context.Background(), l.timeout)
+	defer ctx.End()
 	args := l.program.AppendRequest(l.program.AppendParams(nil), 0, 0)
 	_, err := l.run(ctx, l.program.Script(), []string{l.keys.key(&p.caller)}, args)
-	l.report(p.breaker, &p.caller, ctx.from, err)
-	p.idle += time.Since(ctx.from)
+	l.report(p.breaker, &p.caller, ctx.Began(), err)
+	p.idle += time.Since(ctx.Began())
 }
 
 func (p *probe) again() {

@@ -1,7 +1,6 @@
 package ratelimit
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,44 +73,5 @@ func TestQueueTicks(t *testing.T) {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		require.Nil(t, q.timer, "nobody waits")
-	})
-}
-
-func TestDeadline(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		type key struct{}
-		parent, cancel := context.WithCancel(context.WithValue(context.Background(), key{}, 1))
-		d := within(parent, time.Second)
-		at, ok := d.Deadline()
-		require.True(t, ok)
-		require.Equal(t, time.Now().Add(time.Second), at)
-		require.Equal(t, 1, d.Value(key{}))
-		require.NoError(t, d.Err())
-		time.Sleep(time.Second)
-		require.ErrorIs(t, d.Err(), context.DeadlineExceeded, "without anybody's having asked for Done")
-		<-d.Done()
-		require.ErrorIs(t, d.Err(), context.DeadlineExceeded)
-		d.end()
-
-		d = within(parent, time.Second)
-		begin := time.Now()
-		<-d.Done()
-		require.Equal(t, time.Second, time.Since(begin))
-		d.end()
-
-		short, stop := context.WithTimeout(parent, time.Millisecond)
-		defer stop()
-		at, _ = within(short, time.Second).Deadline()
-		require.Equal(t, time.Now().Add(time.Millisecond), at)
-
-		d = within(parent, time.Second)
-		derived, stop := context.WithTimeout(d, time.Hour)
-		defer stop()
-		cancel()
-		require.ErrorIs(t, d.Err(), context.Canceled)
-		<-derived.Done()
-		require.ErrorIs(t, derived.Err(), context.Canceled)
-		d.end()
-		require.ErrorIs(t, within(parent, time.Second).Err(), context.Canceled)
 	})
 }

@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
 // run runs a script. It returns by ctx's deadline, whatever the store does; if
 // that is not prompt, it may go on with keys and args. That ctx was cancelled
 // may be noticed only by the deadline if the store is prompt.
-func (l *Limiter) run(ctx *deadline, s *store.Script, keys []string, args []int64) ([]int64, error) {
+func (l *Limiter) run(ctx *deadline.Context, s *store.Script, keys []string, args []int64) ([]int64, error) {
 	if err := l.turns.enter(ctx); err != nil {
 		return nil, err
 	}
@@ -41,7 +42,7 @@ func (l *Limiter) run(ctx *deadline, s *store.Script, keys []string, args []int6
 
 // runAll does all of runs at once. If it returns an error they are not to be
 // touched any more: the store may go on with them.
-func (l *Limiter) runAll(ctx *deadline, s *store.Script, runs []store.Run) error {
+func (l *Limiter) runAll(ctx *deadline.Context, s *store.Script, runs []store.Run) error {
 	all := l.callEach
 	if p, ok := l.store.(store.Pipelined); ok {
 		all = p.RunAll

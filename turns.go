@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 )
 
 // maxRuns is the most runs, or pipelines of them, that a limiter has in flight. It
@@ -20,7 +22,7 @@ func newTurns() *turns { return &turns{taken: make(chan struct{}, maxRuns)} }
 
 // enter waits for a turn. It needs no context of its own for that, which with
 // thousands who are late at one moment costs more than all else.
-func (t *turns) enter(ctx *deadline) error {
+func (t *turns) enter(ctx *deadline.Context) error {
 	select {
 	case t.taken <- struct{}{}:
 		return nil
@@ -30,15 +32,16 @@ func (t *turns) enter(ctx *deadline) error {
 	if t.waiting.Add(1) > maxWaiting {
 		return ErrOverloaded
 	}
-	timer := time.NewTimer(time.Until(ctx.at))
+	at, _ := ctx.Deadline()
+	timer := time.NewTimer(time.Until(at))
 	defer timer.Stop()
 	select {
 	case t.taken <- struct{}{}:
 		return nil
 	case <-timer.C:
 		return overloaded(context.DeadlineExceeded)
-	case <-ctx.Context.Done():
-		return overloaded(ctx.Context.Err())
+	case <-ctx.Cancelled():
+		return overloaded(ctx.Err())
 	}
 }
 

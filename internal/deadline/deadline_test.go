@@ -1,0 +1,95 @@
+package deadline
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type key struct{}
+		parent, cancel := context.WithCancel(context.WithValue(context.Background(), key{}, 1))
+		d := Within(parent, time.Second)
+		at, ok := d.Deadline()
+		require.True(t, ok)
+		require.Equal(t, time.Now().Add(time.Second), at)
+		require.Equal(t, 1, d.Value(key{}))
+		require.NoError(t, d.Err())
+		time.Sleep(time.Second)
+		require.ErrorIs(t, d.Err(), context.DeadlineExceeded, "without anybody's having asked for Done")
+		<-d.Done()
+		require.ErrorIs(t, d.Err(), context.DeadlineExceeded)
+		d.End()
+
+		d = Within(parent, time.Second)
+		begin := time.Now()
+		<-d.Done()
+		require.Equal(t, time.Second, time.Since(begin))
+		d.End()
+
+		short, stop := context.WithTimeout(parent, time.Millisecond)
+		defer stop()
+		at, _ = Within(short, time.Second).Deadline()
+		require.Equal(t, time.Now().Add(time.Millisecond), at)
+
+		d = Within(parent, time.Second)
+		derived, stop := context.WithTimeout(d, time.Hour)
+		defer stop()
+		cancel()
+		require.ErrorIs(t, d.Err(), context.Canceled)
+		<-derived.Done()
+		require.ErrorIs(t, derived.Err(), context.Canceled)
+		d.End()
+		require.ErrorIs(t, Within(parent, time.Second).Err(), context.Canceled)
+	})
+}
+
+func TestEnd(t *testing.T) {
+	d := Within(context.Background(), time.Hour)
+	d.End()
+	d.End()
+	for _, c := range []context.Context{d, d.Watched()} {
+		<-c.Done()
+		require.Equal(t, context.Canceled, c.Err())
+	}
+}
+
+// An error stays what it was first.
+func TestErrStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		parent, cancel := context.WithCancel(context.Background())
+		d := Within(parent, time.Second)
+		time.Sleep(time.Second)
+		require.Equal(t, context.DeadlineExceeded, d.Err())
+		cancel()
+		d.End()
+		<-d.Done()
+		require.Equal(t, context.DeadlineExceeded, d.Err())
+	})
+}
+
+func TestWatched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := Within(t.Context(), time.Second)
+		w := d.Watched()
+		at, ok := w.Deadline()
+		require.True(t, ok)
+		require.Equal(t, time.Now().Add(time.Second), at)
+		require.Equal(t, t.Context().Done(), d.Cancelled())
+		derived, stop := context.WithCancel(w)
+		defer stop()
+		time.Sleep(2 * time.Second)
+		require.ErrorIs(t, w.Err(), context.DeadlineExceeded)
+		require.NoError(t, derived.Err(), "nobody has said so")
+		d.End()
+		<-w.Done()
+		<-derived.Done()
+		require.ErrorIs(t, derived.Err(), context.DeadlineExceeded)
+		<-Within(t.Context(), 0).Watched().Done() // over before it was asked for
+	})
+	require.Nil(t, Within(context.Background(), time.Second).Cancelled())
+}

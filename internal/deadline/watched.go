@@ -1,0 +1,33 @@
+package deadline
+
+import (
+	"context"
+	"time"
+)
+
+// watched is a Context whose Done is closed by End, and by nothing else.
+type watched Context
+
+// Watched returns the context for work that somebody waits for who sees by himself
+// that the context is over, and calls End then. It has no timer: Done is one
+// channel, where it is asked for.
+func (c *Context) Watched() context.Context { return (*watched)(c) }
+
+// Deadline implements [context.Context].
+func (w *watched) Deadline() (time.Time, bool) { return w.at, true }
+
+// Done implements [context.Context].
+func (w *watched) Done() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.watched == nil {
+		w.watched = make(chan struct{})
+		if (*Context)(w).over() != nil {
+			close(w.watched)
+		}
+	}
+	return w.watched
+}
+
+// Err implements [context.Context].
+func (w *watched) Err() error { return (*Context)(w).Err() }
