@@ -49,7 +49,7 @@ var mayImport = map[string]struct {
 		"a middleware brings its own framework and no other"},
 	"store/goredis": {[]string{"store", "internal/driver", "internal/hashslot", "internal/wire", "github.com/redis/go-redis/v9"},
 		"a driver brings its own client and no other"},
-	"store/rueidis": {[]string{"store", "internal/driver", "internal/redisurl", "internal/hashslot", "internal/wire", "github.com/redis/rueidis"},
+	"store/rueidis": {[]string{"store", "internal/deadline", "internal/driver", "internal/redisurl", "internal/hashslot", "internal/wire", "github.com/redis/rueidis"},
 		"a driver brings its own client and no other"},
 	"store/embedded": {[]string{"store", "store/goredis", "github.com/alicebob/miniredis/v2"},
 		"only those who ask for the embedded Redis get it"},

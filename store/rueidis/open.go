@@ -73,7 +73,7 @@ func Open(url string, opts ...Option) (*Store, error) {
 		},
 		text:    target.Config.String(),
 		cluster: target.Cluster,
-		turns:   make(turns, maxTurns),
+		turns:   newTurns(),
 		secrets: target.Secrets(),
 		warmer:  warmer,
 	}, nil

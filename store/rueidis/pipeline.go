@@ -31,7 +31,7 @@ func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.R
 	start := time.Now()
 	c, err := s.client(ctx, script)
 	if err == nil {
-		err = s.turns.do(&turn{ctx: ctx, start: start, client: c, script: script, do: runSeveral}, runs)
+		err = s.turns.do(work{ctx: ctx, start: start, client: c, script: script, do: runSeveral}, runs)
 	}
 	for i := range runs {
 		if err != nil {

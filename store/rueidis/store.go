@@ -47,7 +47,7 @@ type Store struct {
 	text  string // what Format shows
 	// cluster tells whether the client is one of a Cluster.
 	cluster bool
-	turns   turns
+	turns   *turns
 	// secrets are those of Open's URL and options.
 	secrets driver.Secrets
 	warmer  *driver.Warmer
@@ -74,7 +74,7 @@ func New(c client.Client) *Store {
 		return nil
 	}
 	get := func(context.Context) (client.Client, error) { return c, nil }
-	return &Store{get: get, text: fmt.Sprintf("%T", c), cluster: c.Mode() == client.ClientModeCluster, turns: make(turns, maxTurns), warmer: &driver.Warmer{}}
+	return &Store{get: get, text: fmt.Sprintf("%T", c), cluster: c.Mode() == client.ClientModeCluster, turns: newTurns(), warmer: &driver.Warmer{}}
 }
 
 // Close closes the client that [Open] made. It leaves alone one that was given
@@ -101,7 +101,7 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 		return nil, err
 	}
 	one := []store.Run{{Keys: keys, Args: args}}
-	err = s.turns.do(&turn{ctx: ctx, start: start, client: c, script: script, do: runOne}, one)
+	err = s.turns.do(work{ctx: ctx, start: start, client: c, script: script, do: runOne}, one)
 	if err == nil {
 		err = one[0].Err
 	}

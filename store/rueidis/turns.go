@@ -2,8 +2,9 @@ package rueidis
 
 import (
 	"context"
-	"time"
+	"sync"
 
+	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
@@ -14,72 +15,72 @@ const maxTurns = 512
 
 // turns lets the runs of a Store end with their contexts, whatever the client
 // does.
-type turns chan struct{}
-
-// take waits for a turn.
-func (t turns) take(ctx context.Context) error {
-	select {
-	case t <- struct{}{}:
-		return nil
-	default:
-	}
-	select {
-	case t <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return driver.Wrap(ctx, name, ctx.Err())
-	}
+type turns struct {
+	taken chan struct{}
+	// idle has turns that nobody has hold of. It is the Store's own, since a
+	// channel or a timer may be of a testing/synctest bubble.
+	idle sync.Pool
 }
 
-// turn is the work of a goroutine that may outlast the Run or RunAll that it is
-// for, so that it has copies of all that it works on. Its run, key and
-// args are their room where there is one run, of one key: one allocation for all.
-type turn struct {
-	ctx    context.Context
-	start  time.Time
-	client session
-	script *store.Script
-	do     func(*turn) // what does runs
-	runs   []store.Run
-	done   chan struct{} // closed when runs are done
+func newTurns() *turns { return &turns{taken: make(chan struct{}, maxTurns)} }
 
-	run  [1]store.Run
-	key  [1]string
-	args [8]int64
-}
-
-// do does runs, of which it makes copies for mine, on a goroutine that it does not
-// wait for longer than mine.ctx lets it. The place in t that it takes is given back
-// when they are done.
-func (t turns) do(mine *turn, runs []store.Run) error {
-	if err := t.take(mine.ctx); err != nil {
+// do does the work with copies of runs, on a goroutine that it does not wait for
+// longer than the work's context lets it.
+func (t *turns) do(w work, runs []store.Run) error {
+	mine, ok := t.idle.Get().(*turn)
+	if !ok {
+		mine = newTurn(t)
+	}
+	cancelled := mine.begin(w)
+	if !t.take(mine, cancelled) {
+		err := late(w.ctx)
+		t.put(mine)
 		return err
 	}
-	mine.runs = append(mine.run[:0], runs...)
-	for i, r := range runs {
-		keys, args := []string(nil), []int64(nil)
-		if i == 0 {
-			keys, args = mine.key[:0], mine.args[:0]
-		}
-		mine.runs[i] = store.Run{Keys: append(keys, r.Keys...), Args: append(args, r.Args...)}
-	}
-	mine.done = make(chan struct{})
-	go t.work(mine)
+	mine.copy(runs)
+	go mine.run()
 	select {
 	case <-mine.done:
-	case <-mine.ctx.Done():
-		return driver.Wrap(mine.ctx, name, mine.ctx.Err())
+	case <-mine.timer.C:
+		return late(w.ctx)
+	case <-cancelled:
+		return late(w.ctx)
 	}
 	for i, r := range mine.runs {
 		runs[i].Reply, runs[i].Err = r.Reply, r.Err
 	}
+	t.put(mine)
 	return nil
 }
 
-func (t turns) work(mine *turn) {
-	defer func() {
-		<-t
-		close(mine.done)
-	}()
-	mine.do(mine)
+// take waits for a place, and is false if there is none in time.
+func (t *turns) take(mine *turn, cancelled <-chan struct{}) bool {
+	select {
+	case t.taken <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case t.taken <- struct{}{}:
+		return true
+	case <-mine.timer.C:
+	case <-cancelled:
+	}
+	return false
+}
+
+// put lets a turn be used again. One whose run goes on, though it was given up on,
+// must not come here: its goroutine will write into it, and say that it is done.
+func (t *turns) put(mine *turn) {
+	mine.clear()
+	t.idle.Put(mine)
+}
+
+// late ends what is done under ctx, which is over, and returns the error for it.
+func late(ctx context.Context) error {
+	err := driver.Wrap(ctx, name, ctx.Err())
+	if d, ok := ctx.(*deadline.Context); ok {
+		d.End()
+	}
+	return err
 }
