@@ -12,6 +12,7 @@ import (
 type Hasher struct {
 	hash  hash.Hash
 	piece [512]byte // of the text
+	last  int       // the length of the text whose sum this is, if piece is all of it
 	sum   [sha256.Size]byte
 }
 
@@ -23,8 +24,16 @@ func New(secret []byte) *Hasher {
 	return &Hasher{hash: hmac.New(sha256.New, secret)}
 }
 
-// Sum returns the hash of text.
+// Sum returns the hash of text. Where it is the same again, as that of a limit which
+// all share, nothing is hashed.
 func (h *Hasher) Sum(text string) [sha256.Size]byte {
+	if h.last > 0 && string(h.piece[:h.last]) == text {
+		return h.sum
+	}
+	h.last = 0
+	if len(text) <= len(h.piece) {
+		h.last = len(text)
+	}
 	h.hash.Reset()
 	for len(text) > 0 {
 		n := copy(h.piece[:], text)
