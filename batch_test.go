@@ -52,6 +52,21 @@ func await(t *testing.T, l *ratelimit.Limiter, n int) {
 	}
 }
 
+// occupy has calls for new identities keep all runs in flight that may be, and the
+// others, which it counts, wait.
+func occupy(t *testing.T, h *held, l *ratelimit.Limiter, wait *sync.WaitGroup, calls int) (waiting int) {
+	for range calls {
+		wait.Go(func() { allow(t, l, fmt.Sprint("first", rand.Int()), 1) })
+	}
+	for range 4 {
+		<-h.arrived
+	}
+	// Two went alone, and then as many together as were under way, twice.
+	waiting = calls - (1 + 1 + 2 + 4)
+	await(t, l, waiting)
+	return waiting
+}
+
 // TestFirstComeFirstServed: the calls of a key are decided in the order in which
 // they came, whatever they cost; and as one after the other would be.
 func TestFirstComeFirstServed(t *testing.T) {
@@ -94,13 +109,7 @@ func TestTogether(t *testing.T) {
 	h := hold(start(t))
 	l := newLimiter(t, h, tokenbucket.Limit{Rate: 10, Period: time.Hour}, ratelimit.WithTimeout(time.Minute))
 	var wait sync.WaitGroup
-	for range 4 * 64 { // a first call in each queue, and more
-		wait.Go(func() { allow(t, l, fmt.Sprint("first", rand.Int()), 1) })
-	}
-	for range 4 {
-		<-h.arrived
-	}
-	await(t, l, 4*64-4)
+	waiting := occupy(t, h, l, &wait, 256)
 	h.mu.Lock()
 	h.runs = nil
 	h.mu.Unlock()
@@ -113,7 +122,7 @@ func TestTogether(t *testing.T) {
 			}
 		})
 	}
-	await(t, l, 4*64-4+identities*each)
+	await(t, l, waiting+identities*each)
 	close(h.letGo)
 	wait.Wait()
 	require.EqualValues(t, identities*2, allowed.Load())
@@ -125,7 +134,7 @@ func TestTogether(t *testing.T) {
 		}
 	}
 	require.Less(t, len(h.runs), 40)
-	require.Len(t, keys, 4*64-4+identities)
+	require.Len(t, keys, waiting+identities)
 }
 
 // TestAlone: without batching each call is a run.
@@ -200,8 +209,8 @@ func TestEveryCallHasItsTime(t *testing.T) {
 			require.Equal(t, 3000, classes[ratelimit.ClassTimeout]+classes[ratelimit.ClassOverloaded]+classes[ratelimit.ClassCanceled], "%v", classes)
 			require.Positive(t, classes[ratelimit.ClassTimeout])
 			require.Positive(t, classes[ratelimit.ClassCanceled])
-			require.Zero(t, ratelimit.Waiting(l))
 			time.Sleep(2 * timeout) // what is in flight ends too
+			require.Zero(t, ratelimit.Waiting(l))
 		})
 	}
 }
@@ -252,12 +261,7 @@ func TestOneBadStateFailsAlone(t *testing.T) {
 	_, err := r.Run(context.Background(), store.NewScript("set", "redis.call('SET', KEYS[1], 'bad') return {1}"), []string{ratelimit.KeyOf(l, "7")}, nil)
 	require.NoError(t, err)
 	var wait sync.WaitGroup
-	for range 40 {
-		wait.Go(func() { allow(t, l, fmt.Sprint("first", rand.Int()), 1) })
-	}
-	for range 4 {
-		<-h.arrived
-	}
+	waiting := occupy(t, h, l, &wait, 40)
 	for i := range 300 {
 		wait.Go(func() {
 			r, err := l.Allow(context.Background(), fmt.Sprint(i%30))
@@ -266,7 +270,7 @@ func TestOneBadStateFailsAlone(t *testing.T) {
 			}
 		})
 	}
-	await(t, l, 40-4+300)
+	await(t, l, waiting+300)
 	close(h.letGo)
 	wait.Wait()
 }

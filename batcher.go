@@ -11,7 +11,7 @@ import (
 // batcher has calls that come while runs are in flight go to Redis together.
 //
 // Who comes to an idle queue runs at once, on the caller's own goroutine. Who
-// comes to a busy one waits, and goes with all others that do in the next run.
+// comes to a busy one waits, and goes with others that do in the next run.
 type batcher struct {
 	queues [queueCount]queue
 	calls  sync.Pool // of *call: the limiter's own, since a channel may be of a testing/synctest bubble
@@ -29,21 +29,28 @@ func newBatcher(l *Limiter) *batcher {
 var errExited = errors.New("ratelimit: the store ended the goroutine")
 
 const (
-	// queueCount is how many queues there are, and so how many runs may be in
-	// flight. Where keys are partitioned a queue is for a range of partitions, so
-	// that a server which is slow holds up few others' callers.
+	// queueCount is how many queues there are where keys are partitioned, each for a
+	// range of partitions, so that a server which is slow holds up few others' callers.
+	// There it has one run in flight.
 	queueCount = 16
-	// lanes is how many of them there are where keys are not partitioned, by their
-	// hashes. Two keep a Redis busy; more are for those who wait for a slow answer.
-	lanes = 4
+	// lanes is how many lanes there are where keys are not partitioned, by their
+	// hashes, all of the first queue.
+	lanes = 8
+	// maxFlights is the most runs in flight of them. Two keep a Redis busy; more are for
+	// those who wait for a slow answer.
+	maxFlights = 4
+	// enough is how many calls are worth a run, whatever else is in flight.
+	enough = 64
 )
 
-// queue returns the queue of a call.
+// queue returns the queue of a call, and sees to its lane.
 func (b *batcher) queue(l *Limiter, c *call) *queue {
 	if b.place(l, c) {
+		c.lane = 0
 		return &b.queues[c.partition/(1<<64/queueCount)]
 	}
-	return &b.queues[c.sum[0]%lanes]
+	c.lane = c.sum[0] % lanes
+	return &b.queues[0]
 }
 
 // place finds the partition of a call, if keys are partitioned.
@@ -63,48 +70,52 @@ func (l *Limiter) queued(ctx context.Context, s sum, n int64) (algorithm.Outcome
 		l.free(c)
 		return algorithm.Outcome{}, 0, err
 	}
-	switch q.join(c) {
+	at, f := q.join(c)
+	switch at {
 	case behind:
+		if f != nil {
+			go l.lead(q, f)
+		}
 		return l.await(ctx, c)
 	case none:
 		l.free(c)
 		return algorithm.Outcome{}, 0, ErrOverloaded
 	}
 	l.free(c)
-	defer l.next(q)
+	defer l.land(q, f)
 	return l.alone(ctx, s, n)
 }
 
-// next has those run who came to the queue while a run was in flight.
-func (l *Limiter) next(q *queue) {
-	if c := q.take(); c != nil {
-		go l.lead(q, c)
+// land ends a flight, and begins those that have become due.
+func (l *Limiter) land(q *queue, f *flight) {
+	for f := q.land(f); f != nil; f = q.take() {
+		go l.lead(q, f)
 	}
 }
 
-// lead runs as many of the calls from c on as may go at once. It has the next ones
-// go before it wakes those whose calls these are.
-func (l *Limiter) lead(q *queue, c *call) {
+// lead runs the calls of a flight, as many of them as may go at once. It has the next
+// ones go before it wakes those whose calls these are.
+func (l *Limiter) lead(q *queue, f *flight) {
 	b := batches.Get().(*batch)
-	rest := b.fill(l, c)
-	q.fly(b, rest)
+	rest := b.fill(l, f.calls)
+	q.fly(f, b, rest)
 	b.err = errExited
 	defer func() { // also if the store ends the goroutine
-		l.next(q)
+		l.land(q, f)
 		b.answer(l)
 		b.release()
 	}()
 	b.run(l)
 	if b.crossesSlots() {
-		q.fly(nil, rest)
+		q.fly(f, nil, nil)
 		b.split(l)
-		q.fly(b, rest)
+		q.fly(f, b, nil)
 		b.run(l)
 	}
 	if b.isAstride() {
-		q.fly(nil, rest)
+		q.fly(f, nil, nil)
 		b.part(l)
-		q.fly(b, rest)
+		q.fly(f, b, nil)
 		b.run(l)
 	}
 }

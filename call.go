@@ -16,6 +16,7 @@ type call struct {
 	n         int64
 	partition uint64 // of the key, once placed is true; until then 0
 	placed    bool
+	lane      uint8 // of its queue
 
 	// The answer, once state is answered.
 	now     int64

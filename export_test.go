@@ -12,9 +12,8 @@ func Waiting(l *Limiter) (n int) {
 	for i := range l.batcher.queues {
 		q := &l.batcher.queues[i]
 		q.mu.Lock()
-		n += q.length
-		for c := q.rest; c != nil; c = c.next {
-			n++
+		for i := range q.lanes {
+			n += q.lanes[i].length
 		}
 		q.mu.Unlock()
 	}
@@ -35,6 +34,9 @@ func Crowd(l *Limiter) {
 	}
 	for i := range l.batcher.queues {
 		q := &l.batcher.queues[i]
-		q.busy, q.length = true, maxWaiting
+		q.flying = maxFlights
+		for i := range q.lanes {
+			q.lanes[i].flying, q.lanes[i].length = true, maxWaiting
+		}
 	}
 }

@@ -49,14 +49,14 @@ func sizes(all []ratelimit.RunEvent) (sizes [][2]int) {
 	return sizes
 }
 
-// inOneQueue returns n identities whose calls wait for each other.
-func inOneQueue(t *testing.T, l *ratelimit.Limiter, n int) (identities []string) {
+// inOneLane returns n identities whose calls wait for each other.
+func inOneLane(t *testing.T, l *ratelimit.Limiter, n int) (identities []string) {
 	for i := 0; len(identities) < n; i++ {
 		identity := fmt.Sprint(i)
 		key := ratelimit.KeyOf(l, identity)
 		hash, err := strconv.ParseUint(key[strings.LastIndex(key, ":")+1:][:2], 16, 8)
 		require.NoError(t, err)
-		if hash%4 == 0 {
+		if hash%8 == 0 {
 			identities = append(identities, identity)
 		}
 	}
@@ -105,7 +105,7 @@ func TestRunObserver(t *testing.T) {
 			var seen runs
 			h := hold(start(t))
 			l := newLimiter(t, h, limit, ratelimit.WithObserver(&seen), ratelimit.WithTimeout(time.Minute))
-			ids := inOneQueue(t, l, 3)
+			ids := inOneLane(t, l, 3)
 			together(t, h, l, n, ids[0], ids[1], ids[0], ids[2], ids[2], ids[2])
 			require.Equal(t, [][2]int{{1, 1}, {6, 3}}, sizes(seen.take()))
 		}
@@ -141,7 +141,7 @@ func TestRunObserver(t *testing.T) {
 			h.letGo = make(chan struct{})
 			var seen runs
 			l := newLimiter(t, s, limit, ratelimit.WithObserver(&seen), ratelimit.WithTimeout(time.Minute))
-			ids := inOneQueue(t, l, 3)
+			ids := inOneLane(t, l, 3)
 			together(t, h, l, 1, ids[0], ids[0], ids[1], ids[2])
 			for len(h.arrived) > 0 {
 				<-h.arrived

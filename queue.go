@@ -5,20 +5,25 @@ import (
 	"time"
 )
 
-// queue has the calls that wait while a run of their keys is in flight. Each key
-// has one queue, which has one run in flight at a time, so the calls of a key are
-// decided in the order in which they came. (Which one it is changes once, where
-// keys turn out to be partitioned.)
+// queue has the calls that wait while runs are in flight. Each key has one lane of
+// one queue, and a lane is in one run at a time, so the calls of a key are decided in
+// the order in which they came. (Which queue it is changes once, where keys turn out
+// to be partitioned.)
+//
+// A run has the calls of as many lanes as it takes to fill it, and goes beside others
+// if it has as many calls as they have, or enough. So who is alone, or nearly, goes at
+// once; a few callers share few runs; and many keep as many in flight as there may be.
 //
 // The time of calls is kept by one timer for all of them, and only while there
 // are any: a call is late after so many of its ticks.
 type queue struct {
-	mu         sync.Mutex
-	busy       bool // somebody runs, and will look here again
-	head, tail *call
-	length     int
-	rest       *call  // came before head, and did not go with those before them
-	sent       *batch // in flight
+	mu      sync.Mutex
+	lanes   [lanes]lane
+	ready   int // how many calls wait in lanes that are in no run
+	turn    int // the lane that comes next
+	flights [maxFlights]flight
+	flying  int // how many of them there are
+	sent    int // how many calls are in them
 
 	interval time.Duration // of the ticks
 	patience int64         // after how many of them, and one more, a call is late
@@ -29,8 +34,18 @@ type queue struct {
 	_ [64]byte // the next one is another core's
 }
 
+// flight is a run, from when its calls are taken until it has ended. For its time,
+// its lanes are its own.
+type flight struct {
+	taken bool
+	lanes [lanes]bool
+	size  int    // how many calls it has
+	calls *call  // until there is a batch of them
+	batch *batch // nil while nobody else is to look at it
+}
+
 const (
-	// maxWaiting is the most calls that may wait in a queue. It bounds the memory
+	// maxWaiting is the most calls that may wait in a lane. It bounds the memory
 	// that a Redis which hangs can hold up.
 	maxWaiting = 1 << 14
 	// ticks is in how many the limiter's timeout is divided at least.
@@ -44,56 +59,125 @@ const (
 type place int
 
 const (
-	first  place = iota // nobody runs: its caller does
+	first  place = iota // its caller runs
 	behind              // it will be taken
 	none                // the queue is full
 )
 
-// join has c wait, if somebody runs.
-func (q *queue) join(c *call) place {
+// join has c wait, or run. The flight is that of its caller's own run, where that is
+// first; else it is one that has become due by c, or nil.
+func (q *queue) join(c *call) (place, *flight) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	switch {
-	case !q.busy:
-		q.busy = true
-		return first
-	case q.length == maxWaiting:
-		return none
-	case q.head == nil:
-		q.head = c
-	default:
-		q.tail.next = c
+	l := &q.lanes[c.lane]
+	if !l.flying && q.ready == 0 && q.due(1) {
+		f := q.begin()
+		f.lanes[c.lane], l.flying = true, true
+		f.size = 1
+		q.sent++
+		return first, f
 	}
-	q.tail = c
-	q.length++
+	if l.length >= maxWaiting {
+		return none, nil
+	}
+	l.append(c, c, 1)
 	if q.timer == nil { // a new one each time: it may be of a testing/synctest bubble
 		q.since, q.tick = time.Now(), 0
 		q.timer = time.AfterFunc(q.interval, q.onTick)
 	}
 	c.tick = q.tick
-	return behind
-}
-
-// take returns the calls that are to be run next, in order. If there are none,
-// whoever comes next runs.
-func (q *queue) take() *call {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.sent = nil
-	c := q.rest
-	if q.rest = nil; c == nil {
-		c = q.head
-		q.head, q.tail, q.length = nil, nil, 0
+	if l.flying {
+		return behind, nil
 	}
-	q.busy = c != nil
-	return c
+	q.ready++
+	return behind, q.next()
 }
 
-// fly notes what is in flight, and which of the calls that were taken are not.
-func (q *queue) fly(b *batch, rest *call) {
+// due tells whether a run of so many calls is to begin.
+func (q *queue) due(calls int) bool {
+	return q.flying == 0 || q.flying < maxFlights && calls >= min(enough, q.sent)
+}
+
+// begin returns a flight for a run that is due.
+func (q *queue) begin() *flight {
+	q.flying++
+	i := 0
+	for q.flights[i].taken { // there are fewer than maxFlights
+		i++
+	}
+	q.flights[i].taken = true
+	return &q.flights[i]
+}
+
+// take returns a run that has become due, or nil.
+func (q *queue) take() *flight {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.sent, q.rest = b, rest
+	return q.next()
+}
+
+// next is take, with mu held.
+func (q *queue) next() *flight {
+	if q.ready == 0 || !q.due(q.ready) {
+		return nil
+	}
+	f := q.begin()
+	var all lane
+	for i, turn := 0, q.turn; i < lanes && all.length < enough; i++ {
+		n := (turn + i) % lanes
+		l := &q.lanes[n]
+		if l.flying || l.length == 0 {
+			continue
+		}
+		q.ready -= l.length // also those that do not fit in: their lane is in a run now
+		l.moveTo(&all, maxDecisions-all.length)
+		l.flying, f.lanes[n] = true, true
+		q.turn = n + 1
+	}
+	f.calls, f.size = all.head, all.length
+	q.sent += f.size
+	return f
+}
+
+// land ends a flight, and returns one that has become due, or nil.
+func (q *queue) land(f *flight) *flight {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i, mine := range f.lanes {
+		if mine {
+			l := &q.lanes[i]
+			l.flying = false
+			q.ready += l.length
+		}
+	}
+	q.flying--
+	q.sent -= f.size
+	*f = flight{}
+	return q.next()
+}
+
+// fly notes what is in a flight. Calls of it that are not, from rest on, go back to
+// where they came from.
+func (q *queue) fly(f *flight, b *batch, rest *call) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	f.calls, f.batch = nil, b
+	var back [lanes]lane
+	for c := rest; c != nil; {
+		next := c.next
+		c.next = nil
+		back[c.lane].append(c, c, 1)
+		c = next
+		f.size--
+		q.sent--
+	}
+	for i := range back {
+		if back[i].length > 0 {
+			q.lanes[i].moveTo(&back[i], q.lanes[i].length)
+			back[i].flying = true // as it is until the flight has landed
+			q.lanes[i] = back[i]
+		}
+	}
 }
 
 // setTimeout sets how long a call may take.
@@ -117,17 +201,19 @@ func (q *queue) onTick() {
 		c.notify()
 		return true
 	}
-	if q.sent != nil {
-		for _, g := range q.sent.groups {
-			for c := g.first; c != nil && late(c); c = c.next {
+	for i := range q.flights {
+		if b := q.flights[i].batch; b != nil {
+			for _, g := range b.groups {
+				for c := g.first; c != nil && late(c); c = c.next {
+				}
 			}
 		}
 	}
-	for c := q.rest; c != nil && late(c); c = c.next {
+	for i := range q.lanes {
+		for c := q.lanes[i].head; c != nil && late(c); c = c.next {
+		}
 	}
-	for c := q.head; c != nil && late(c); c = c.next {
-	}
-	if !q.busy {
+	if q.flying == 0 {
 		q.timer = nil
 		return
 	}
