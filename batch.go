@@ -95,6 +95,7 @@ func (b *batch) sort() {
 
 // run runs the batch.
 func (b *batch) run(l *Limiter) {
+	b.err = errExited // unless it comes to something else
 	b.encode(l)
 	ctx := deadline.Within(context.Background(), l.timeout)
 	defer ctx.End()

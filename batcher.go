@@ -10,8 +10,8 @@ import (
 
 // batcher has calls that come while runs are in flight go to Redis together.
 //
-// Who comes to an idle queue runs at once, on the caller's own goroutine. Who
-// comes to a busy one waits, and goes with others that do in the next run.
+// Who comes to an idle queue runs at once, on the caller's own goroutine, and so does
+// a second one beside. Others wait, and go together in the next run.
 type batcher struct {
 	queues [queueCount]queue
 	calls  sync.Pool // of *call: the limiter's own, since a channel may be of a testing/synctest bubble
@@ -20,7 +20,9 @@ type batcher struct {
 func newBatcher(l *Limiter) *batcher {
 	b := &batcher{}
 	for i := range b.queues {
-		b.queues[i].setTimeout(l.timeout)
+		q := &b.queues[i]
+		q.setTimeout(l.timeout)
+		q.lead = func(f *flight) { l.lead(q, f) }
 	}
 	return b
 }
@@ -39,7 +41,9 @@ const (
 	// maxFlights is the most runs in flight of them. Two keep a Redis busy; more are for
 	// those who wait for a slow answer.
 	maxFlights = 4
-	// enough is how many calls are worth a run, whatever else is in flight.
+	// enough is how many calls are worth a run, whatever else is in flight, and after
+	// how many it takes no further lane. It is less than maxKeys, so some of each lane
+	// that is taken go.
 	enough = 64
 )
 
@@ -99,7 +103,6 @@ func (l *Limiter) lead(q *queue, f *flight) {
 	b := batches.Get().(*batch)
 	rest := b.fill(l, f.calls)
 	q.fly(f, b, rest)
-	b.err = errExited
 	defer func() { // also if the store ends the goroutine
 		l.land(q, f)
 		b.answer(l)

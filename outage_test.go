@@ -261,7 +261,7 @@ func (panicking) Run(context.Context, *store.Script, []string, []int64) ([]int64
 func TestStorePanics(t *testing.T) {
 	for _, prompt := range []bool{false, true} {
 		l := newLimiter(t, panicking{prompt}, tokenbucket.Limit{Rate: 1, Period: time.Second}, ratelimit.WithoutBatching())
-		for range 300 { // more than there are lanes
+		for range 300 { // more than there are turns
 			r, err := l.Allow(context.Background(), "x")
 			require.NoError(t, err)
 			require.True(t, r.Allowed && r.Degraded)

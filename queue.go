@@ -7,12 +7,13 @@ import (
 
 // queue has the calls that wait while runs are in flight. Each key has one lane of
 // one queue, and a lane is in one run at a time, so the calls of a key are decided in
-// the order in which they came. (Which queue it is changes once, where keys turn out
+// the order in which they came. (Which lane it is changes once, where keys turn out
 // to be partitioned.)
 //
-// A run has the calls of as many lanes as it takes to fill it, and goes beside others
-// if it has as many calls as they have, or enough. So who is alone, or nearly, goes at
-// once; a few callers share few runs; and many keep as many in flight as there may be.
+// A run takes lanes until it has enough calls, and goes beside others if it has as many
+// as they have, or enough. So who is alone, or the second one, goes at once; a few
+// callers share few runs; and many keep as many in flight as there may be. Who has
+// waited for a whole tick, since those in flight are slow, goes beside them anyway.
 //
 // The time of calls is kept by one timer for all of them, and only while there
 // are any: a call is late after so many of its ticks.
@@ -22,8 +23,9 @@ type queue struct {
 	ready   int // how many calls wait in lanes that are in no run
 	turn    int // the lane that comes next
 	flights [maxFlights]flight
-	flying  int // how many of them there are
-	sent    int // how many calls are in them
+	flying  int           // how many of them there are
+	sent    int           // how many calls are in them
+	lead    func(*flight) // runs one that has become due with time
 
 	interval time.Duration // of the ticks
 	patience int64         // after how many of them, and one more, a call is late
@@ -39,8 +41,8 @@ type queue struct {
 type flight struct {
 	taken bool
 	lanes [lanes]bool
-	size  int    // how many calls it has
-	calls *call  // until there is a batch of them
+	size  int    // how many calls it has, with those that are found to have left
+	calls *call  // until there is a batch of them, which is at once
 	batch *batch // nil while nobody else is to look at it
 }
 
@@ -53,6 +55,8 @@ const (
 	// maxInterval is the longest time between two ticks, by which a call may be
 	// late.
 	maxInterval = 20 * time.Millisecond
+	// maxTaken is the most calls of a lane that a run takes.
+	maxTaken = 4 * maxDecisions
 )
 
 // place is where a call finds itself that came to a queue.
@@ -61,7 +65,7 @@ type place int
 const (
 	first  place = iota // its caller runs
 	behind              // it will be taken
-	none                // the queue is full
+	none                // its lane is full
 )
 
 // join has c wait, or run. The flight is that of its caller's own run, where that is
@@ -121,6 +125,12 @@ func (q *queue) next() *flight {
 	if q.ready == 0 || !q.due(q.ready) {
 		return nil
 	}
+	return q.fill()
+}
+
+// fill begins a flight of calls that are ready. It takes more of a lane than may go at
+// once, since some may have left; the others come back.
+func (q *queue) fill() *flight {
 	f := q.begin()
 	var all lane
 	for i, turn := 0, q.turn; i < lanes && all.length < enough; i++ {
@@ -129,8 +139,8 @@ func (q *queue) next() *flight {
 		if l.flying || l.length == 0 {
 			continue
 		}
-		q.ready -= l.length // also those that do not fit in: their lane is in a run now
-		l.moveTo(&all, maxDecisions-all.length)
+		q.ready -= l.length // also those that stay: their lane is in a run now
+		l.moveTo(&all, maxTaken)
 		l.flying, f.lanes[n] = true, true
 		q.turn = n + 1
 	}
@@ -197,8 +207,9 @@ func (q *queue) onTick() {
 		if q.tick-c.tick <= q.patience {
 			return false
 		}
-		c.late.Store(true)
-		c.notify()
+		if !c.late.Swap(true) {
+			c.notify()
+		}
 		return true
 	}
 	for i := range q.flights {
@@ -209,9 +220,15 @@ func (q *queue) onTick() {
 			}
 		}
 	}
+	waits := false // for longer than a tick, in a lane that is ready
 	for i := range q.lanes {
-		for c := q.lanes[i].head; c != nil && late(c); c = c.next {
+		l := &q.lanes[i]
+		waits = waits || !l.flying && l.head != nil && q.tick-l.head.tick > 1
+		for c := l.head; c != nil && late(c); c = c.next {
 		}
+	}
+	if waits && q.flying < maxFlights {
+		go q.lead(q.fill())
 	}
 	if q.flying == 0 {
 		q.timer = nil
