@@ -20,8 +20,12 @@ func Waiting(l *Limiter) (n int) {
 	return n
 }
 
-// MaxKeys is the most keys of a run.
-const MaxKeys = maxKeys
+const (
+	// MaxKeys is the most keys of a run.
+	MaxKeys = maxKeys
+	// Lanes is in how many lanes calls wait, by the first byte of the hash.
+	Lanes = lanes
+)
 
 // Crowd has it seem that as many wait for a run, and for a turn, as may.
 func Crowd(l *Limiter) {

@@ -56,7 +56,7 @@ func inOneLane(t *testing.T, l *ratelimit.Limiter, n int) (identities []string) 
 		key := ratelimit.KeyOf(l, identity)
 		hash, err := strconv.ParseUint(key[strings.LastIndex(key, ":")+1:][:2], 16, 8)
 		require.NoError(t, err)
-		if hash%8 == 0 {
+		if hash%ratelimit.Lanes == 0 {
 			identities = append(identities, identity)
 		}
 	}

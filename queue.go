@@ -39,16 +39,15 @@ type queue struct {
 // flight is a run, from when its calls are taken until it has ended. For its time,
 // its lanes are its own.
 type flight struct {
-	taken bool
 	lanes [lanes]bool
-	size  int    // how many calls it has, with those that are found to have left
+	size  int    // how many calls it has, with those that are found to have left; 0 if it is none
 	calls *call  // until there is a batch of them, which is at once
 	batch *batch // nil while nobody else is to look at it
 }
 
 const (
-	// maxWaiting is the most calls that may wait in a lane. It bounds the memory
-	// that a Redis which hangs can hold up.
+	// maxWaiting is the most calls that may wait in a lane, or for a turn. It bounds the
+	// memory that a Redis which hangs can hold up.
 	maxWaiting = 1 << 14
 	// ticks is in how many the limiter's timeout is divided at least.
 	ticks = 16
@@ -102,14 +101,13 @@ func (q *queue) due(calls int) bool {
 	return q.flying == 0 || q.flying < maxFlights && calls >= min(enough, q.sent)
 }
 
-// begin returns a flight for a run that is due.
+// begin returns a flight for a run that is due, to which its calls are to be given.
 func (q *queue) begin() *flight {
 	q.flying++
 	i := 0
-	for q.flights[i].taken { // there are fewer than maxFlights
+	for q.flights[i].size > 0 { // there are fewer than maxFlights
 		i++
 	}
-	q.flights[i].taken = true
 	return &q.flights[i]
 }
 
