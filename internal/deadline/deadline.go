@@ -20,6 +20,8 @@ type Context struct {
 	full    context.Context // whose Done is ours; nil until asked for
 	cancel  context.CancelFunc
 	watched chan struct{} // Done of Watched; nil until asked for
+	ends    *Ends         // of Shared
+	end     *end          // Done of Shared; nil until asked for
 }
 
 // Within returns a context that ends after timeout. Its End is to be called when
@@ -48,6 +50,10 @@ func (c *Context) End() {
 	}
 	if c.cancel != nil {
 		c.cancel()
+	}
+	if c.end != nil {
+		c.ends.giveBack(c.end)
+		c.end = nil
 	}
 	if c.watched != nil {
 		select {

@@ -61,6 +61,7 @@ func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.R
 		}
 		return
 	}
+	ctx = s.shared(ctx)
 	all := make([]int, len(runs))
 	for i := range all {
 		all[i] = i

@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
@@ -34,6 +35,7 @@ type Store struct {
 	// secrets are those of Open's URL and options.
 	secrets driver.Secrets
 	warmer  *driver.Warmer
+	ends    *deadline.Ends
 }
 
 var _ store.Store = (*Store)(nil)
@@ -58,7 +60,7 @@ func New(client Client) *Store {
 	if driver.IsNil(client) {
 		return nil
 	}
-	return &Store{client: client, prompt: prompt(client), text: fmt.Sprintf("%T", client), warmer: &driver.Warmer{}}
+	return &Store{client: client, prompt: prompt(client), text: fmt.Sprintf("%T", client), warmer: &driver.Warmer{}, ends: &deadline.Ends{}}
 }
 
 // Close closes the client that [Open] made. It leaves alone one that was given
@@ -92,11 +94,21 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 	if err := ctx.Err(); err != nil {
 		return nil, driver.Wrap(ctx, name, err)
 	}
+	ctx = s.shared(ctx)
 	reply, err := s.do(ctx, evalsha, script.SHA1(), keys, args)
 	if err != nil && driver.NoScript(err) {
 		return s.do(ctx, eval, script.Source(), keys, args)
 	}
 	return reply, err
+}
+
+// shared returns a context like ctx whose Done costs less, for a client that asks for
+// it each time, to look at it.
+func (s *Store) shared(ctx context.Context) context.Context {
+	if limiters, ok := ctx.(*deadline.Context); ok && s.prompt {
+		return limiters.Shared(s.ends)
+	}
+	return ctx
 }
 
 // do sends one command and decodes its reply.

@@ -1,0 +1,114 @@
+package deadline
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// grain is by how much the Done of a shared context may come after its deadline.
+const grain = 2 * time.Millisecond
+
+// Ends has the Done channels of shared contexts: those whose deadlines are close
+// have one, and one timer. Its zero value is ready for use, also concurrently.
+type Ends struct {
+	mu    sync.Mutex
+	begin time.Time
+	// ends has the last ones asked for, by when they are. There are some so that
+	// contexts of a few timeouts do not take each other's place all the time.
+	ends [8]*end
+}
+
+// end is the end of all contexts of one moment.
+type end struct {
+	moment int64 // how many grains after the beginning
+	done   chan struct{}
+	timer  *time.Timer
+	users  int
+	kept   bool // in ends
+}
+
+// at returns the end for a deadline, to be given back.
+func (e *Ends) at(deadline time.Time) *end {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.begin.IsZero() {
+		e.begin = time.Now()
+	}
+	moment := int64((deadline.Sub(e.begin) + grain - 1) / grain)
+	place := &e.ends[uint64(moment)%uint64(len(e.ends))]
+	if *place == nil || (*place).moment != moment {
+		if old := *place; old != nil {
+			old.kept = false
+			old.stop()
+		}
+		done := make(chan struct{})
+		*place = &end{
+			moment: moment,
+			done:   done,
+			timer:  time.AfterFunc(time.Until(e.begin.Add(time.Duration(moment)*grain)), func() { close(done) }),
+			kept:   true,
+		}
+	}
+	(*place).users++
+	return *place
+}
+
+func (e *Ends) giveBack(one *end) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	one.users--
+	one.stop()
+}
+
+// stop stops the timer of an end that nobody needs.
+func (e *end) stop() {
+	if e.users == 0 && !e.kept {
+		e.timer.Stop()
+	}
+}
+
+// shared is a Context whose Done may come later than its deadline, by a grain.
+type shared Context
+
+// Shared returns the context for work that looks at Done too, though hardly ever waits
+// for it: of many such contexts Done costs next to nothing. It is closed by the
+// deadline, a grain late at most, and not by End, after which nobody is to wait for
+// it. A context that may be cancelled is returned as it is.
+func (c *Context) Shared(ends *Ends) context.Context {
+	if c.Cancelled() != nil {
+		return c
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ends == nil { // else it is in several runs
+		c.ends = ends
+	}
+	return (*shared)(c)
+}
+
+// Deadline implements [context.Context].
+func (s *shared) Deadline() (time.Time, bool) { return s.at, true }
+
+// Done implements [context.Context].
+func (s *shared) Done() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil { // it may be over for good: its end has been given back
+		return over
+	}
+	if s.end == nil {
+		s.end = s.ends.at(s.at)
+	}
+	return s.end.done
+}
+
+// Err implements [context.Context].
+func (s *shared) Err() error { return (*Context)(s).Err() }
+
+// over is closed.
+var over = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
