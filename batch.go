@@ -25,6 +25,9 @@ const (
 type batch struct {
 	keys   map[sum]int // to their groups
 	groups []group
+	came   []*call // in the order in which they came
+	places []int   // for each of them, its group
+	calls  []*call // group by group
 	runs   []store.Run
 	parts  []int // for each of runs, where its groups end
 	text   []byte
@@ -35,52 +38,64 @@ type batch struct {
 }
 
 // group is the calls of one key, in the order in which they came.
-type group struct{ first, last *call }
+type group struct {
+	calls []*call
+	size  int // how many they will be
+}
+
+func (g group) partition() uint64 { return g.calls[0].partition }
 
 // plain tells whether the calls are one, of one unit.
-func (g group) plain() bool { return g.first.n == 1 && g.first == g.last }
+func (g group) plain() bool { return len(g.calls) == 1 && g.calls[0].n == 1 }
 
 var batches = sync.Pool{New: func() any { return &batch{keys: make(map[sum]int, maxKeys)} }}
 
-// fill makes a batch of the calls from c on, and returns the first for which
-// there is no more room.
-func (b *batch) fill(l *Limiter, c *call) *call {
+// fill makes a batch of calls, and returns those for which there is no more room.
+func (b *batch) fill(l *Limiter, calls []*call) (rest []*call) {
 	clear(b.keys)
-	b.groups, b.alone = b.groups[:0], false
-	for decisions := 0; c != nil && decisions < maxDecisions; {
+	b.groups, b.came, b.places, b.alone = b.groups[:0], b.came[:0], b.places[:0], false
+	for len(calls) > 0 && len(b.came) < maxDecisions {
+		c := calls[0]
 		place, known := b.keys[c.sum]
 		if !known && len(b.groups) == maxKeys {
 			break
 		}
-		next := c.next
-		c.next = nil
-		if l.send(c) {
-			l.batcher.place(l, c) // keys may have turned out to be partitioned meanwhile
-			if err := l.breakers.of(c.partition).refuse(&c.sum); err != nil {
-				c.err = err
-				l.answer(c)
-				c = next
-				continue
-			}
-			decisions++
-			if known {
-				g := &b.groups[place]
-				g.last.next, g.last = c, c
-			} else {
-				b.keys[c.sum] = len(b.groups)
-				b.groups = append(b.groups, group{c, c})
-			}
+		calls = calls[1:]
+		if !l.send(c) {
+			continue
 		}
-		c = next
+		l.batcher.place(l, c) // keys may have turned out to be partitioned meanwhile
+		if err := l.breakers.of(c.partition).refuse(&c.sum); err != nil {
+			c.err = err
+			l.answer(c)
+			continue
+		}
+		if !known {
+			place = len(b.groups)
+			b.keys[c.sum] = place
+			b.groups = append(b.groups, group{})
+		}
+		b.groups[place].size++
+		b.came, b.places = append(b.came, c), append(b.places, place)
+	}
+	b.calls = slices.Grow(b.calls[:0], len(b.came))
+	room := b.calls[:len(b.came)]
+	for i := range b.groups {
+		g := &b.groups[i]
+		g.calls, room = room[:0:g.size], room[g.size:]
+	}
+	for i, c := range b.came {
+		g := &b.groups[b.places[i]]
+		g.calls = append(g.calls, c)
 	}
 	b.sort()
-	return c
+	return calls
 }
 
 // sort brings those of one partition together, of which the plain ones last.
 func (b *batch) sort() {
 	slices.SortFunc(b.groups, func(a, b group) int {
-		if order := cmp.Compare(a.first.partition, b.first.partition); order != 0 {
+		if order := cmp.Compare(a.partition(), b.partition()); order != 0 {
 			return order
 		}
 		switch plain := a.plain(); {
@@ -123,9 +138,7 @@ func (b *batch) tell(l *Limiter, start time.Time) {
 	for i := range b.runs {
 		decisions := 0
 		for _, g := range b.of(i) {
-			for c := g.first; c != nil; c = c.next {
-				decisions++
-			}
+			decisions += len(g.calls)
 		}
 		l.ran(context.Background(), decisions, len(b.of(i)), start, b.failure(i))
 	}
@@ -136,10 +149,10 @@ func (b *batch) tell(l *Limiter, start time.Time) {
 func (b *batch) report(l *Limiter, start time.Time) {
 	from := 0
 	for i := range b.runs {
-		s := b.groups[from].first
+		s := b.groups[from].calls[0]
 		breaker, err := l.breakers.of(s.partition), b.failure(i)
 		from = b.parts[i]
-		if i+1 < len(b.runs) && breaker == l.breakers.of(b.groups[from].first.partition) {
+		if i+1 < len(b.runs) && breaker == l.breakers.of(b.groups[from].partition()) {
 			if yes, _ := heard(err); !yes {
 				continue
 			}
@@ -169,7 +182,7 @@ func (b *batch) release() {
 func (b *batch) encode(l *Limiter) {
 	b.text, b.names, b.args = b.text[:0], b.names[:0], b.args[:0]
 	for _, g := range b.groups {
-		b.text = l.keys.appendKey(b.text, &g.first.sum)
+		b.text = l.keys.appendKey(b.text, &g.calls[0].sum)
 	}
 	text, size := string(b.text), l.keys.size()
 	for i := range b.groups {
@@ -187,9 +200,9 @@ func (b *batch) encode(l *Limiter) {
 				}
 				continue
 			}
-			for c := g.first; c != nil; {
-				n, requests := c.n, 1
-				for c = c.next; c != nil && c.n == n; c = c.next {
+			for i := 0; i < len(g.calls); {
+				n, requests := g.calls[i].n, 1
+				for i++; i < len(g.calls) && g.calls[i].n == n; i++ {
 					requests++
 				}
 				b.args = l.program.AppendRepeats(b.args, n, requests, to-from)
@@ -203,7 +216,7 @@ func (b *batch) encode(l *Limiter) {
 
 // together tells whether two keys may be in one run.
 func (b *batch) together(i, j int) bool {
-	return !b.alone && b.groups[i].first.partition == b.groups[j].first.partition
+	return !b.alone && b.groups[i].partition() == b.groups[j].partition()
 }
 
 // of returns the groups of a run.
@@ -229,13 +242,11 @@ func (b *batch) answerRun(l *Limiter, run int) {
 		err = decode(groups, l.program, b.runs[run].Reply)
 	}
 	for _, g := range groups {
-		for c := g.first; c != nil; {
-			next := c.next
+		for _, c := range g.calls {
 			if err != nil {
 				c.err = err
 			}
 			l.answer(c)
-			c = next
 		}
 	}
 }
@@ -250,7 +261,7 @@ func decode(groups []group, p *algorithm.Program, reply []int64) error {
 	now := p.Now(reply)
 	for _, g := range groups {
 		n := int64(-1) // what no call has
-		for c := g.first; c != nil; c = c.next {
+		for _, c := range g.calls {
 			if c.n != n {
 				n = c.n
 				outcomes.Row(n)

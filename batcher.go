@@ -22,7 +22,7 @@ func newBatcher(l *Limiter) *batcher {
 	for i := range b.queues {
 		q := &b.queues[i]
 		q.setTimeout(l.timeout)
-		q.lead = func(f *flight) { l.lead(q, f) }
+		q.start = func(f *flight) { go l.lead(q, f) }
 	}
 	return b
 }
@@ -77,24 +77,14 @@ func (l *Limiter) queued(ctx context.Context, s sum, n int64) (algorithm.Outcome
 	at, f := q.join(c)
 	switch at {
 	case behind:
-		if f != nil {
-			go l.lead(q, f)
-		}
 		return l.await(ctx, c)
 	case none:
 		l.free(c)
 		return algorithm.Outcome{}, 0, ErrOverloaded
 	}
 	l.free(c)
-	defer l.land(q, f)
+	defer q.land(f)
 	return l.alone(ctx, s, n)
-}
-
-// land ends a flight, and begins those that have become due.
-func (l *Limiter) land(q *queue, f *flight) {
-	for f := q.land(f); f != nil; f = q.take() {
-		go l.lead(q, f)
-	}
 }
 
 // lead runs the calls of a flight, as many of them as may go at once. It has the next
@@ -104,7 +94,7 @@ func (l *Limiter) lead(q *queue, f *flight) {
 	rest := b.fill(l, f.calls)
 	q.fly(f, b, rest)
 	defer func() { // also if the store ends the goroutine
-		l.land(q, f)
+		q.land(f)
 		b.answer(l)
 		b.release()
 	}()

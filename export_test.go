@@ -13,7 +13,7 @@ func Waiting(l *Limiter) (n int) {
 		q := &l.batcher.queues[i]
 		q.mu.Lock()
 		for i := range q.lanes {
-			n += q.lanes[i].length
+			n += len(q.lanes[i].calls)
 		}
 		q.mu.Unlock()
 	}
@@ -40,7 +40,7 @@ func Crowd(l *Limiter) {
 		q := &l.batcher.queues[i]
 		q.flying = maxFlights
 		for i := range q.lanes {
-			q.lanes[i].flying, q.lanes[i].length = true, maxWaiting
+			q.lanes[i].flying, q.lanes[i].calls = true, make([]*call, maxWaiting)
 		}
 	}
 }

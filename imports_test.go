@@ -47,7 +47,7 @@ var mayImport = map[string]struct {
 		"a middleware brings its own framework and no other"},
 	"middleware/echolimit": {[]string{".", "internal/identity", "middleware/httplimit", "middleware/internal/route", "github.com/labstack/echo/v5"},
 		"a middleware brings its own framework and no other"},
-	"store/goredis": {[]string{"store", "internal/driver", "internal/hashslot", "internal/wire", "github.com/redis/go-redis/v9"},
+	"store/goredis": {[]string{"store", "internal/deadline", "internal/driver", "internal/hashslot", "internal/wire", "github.com/redis/go-redis/v9"},
 		"a driver brings its own client and no other"},
 	"store/rueidis": {[]string{"store", "internal/deadline", "internal/driver", "internal/redisurl", "internal/hashslot", "internal/wire", "github.com/redis/rueidis"},
 		"a driver brings its own client and no other"},

@@ -18,14 +18,11 @@ import (
 // The time of calls is kept by one timer for all of them, and only while there
 // are any: a call is late after so many of its ticks.
 type queue struct {
-	mu      sync.Mutex
-	lanes   [lanes]lane
-	ready   int // how many calls wait in lanes that are in no run
-	turn    int // the lane that comes next
-	flights [maxFlights]flight
-	flying  int           // how many of them there are
-	sent    int           // how many calls are in them
-	lead    func(*flight) // runs one that has become due with time
+	mu     sync.Mutex
+	ready  int // how many calls wait in lanes that are in no run
+	turn   int // the lane that comes next
+	flying int // how many flights there are
+	sent   int // how many calls are in them
 
 	interval time.Duration // of the ticks
 	patience int64         // after how many of them, and one more, a call is late
@@ -33,16 +30,26 @@ type queue struct {
 	since    time.Time     // the beginning of the first tick
 	tick     int64
 
+	lanes   [lanes]lane
+	flights [maxFlights]flight
+	start   func(*flight) // has it run, and does not wait for it
+
 	_ [64]byte // the next one is another core's
+}
+
+// lane has the calls of some keys that wait, in the order in which they came.
+type lane struct {
+	calls  []*call
+	flying bool // calls of it are in a run, so the others wait
 }
 
 // flight is a run, from when its calls are taken until it has ended. For its time,
 // its lanes are its own.
 type flight struct {
 	lanes [lanes]bool
-	size  int    // how many calls it has, with those that are found to have left; 0 if it is none
-	calls *call  // until there is a batch of them, which is at once
-	batch *batch // nil while nobody else is to look at it
+	size  int     // how many calls it has, with those that are found to have left; 0 if it is none
+	calls []*call // until there is a batch of them, which is at once
+	batch *batch  // nil while nobody else is to look at it
 }
 
 const (
@@ -68,7 +75,7 @@ const (
 )
 
 // join has c wait, or run. The flight is that of its caller's own run, where that is
-// first; else it is one that has become due by c, or nil.
+// first.
 func (q *queue) join(c *call) (place, *flight) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -80,20 +87,20 @@ func (q *queue) join(c *call) (place, *flight) {
 		q.sent++
 		return first, f
 	}
-	if l.length >= maxWaiting {
+	if len(l.calls) >= maxWaiting {
 		return none, nil
 	}
-	l.append(c, c, 1)
+	l.calls = append(l.calls, c)
 	if q.timer == nil { // a new one each time: it may be of a testing/synctest bubble
 		q.since, q.tick = time.Now(), 0
 		q.timer = time.AfterFunc(q.interval, q.onTick)
 	}
 	c.tick = q.tick
-	if l.flying {
-		return behind, nil
+	if !l.flying {
+		q.ready++
+		q.next()
 	}
-	q.ready++
-	return behind, q.next()
+	return behind, nil
 }
 
 // due tells whether a run of so many calls is to begin.
@@ -111,79 +118,76 @@ func (q *queue) begin() *flight {
 	return &q.flights[i]
 }
 
-// take returns a run that has become due, or nil.
-func (q *queue) take() *flight {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.next()
-}
-
-// next is take, with mu held.
-func (q *queue) next() *flight {
-	if q.ready == 0 || !q.due(q.ready) {
-		return nil
+// next starts what has become due.
+func (q *queue) next() {
+	for q.ready > 0 && q.due(q.ready) {
+		q.start(q.fill())
 	}
-	return q.fill()
 }
 
 // fill begins a flight of calls that are ready. It takes more of a lane than may go at
 // once, since some may have left; the others come back.
 func (q *queue) fill() *flight {
 	f := q.begin()
-	var all lane
-	for i, turn := 0, q.turn; i < lanes && all.length < enough; i++ {
+	for i, turn := 0, q.turn; i < lanes && len(f.calls) < enough; i++ {
 		n := (turn + i) % lanes
 		l := &q.lanes[n]
-		if l.flying || l.length == 0 {
+		if l.flying || len(l.calls) == 0 {
 			continue
 		}
-		q.ready -= l.length // also those that stay: their lane is in a run now
-		l.moveTo(&all, maxTaken)
+		q.ready -= len(l.calls) // also those that stay: their lane is in a run now
 		l.flying, f.lanes[n] = true, true
 		q.turn = n + 1
+		switch some := min(len(l.calls), maxTaken); {
+		case some < len(l.calls):
+			f.calls, l.calls = append(f.calls, l.calls[:some]...), l.calls[some:]
+		case len(f.calls) == 0:
+			f.calls, l.calls = l.calls, f.calls
+		default:
+			f.calls, l.calls = append(f.calls, l.calls...), l.calls[:0]
+		}
 	}
-	f.calls, f.size = all.head, all.length
+	f.size = len(f.calls)
 	q.sent += f.size
 	return f
 }
 
-// land ends a flight, and returns one that has become due, or nil.
-func (q *queue) land(f *flight) *flight {
+// land ends a flight, and starts what has become due by it.
+func (q *queue) land(f *flight) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i, mine := range f.lanes {
 		if mine {
 			l := &q.lanes[i]
 			l.flying = false
-			q.ready += l.length
+			q.ready += len(l.calls)
 		}
 	}
 	q.flying--
 	q.sent -= f.size
-	*f = flight{}
-	return q.next()
+	var room []*call
+	if cap(f.calls) <= 2*maxTaken { // else it comes from a crowd
+		room = f.calls[:0]
+	}
+	*f = flight{calls: room}
+	q.next()
 }
 
-// fly notes what is in a flight. Calls of it that are not, from rest on, go back to
-// where they came from.
-func (q *queue) fly(f *flight, b *batch, rest *call) {
+// fly notes what is in a flight. Calls of it that are not, the rest, go back to where
+// they came from.
+func (q *queue) fly(f *flight, b *batch, rest []*call) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	f.calls, f.batch = nil, b
-	var back [lanes]lane
-	for c := rest; c != nil; {
-		next := c.next
-		c.next = nil
-		back[c.lane].append(c, c, 1)
-		c = next
-		f.size--
-		q.sent--
+	f.batch = b
+	f.size -= len(rest)
+	q.sent -= len(rest)
+	var back [lanes][]*call
+	for _, c := range rest {
+		back[c.lane] = append(back[c.lane], c)
 	}
-	for i := range back {
-		if back[i].length > 0 {
-			q.lanes[i].moveTo(&back[i], q.lanes[i].length)
-			back[i].flying = true // as it is until the flight has landed
-			q.lanes[i] = back[i]
+	for i, calls := range back {
+		if len(calls) > 0 {
+			q.lanes[i].calls = append(calls, q.lanes[i].calls...)
 		}
 	}
 }
@@ -201,32 +205,31 @@ func (q *queue) onTick() {
 	defer q.mu.Unlock()
 	passed := time.Since(q.since)
 	q.tick = int64(passed / q.interval)
-	late := func(c *call) bool {
-		if q.tick-c.tick <= q.patience {
-			return false
+	tell := func(calls []*call) {
+		for _, c := range calls {
+			if q.tick-c.tick <= q.patience {
+				return // as those who came later
+			}
+			if !c.late.Swap(true) {
+				c.notify()
+			}
 		}
-		if !c.late.Swap(true) {
-			c.notify()
-		}
-		return true
 	}
 	for i := range q.flights {
 		if b := q.flights[i].batch; b != nil {
 			for _, g := range b.groups {
-				for c := g.first; c != nil && late(c); c = c.next {
-				}
+				tell(g.calls)
 			}
 		}
 	}
 	waits := false // for longer than a tick, in a lane that is ready
 	for i := range q.lanes {
 		l := &q.lanes[i]
-		waits = waits || !l.flying && l.head != nil && q.tick-l.head.tick > 1
-		for c := l.head; c != nil && late(c); c = c.next {
-		}
+		waits = waits || !l.flying && len(l.calls) > 0 && q.tick-l.calls[0].tick > 1
+		tell(l.calls)
 	}
 	if waits && q.flying < maxFlights {
-		go q.lead(q.fill())
+		q.start(q.fill())
 	}
 	if q.flying == 0 {
 		q.timer = nil

@@ -23,7 +23,7 @@ func (b *batch) split(l *Limiter) {
 		l.breakers.renew(true)
 	}
 	for _, g := range b.groups {
-		l.batcher.place(l, g.first)
+		l.batcher.place(l, g.calls[0])
 	}
 	b.sort()
 }
