@@ -228,11 +228,12 @@ func (b *batch) of(run int) []group {
 	return b.groups[from:b.parts[run]]
 }
 
-// answer answers the batch's calls.
-func (b *batch) answer(l *Limiter) {
+// finish answers the batch's calls, and is the end of it.
+func (b *batch) finish(l *Limiter) {
 	for i := range b.parts {
 		b.answerRun(l, i)
 	}
+	b.release()
 }
 
 // answerRun answers the calls of one run.

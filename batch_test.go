@@ -334,12 +334,15 @@ func TestCrossSlotUnderWay(t *testing.T) {
 type exiting struct {
 	held
 	runs atomic.Int32
+	exit chan struct{} // closed when it is to end
 }
 
 func (*exiting) Prompt() bool { return true }
 
 func (e *exiting) Run(ctx context.Context, s *store.Script, keys []string, args []int64) ([]int64, error) {
 	if e.runs.Add(1) == 2 {
+		e.arrived <- struct{}{}
+		<-e.exit
 		runtime.Goexit()
 	}
 	return e.held.Run(ctx, s, keys, args)
@@ -348,11 +351,11 @@ func (e *exiting) Run(ctx context.Context, s *store.Script, keys []string, args 
 // TestStoreExits: a store that ends its goroutine, as a test's may, has failed, no
 // more.
 func TestStoreExits(t *testing.T) {
-	e := &exiting{held: *hold(start(t))}
+	e := &exiting{held: *hold(start(t)), exit: make(chan struct{})}
 	l := newLimiter(t, e, tokenbucket.Limit{Rate: 10, Period: time.Hour}, ratelimit.WithTimeout(time.Minute))
 	var wait sync.WaitGroup
 	var degraded atomic.Int32
-	for i := range 5 {
+	come := func() {
 		wait.Go(func() {
 			r, err := l.Allow(context.Background(), "x")
 			if err != nil {
@@ -362,13 +365,20 @@ func TestStoreExits(t *testing.T) {
 				degraded.Add(1)
 			}
 		})
-		if i == 0 {
-			<-e.arrived
-		} else {
-			await(t, l, i)
-		}
 	}
+	come()
+	<-e.arrived
+	for range 4 {
+		come()
+	}
+	await(t, l, 4)
 	close(e.letGo)
+	<-e.arrived
+	for range 3 {
+		come()
+	}
+	await(t, l, 3)
+	close(e.exit)
 	wait.Wait()
 	require.EqualValues(t, 4, degraded.Load(), "those of the second run")
 	require.False(t, allow(t, l, "x", 6).Degraded)

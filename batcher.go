@@ -83,20 +83,40 @@ func (l *Limiter) queued(ctx context.Context, s sum, n int64) (algorithm.Outcome
 		return algorithm.Outcome{}, 0, ErrOverloaded
 	}
 	l.free(c)
-	defer q.land(f)
+	defer func() {
+		if next := q.land(f); next != nil {
+			q.start(next)
+		}
+	}()
 	return l.alone(ctx, s, n)
 }
 
-// lead runs the calls of a flight, as many of them as may go at once. It has the next
-// ones go before it wakes those whose calls these are.
+// lead runs the calls of a flight, and then those of the next one, until none is due.
 func (l *Limiter) lead(q *queue, f *flight) {
+	for f != nil {
+		f = l.fly(q, f)
+	}
+}
+
+// fly runs the calls of a flight, as many of them as may go at once, and returns the
+// next one that is due. That is to be on its way while those whose calls these are
+// wake, and they take the time of a run; so they are woken by another goroutine.
+func (l *Limiter) fly(q *queue, f *flight) (next *flight) {
 	b := batches.Get().(*batch)
 	rest := b.fill(l, f.calls)
 	q.fly(f, b, rest)
-	defer func() { // also if the store ends the goroutine
-		q.land(f)
-		b.answer(l)
-		b.release()
+	exits := true
+	defer func() {
+		next = q.land(f)
+		switch {
+		case next == nil:
+			b.finish(l)
+		case exits: // the store ends the goroutine, this one
+			q.start(next)
+			b.finish(l)
+		default:
+			go b.finish(l)
+		}
 	}()
 	b.run(l)
 	if b.crossesSlots() {
@@ -111,4 +131,6 @@ func (l *Limiter) lead(q *queue, f *flight) {
 		q.fly(f, b, nil)
 		b.run(l)
 	}
+	exits = false
+	return nil // which is next, once it has landed
 }

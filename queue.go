@@ -80,7 +80,7 @@ func (q *queue) join(c *call) (place, *flight) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := &q.lanes[c.lane]
-	if !l.flying && q.ready == 0 && q.due(1) {
+	if !l.flying && q.ready == 0 && q.mayBegin(1) {
 		f := q.begin()
 		f.lanes[c.lane], l.flying = true, true
 		f.size = 1
@@ -98,13 +98,16 @@ func (q *queue) join(c *call) (place, *flight) {
 	c.tick = q.tick
 	if !l.flying {
 		q.ready++
-		q.next()
+		q.startDue()
 	}
 	return behind, nil
 }
 
-// due tells whether a run of so many calls is to begin.
-func (q *queue) due(calls int) bool {
+// isDue tells whether a run of those that are ready is to begin.
+func (q *queue) isDue() bool { return q.ready > 0 && q.mayBegin(q.ready) }
+
+// mayBegin tells whether a run of so many calls may begin.
+func (q *queue) mayBegin(calls int) bool {
 	return q.flying == 0 || q.flying < maxFlights && calls >= min(enough, q.sent)
 }
 
@@ -118,9 +121,9 @@ func (q *queue) begin() *flight {
 	return &q.flights[i]
 }
 
-// next starts what has become due.
-func (q *queue) next() {
-	for q.ready > 0 && q.due(q.ready) {
+// startDue starts what has become due.
+func (q *queue) startDue() {
+	for q.isDue() {
 		q.start(q.fill())
 	}
 }
@@ -152,8 +155,9 @@ func (q *queue) fill() *flight {
 	return f
 }
 
-// land ends a flight, and starts what has become due by it.
-func (q *queue) land(f *flight) {
+// land ends a flight, and returns the first that has become due by it, or nil. It starts
+// the others.
+func (q *queue) land(f *flight) (next *flight) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i, mine := range f.lanes {
@@ -170,7 +174,11 @@ func (q *queue) land(f *flight) {
 		room = f.calls[:0]
 	}
 	*f = flight{calls: room}
-	q.next()
+	if q.isDue() {
+		next = q.fill()
+	}
+	q.startDue()
+	return next
 }
 
 // fly notes what is in a flight. Calls of it that are not, the rest, go back to where
