@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
-	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
@@ -89,7 +88,7 @@ func (l *Limiter) Reset(ctx context.Context, identity string) error {
 		return err
 	}
 	sum := l.keys.hash(identity)
-	limited := deadline.Within(ctx, l.timeout)
+	limited := l.deadlines.Within(ctx, l.timeout)
 	defer limited.End()
 	if _, err := l.run(limited, resetScript, []string{l.keys.key(&sum)}, nil); err != nil {
 		return fmt.Errorf("ratelimit: reset: %w", err)
@@ -159,7 +158,7 @@ func (l *Limiter) alone(ctx context.Context, s sum, n int64) (out algorithm.Outc
 	r := rooms.Get().(*room)
 	r.keys[0] = key
 	r.args = l.program.AppendRequest(l.program.AppendParams(r.args[:0]), n, 0)
-	limited := deadline.Within(ctx, l.timeout)
+	limited := l.deadlines.Within(ctx, l.timeout)
 	defer limited.End()
 	reply, err := l.run(limited, l.program.Script(), r.keys[:], r.args)
 	if l.prompt { // otherwise the run may still use it

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
-	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
@@ -112,7 +111,7 @@ func (b *batch) sort() {
 func (b *batch) run(l *Limiter) {
 	b.err = errExited // unless it comes to something else
 	b.encode(l)
-	ctx := deadline.Within(context.Background(), l.timeout)
+	ctx := l.deadlines.Within(context.Background(), l.timeout)
 	defer ctx.End()
 	switch len(b.runs) {
 	case 0: // all have left

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
-	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 )
 
 // decide asks Redis.
@@ -31,7 +30,7 @@ func (j *Joint) decide(ctx context.Context, parts []Part) ([]Result, error) {
 	if err := b.refuse(&sum); err != nil {
 		return results, err
 	}
-	limited := deadline.Within(ctx, j.timeout)
+	limited := first.deadlines.Within(ctx, j.timeout)
 	defer limited.End()
 	reply, err := first.run(limited, j.program.Script(), keys, args)
 	if err == nil || ended(ctx) == nil { // else it says nothing of Redis

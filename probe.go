@@ -4,8 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
-
-	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 )
 
 const (
@@ -71,7 +69,7 @@ func (p *probe) run() {
 // ask looks at the state of an identity. It takes nothing.
 func (p *probe) ask() {
 	l := p.l
-	ctx := deadline.Within(context.Background(), l.timeout)
+	ctx := l.deadlines.Within(context.Background(), l.timeout)
 	defer ctx.End()
 	args := l.program.AppendRequest(l.program.AppendParams(nil), 0, 0)
 	_, err := l.run(ctx, l.program.Script(), []string{l.keys.key(&p.caller)}, args)

@@ -43,6 +43,7 @@ import (
 	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
@@ -63,8 +64,9 @@ type Limiter struct {
 	// breakers is nil without a breaker.
 	breakers *breakers
 	// batcher is nil without batching.
-	batcher *batcher
-	turns   *turns
+	batcher   *batcher
+	turns     *turns
+	deadlines *deadline.Ends
 	// runObservers are those of observers that have the ability.
 	runObservers []RunObserver
 	// prompt tells that Run leaves when its context ends.
@@ -101,12 +103,13 @@ func New(s store.Store, a algorithm.Algorithm, options ...Option) (*Limiter, err
 		return nil, fmt.Errorf("ratelimit: %w", err)
 	}
 	l := &Limiter{
-		config:  c,
-		store:   s,
-		plan:    plan,
-		program: program,
-		keys:    newKeyring(c.namespace, plan.Name, c.secret),
-		turns:   newTurns(),
+		config:    c,
+		store:     s,
+		plan:      plan,
+		program:   program,
+		keys:      newKeyring(c.namespace, plan.Name, c.secret),
+		turns:     newTurns(),
+		deadlines: &deadline.Ends{},
 	}
 	l.config.secret = nil
 	l.partitions = newPartitions(s, l.keys)

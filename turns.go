@@ -3,14 +3,13 @@ package ratelimit
 import (
 	"context"
 	"sync/atomic"
-	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 )
 
 // maxRuns is the most runs, or pipelines of them, that a limiter has in flight. It
 // is what a Redis that hangs can hold up; further ones wait for their turn.
-const maxRuns = 256
+const maxRuns = 512
 
 // turns bounds the runs in flight, and those that wait to be.
 type turns struct {
@@ -20,8 +19,7 @@ type turns struct {
 
 func newTurns() *turns { return &turns{taken: make(chan struct{}, maxRuns)} }
 
-// enter waits for a turn. It needs no context of its own for that, which with
-// thousands who are late at one moment costs more than all else.
+// enter waits for a turn.
 func (t *turns) enter(ctx *deadline.Context) error {
 	select {
 	case t.taken <- struct{}{}:
@@ -32,13 +30,10 @@ func (t *turns) enter(ctx *deadline.Context) error {
 	if t.waiting.Add(1) > maxWaiting {
 		return ErrOverloaded
 	}
-	at, _ := ctx.Deadline()
-	timer := time.NewTimer(time.Until(at))
-	defer timer.Stop()
 	select {
 	case t.taken <- struct{}{}:
 		return nil
-	case <-timer.C:
+	case <-ctx.Passed():
 		return overloaded(context.DeadlineExceeded)
 	case <-ctx.Cancelled():
 		return overloaded(ctx.Err())

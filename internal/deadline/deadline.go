@@ -20,26 +20,46 @@ type Context struct {
 	full    context.Context // whose Done is ours; nil until asked for
 	cancel  context.CancelFunc
 	watched chan struct{} // Done of Watched; nil until asked for
-	ends    *Ends         // of Shared
-	end     *end          // Done of Shared; nil until asked for
+	ends    *Ends
+	end     *end // of which Passed is; nil until asked for
 }
 
 // Within returns a context that ends after timeout. Its End is to be called when
 // it is no longer needed.
-func Within(ctx context.Context, timeout time.Duration) *Context {
+func (e *Ends) Within(ctx context.Context, timeout time.Duration) *Context {
 	now := time.Now()
 	if at, ok := ctx.Deadline(); ok {
 		timeout = min(timeout, at.Sub(now))
 	}
-	return &Context{Context: ctx, from: now, at: now.Add(timeout)}
+	return &Context{Context: ctx, from: now, at: now.Add(timeout), ends: e}
 }
 
 // Began returns when the context was made.
 func (c *Context) Began() time.Time { return c.from }
 
 // Cancelled is closed when the context ends before its deadline; it is nil if that
-// cannot be. Who waits for it, and for the deadline with a timer, needs no Done.
+// cannot be. Who waits for it and for Passed needs no Done.
 func (c *Context) Cancelled() <-chan struct{} { return c.Context.Done() }
+
+// Passed is closed when the deadline has passed, a grain late at most. It costs next to
+// nothing. It is not closed by End, after which nobody is to wait for it.
+func (c *Context) Passed() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil { // it may be over for good: its end has been given back
+		return closed
+	}
+	if c.end == nil {
+		c.end = c.ends.at(c.at)
+	}
+	return c.end.passed
+}
+
+var closed = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 // End ends the context, and frees what it has. It may be called more than once.
 func (c *Context) End() {

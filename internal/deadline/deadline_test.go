@@ -13,7 +13,7 @@ func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type key struct{}
 		parent, cancel := context.WithCancel(context.WithValue(context.Background(), key{}, 1))
-		d := Within(parent, time.Second)
+		d := new(Ends).Within(parent, time.Second)
 		at, ok := d.Deadline()
 		require.True(t, ok)
 		require.Equal(t, time.Now().Add(time.Second), at)
@@ -25,7 +25,7 @@ func TestDeadline(t *testing.T) {
 		require.ErrorIs(t, d.Err(), context.DeadlineExceeded)
 		d.End()
 
-		d = Within(parent, time.Second)
+		d = new(Ends).Within(parent, time.Second)
 		begin := time.Now()
 		<-d.Done()
 		require.Equal(t, time.Second, time.Since(begin))
@@ -33,10 +33,10 @@ func TestDeadline(t *testing.T) {
 
 		short, stop := context.WithTimeout(parent, time.Millisecond)
 		defer stop()
-		at, _ = Within(short, time.Second).Deadline()
+		at, _ = new(Ends).Within(short, time.Second).Deadline()
 		require.Equal(t, time.Now().Add(time.Millisecond), at)
 
-		d = Within(parent, time.Second)
+		d = new(Ends).Within(parent, time.Second)
 		derived, stop := context.WithTimeout(d, time.Hour)
 		defer stop()
 		cancel()
@@ -44,12 +44,12 @@ func TestDeadline(t *testing.T) {
 		<-derived.Done()
 		require.ErrorIs(t, derived.Err(), context.Canceled)
 		d.End()
-		require.ErrorIs(t, Within(parent, time.Second).Err(), context.Canceled)
+		require.ErrorIs(t, new(Ends).Within(parent, time.Second).Err(), context.Canceled)
 	})
 }
 
 func TestEnd(t *testing.T) {
-	d := Within(context.Background(), time.Hour)
+	d := new(Ends).Within(context.Background(), time.Hour)
 	d.End()
 	d.End()
 	for _, c := range []context.Context{d, d.Watched()} {
@@ -62,7 +62,7 @@ func TestEnd(t *testing.T) {
 func TestErrStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parent, cancel := context.WithCancel(context.Background())
-		d := Within(parent, time.Second)
+		d := new(Ends).Within(parent, time.Second)
 		time.Sleep(time.Second)
 		require.Equal(t, context.DeadlineExceeded, d.Err())
 		cancel()
@@ -74,7 +74,7 @@ func TestErrStays(t *testing.T) {
 
 func TestWatched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := Within(t.Context(), time.Second)
+		d := new(Ends).Within(t.Context(), time.Second)
 		w := d.Watched()
 		at, ok := w.Deadline()
 		require.True(t, ok)
@@ -89,7 +89,7 @@ func TestWatched(t *testing.T) {
 		<-w.Done()
 		<-derived.Done()
 		require.ErrorIs(t, derived.Err(), context.DeadlineExceeded)
-		<-Within(t.Context(), 0).Watched().Done() // over before it was asked for
+		<-new(Ends).Within(t.Context(), 0).Watched().Done() // over before it was asked for
 	})
-	require.Nil(t, Within(context.Background(), time.Second).Cancelled())
+	require.Nil(t, new(Ends).Within(context.Background(), time.Second).Cancelled())
 }

@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// grain is by how much the Done of a shared context may come after its deadline.
+// grain is by how much it may be told late that a deadline has passed.
 const grain = 2 * time.Millisecond
 
-// Ends has the Done channels of shared contexts: those whose deadlines are close
-// have one, and one timer. Its zero value is ready for use, also concurrently.
+// Ends makes contexts, and tells them that their deadlines have passed: those that
+// end in the same moment have one channel for that, and one timer. Its zero value is
+// ready for use, also concurrently.
 type Ends struct {
 	mu    sync.Mutex
 	begin time.Time
@@ -22,7 +23,7 @@ type Ends struct {
 // end is the end of all contexts of one moment.
 type end struct {
 	moment int64 // how many grains after the beginning
-	done   chan struct{}
+	passed chan struct{}
 	timer  *time.Timer
 	users  int
 	kept   bool // in ends
@@ -42,11 +43,11 @@ func (e *Ends) at(deadline time.Time) *end {
 			old.kept = false
 			old.stop()
 		}
-		done := make(chan struct{})
+		passed := make(chan struct{})
 		*place = &end{
 			moment: moment,
-			done:   done,
-			timer:  time.AfterFunc(time.Until(e.begin.Add(time.Duration(moment)*grain)), func() { close(done) }),
+			passed: passed,
+			timer:  time.AfterFunc(time.Until(e.begin.Add(time.Duration(moment)*grain)), func() { close(passed) }),
 			kept:   true,
 		}
 	}
@@ -75,14 +76,9 @@ type shared Context
 // for it: of many such contexts Done costs next to nothing. It is closed by the
 // deadline, a grain late at most, and not by End, after which nobody is to wait for
 // it. A context that may be cancelled is returned as it is.
-func (c *Context) Shared(ends *Ends) context.Context {
+func (c *Context) Shared() context.Context {
 	if c.Cancelled() != nil {
 		return c
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ends == nil { // else it is in several runs
-		c.ends = ends
 	}
 	return (*shared)(c)
 }
@@ -91,24 +87,7 @@ func (c *Context) Shared(ends *Ends) context.Context {
 func (s *shared) Deadline() (time.Time, bool) { return s.at, true }
 
 // Done implements [context.Context].
-func (s *shared) Done() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err != nil { // it may be over for good: its end has been given back
-		return over
-	}
-	if s.end == nil {
-		s.end = s.ends.at(s.at)
-	}
-	return s.end.done
-}
+func (s *shared) Done() <-chan struct{} { return (*Context)(s).Passed() }
 
 // Err implements [context.Context].
 func (s *shared) Err() error { return (*Context)(s).Err() }
-
-// over is closed.
-var over = func() chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}()

@@ -14,8 +14,8 @@ func TestShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ends := &Ends{}
 		begin := time.Now()
-		first := Within(context.Background(), time.Second)
-		one := first.Shared(ends)
+		first := ends.Within(context.Background(), time.Second)
+		one := first.Shared()
 		at, ok := one.Deadline()
 		require.True(t, ok)
 		require.Equal(t, begin.Add(time.Second), at)
@@ -24,25 +24,25 @@ func TestShared(t *testing.T) {
 		require.Equal(t, done, one.Done())
 
 		time.Sleep(time.Millisecond)
-		second := Within(context.Background(), time.Second)
+		second := ends.Within(context.Background(), time.Second)
 		require.Equal(t, begin.Add(1001*time.Millisecond), second.at)
-		third := Within(context.Background(), time.Second-grain/2)
-		require.Equal(t, done, third.Shared(ends).Done(), "of the same moment")
-		require.NotEqual(t, done, second.Shared(ends).Done(), "which it is not to come before")
+		third := ends.Within(context.Background(), time.Second-grain/2)
+		require.Equal(t, done, third.Shared().Done(), "of the same moment")
+		require.NotEqual(t, done, second.Shared().Done(), "which it is not to come before")
 
 		first.End()
 		require.Equal(t, context.Canceled, one.Err())
 		<-one.Done()
 		select {
-		case <-third.Shared(ends).Done():
+		case <-third.Shared().Done():
 			t.Error("it has ended with another one")
 		default:
 		}
-		<-third.Shared(ends).Done()
+		<-third.Shared().Done()
 		require.Equal(t, time.Second, time.Since(begin))
 		require.Equal(t, context.DeadlineExceeded, third.Err())
 		third.End()
-		<-second.Shared(ends).Done()
+		<-second.Shared().Done()
 		require.Equal(t, time.Second+grain, time.Since(begin), "a grain late at most")
 		require.Equal(t, context.DeadlineExceeded, second.Err())
 		second.End()
@@ -55,8 +55,8 @@ func TestSharedStops(t *testing.T) {
 		ends := &Ends{}
 		var all []*end
 		for i := range 100 {
-			d := Within(context.Background(), time.Hour+time.Duration(i)*grain)
-			_ = d.Shared(ends).Done()
+			d := ends.Within(context.Background(), time.Hour+time.Duration(i)*grain)
+			_ = d.Shared().Done()
 			all = append(all, d.end)
 			d.End()
 			d.End()
@@ -74,8 +74,8 @@ func TestSharedStops(t *testing.T) {
 
 func TestSharedOfOneThatMayBeCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	d := Within(ctx, time.Hour)
-	shared := d.Shared(&Ends{})
+	d := new(Ends).Within(ctx, time.Hour)
+	shared := d.Shared()
 	cancel()
 	<-shared.Done()
 	require.Equal(t, context.Canceled, shared.Err())
@@ -85,20 +85,20 @@ func TestSharedOfOneThatMayBeCancelled(t *testing.T) {
 func TestSharedConcurrently(t *testing.T) {
 	ends := &Ends{}
 	var all sync.WaitGroup
-	one := Within(context.Background(), 5*time.Millisecond)
+	one := ends.Within(context.Background(), 5*time.Millisecond)
 	defer one.End()
 	for range 4 {
-		all.Go(func() { <-one.Shared(ends).Done() })
+		all.Go(func() { <-one.Shared().Done() })
 	}
 	for i := range 8 {
 		all.Go(func() {
 			for j := range 200 {
-				d := Within(context.Background(), time.Duration(i*j%7)*time.Millisecond)
+				d := ends.Within(context.Background(), time.Duration(i*j%7)*time.Millisecond)
 				if j%3 == 0 {
-					<-d.Shared(ends).Done()
+					<-d.Shared().Done()
 					require.Equal(t, context.DeadlineExceeded, d.Err())
 				} else {
-					_ = d.Shared(ends).Done()
+					_ = d.Shared().Done()
 				}
 				d.End()
 			}

@@ -9,7 +9,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
-	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
 	"github.com/distributed-rate-limiter/ratelimit/internal/wire"
 )
@@ -63,7 +62,7 @@ func Open(url string, opts ...Option) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("goredis: Open: %w", err)
 	}
-	store := &Store{prompt: true, text: target.Config.String(), secrets: target.Secrets(), warmer: &driver.Warmer{}, ends: &deadline.Ends{}}
+	store := &Store{prompt: true, text: target.Config.String(), secrets: target.Secrets(), warmer: &driver.Warmer{}}
 	switch {
 	case target.Cluster:
 		client := redis.NewClusterClient(clusterOptions(target))

@@ -35,7 +35,6 @@ type Store struct {
 	// secrets are those of Open's URL and options.
 	secrets driver.Secrets
 	warmer  *driver.Warmer
-	ends    *deadline.Ends
 }
 
 var _ store.Store = (*Store)(nil)
@@ -60,7 +59,7 @@ func New(client Client) *Store {
 	if driver.IsNil(client) {
 		return nil
 	}
-	return &Store{client: client, prompt: prompt(client), text: fmt.Sprintf("%T", client), warmer: &driver.Warmer{}, ends: &deadline.Ends{}}
+	return &Store{client: client, prompt: prompt(client), text: fmt.Sprintf("%T", client), warmer: &driver.Warmer{}}
 }
 
 // Close closes the client that [Open] made. It leaves alone one that was given
@@ -106,7 +105,7 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 // it each time, to look at it.
 func (s *Store) shared(ctx context.Context) context.Context {
 	if limiters, ok := ctx.(*deadline.Context); ok && s.prompt {
-		return limiters.Shared(s.ends)
+		return limiters.Shared()
 	}
 	return ctx
 }

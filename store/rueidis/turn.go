@@ -2,7 +2,6 @@ package rueidis
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
@@ -27,14 +26,13 @@ type turn struct {
 	keys []string
 	args []int64
 
-	run   func()        // what the goroutine does
-	done  chan struct{} // gets something once runs are done
-	timer *time.Timer   // for the deadline of a limiter's context
+	run    func()          // what the goroutine does
+	done   chan struct{}   // gets something once runs are done
+	passed <-chan struct{} // closed at the deadline of a limiter's context
 }
 
 func newTurn(t *turns) *turn {
-	mine := &turn{done: make(chan struct{}, 1), timer: time.NewTimer(math.MaxInt64)}
-	mine.timer.Stop()
+	mine := &turn{done: make(chan struct{}, 1)}
 	mine.run = func() {
 		defer func() { // also if the client ends the goroutine
 			<-t.taken
@@ -46,8 +44,8 @@ func newTurn(t *turns) *turn {
 }
 
 // begin makes the turn one for w, and sees to it that the end of w's context is
-// noticed, by what it returns or by the timer. A limiter's context is spared its
-// Done, which costs as much as all the rest of a run.
+// noticed, by what it returns or by passed. A limiter's context is spared its Done,
+// which costs as much as all the rest of a run.
 func (t *turn) begin(w work) (cancelled <-chan struct{}) {
 	t.work = w
 	d, ok := w.ctx.(*deadline.Context)
@@ -55,8 +53,7 @@ func (t *turn) begin(w work) (cancelled <-chan struct{}) {
 		return w.ctx.Done()
 	}
 	t.ctx = d.Watched()
-	at, _ := d.Deadline()
-	t.timer.Reset(time.Until(at))
+	t.passed = d.Passed()
 	return d.Cancelled()
 }
 
@@ -71,8 +68,8 @@ func (t *turn) copy(runs []store.Run) {
 
 // clear makes the turn a new one, which keeps nothing of its last run alive.
 func (t *turn) clear() {
-	t.timer.Stop()
 	clear(t.runs)
 	clear(t.keys)
-	t.work, t.runs, t.keys, t.args = work{}, t.runs[:0], t.keys[:0], t.args[:0]
+	t.work, t.passed = work{}, nil
+	t.runs, t.keys, t.args = t.runs[:0], t.keys[:0], t.args[:0]
 }

@@ -41,7 +41,7 @@ func (t *turns) do(w work, runs []store.Run) error {
 	go mine.run()
 	select {
 	case <-mine.done:
-	case <-mine.timer.C:
+	case <-mine.passed:
 		return late(w.ctx)
 	case <-cancelled:
 		return late(w.ctx)
@@ -63,7 +63,7 @@ func (t *turns) take(mine *turn, cancelled <-chan struct{}) bool {
 	select {
 	case t.taken <- struct{}{}:
 		return true
-	case <-mine.timer.C:
+	case <-mine.passed:
 	case <-cancelled:
 	}
 	return false

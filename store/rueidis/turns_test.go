@@ -25,12 +25,12 @@ var contexts = map[string]struct {
 	}, context.DeadlineExceeded},
 	"Cancel": {cancelled, context.Canceled},
 	"Limiter": {func() (context.Context, context.CancelFunc) {
-		d := deadline.Within(context.Background(), time.Second)
+		d := new(deadline.Ends).Within(context.Background(), time.Second)
 		return d, d.End
 	}, context.DeadlineExceeded},
 	"LimiterCancel": {func() (context.Context, context.CancelFunc) {
 		parent, cancel := cancelled()
-		return deadline.Within(parent, time.Hour), cancel
+		return new(deadline.Ends).Within(parent, time.Hour), cancel
 	}, context.Canceled},
 }
 
@@ -198,7 +198,7 @@ func TestLateReply(t *testing.T) {
 	}
 	for n := range int64(20) {
 		parent, cancel := context.WithCancel(context.Background())
-		ctx := deadline.Within(parent, time.Minute)
+		ctx := new(deadline.Ends).Within(parent, time.Minute)
 		given, letGo := begin(ctx, 100+n)
 		cancel()
 		require.ErrorIs(t, (<-given).err, context.Canceled)
