@@ -51,10 +51,16 @@ is the median of each round's own.
 
 Each contestant's keys are in a database of their own, which is swapped in for its turn.
 Keys that are drawn evenly all exist before anything is measured, and of others the popular
-ones. Limits are slow, so that a key outlives the time until it is drawn again. Latency is that of every call, within 1.6 %%. The rest
-is per decision: Redis's CPU time by INFO and the client's by getrusage, both of all threads;
-allocations of the client; bytes that Redis received and sent. Our limiters have
-%v for a decision, as go-redis gives our rivals, instead of 250 ms.
+ones. Limits are slow, so that a key outlives the time until it is drawn again. Latency is
+that of every call, within 1.6 %%. The rest is per decision: Redis's CPU time by INFO and the
+client's by getrusage, both of all threads; allocations of the client; bytes that Redis
+received and sent. Our limiters have %v for a decision, as go-redis gives our rivals, instead
+of 250 ms.
+
+From core to core is how long it takes until one sees what the other has written, measured
+before each round. Where callers meet on a key it can be more than half of what a decision
+costs the client, and the cores of a virtual machine may be close at one time and far apart
+at another.
 
 A decision that failed, or that cannot be right (a denial where all is to be allowed; what is
 allowed beyond twice a tight limit), counts for nothing: throughput and costs are of right
@@ -74,7 +80,11 @@ func poolText(pool int) string {
 func (r *report) result(b *strings.Builder, one *result) {
 	fmt.Fprintf(b, "## %s\n\n", capital(one.workload.String()))
 	text := one.workload.describe(r.settings.keys)
-	fmt.Fprintf(b, "%s.\n\n", capital(text))
+	fmt.Fprintf(b, "%s.", capital(text))
+	if cores := rangeText(one.cores); cores != "" {
+		fmt.Fprintf(b, " From core to core: %s.", cores)
+	}
+	fmt.Fprint(b, "\n\n")
 	r.chart(b, one.workload.String())
 	t := &table{header: []string{"contestant", "decisions/s", "× redis_rate", "× empty script, rueidis", "p50", "p99",
 		"Redis CPU", "client CPU", "allocations", "bytes"}}

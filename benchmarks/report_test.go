@@ -36,7 +36,7 @@ func testReport(t *testing.T) *report {
 		settings: &settings{contestants: all, rounds: 2, time: 2 * time.Second, keys: 100_000},
 		setting: setting{date: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC), cpu: "Abacus", cores: 2, started: true, os: "linux/amd64", goVer: "1.26",
 			redis: "7.0", modules: []module{{modulePath, "this source"}}},
-		results: []*result{{workloads()[2], outcomes}},
+		results: []*result{{workloads()[2], outcomes, []time.Duration{250, 62}}},
 		growths: []*growth{{of: "identities", intro: "Made up.", memory: true, points: []*point{
 			{size: 1000, memory: 200, samples: samples(100_000, time.Millisecond, 8)},
 			{size: 5_000_000, memory: 190, samples: samples(80_000, time.Millisecond, 10)},

@@ -32,6 +32,7 @@ type outcome struct {
 type result struct {
 	workload *workload
 	outcomes []*outcome
+	cores    []time.Duration // betweenCores, by round
 }
 
 // measureWorkloads measures the workloads, scene by scene.
@@ -94,6 +95,7 @@ func (l *lab) measureWorkload(ctx context.Context, w *workload, subjects []*subj
 	}
 	for round := range l.rounds {
 		l.say("measuring: %s: round %d of %d", w, round+1, l.rounds)
+		r.cores = append(r.cores, betweenCores())
 		for turn := range l.contestants {
 			i := (turn + round) % len(l.contestants) // nobody is always first
 			c := l.contestants[i]
