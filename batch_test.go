@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -212,6 +213,25 @@ func TestEveryCallHasItsTime(t *testing.T) {
 			time.Sleep(2 * timeout) // what is in flight ends too
 			require.Zero(t, ratelimit.Waiting(l))
 		})
+	}
+}
+
+// TestEndlessTimeout: who wants none sets the longest timeout that there is.
+func TestEndlessTimeout(t *testing.T) {
+	for _, options := range [][]ratelimit.Option{nil, {ratelimit.WithoutBatching()}} {
+		l := newLimiter(t, start(t), tokenbucket.Limit{Rate: 1000, Period: time.Hour}, append(options, ratelimit.WithTimeout(math.MaxInt64))...)
+		require.False(t, allow(t, l, "x", 1).Degraded)
+		var wait sync.WaitGroup
+		for range 64 {
+			wait.Go(func() {
+				for range 20 {
+					if allow(t, l, "x", 1).Degraded {
+						t.Error("degraded")
+					}
+				}
+			})
+		}
+		wait.Wait()
 	}
 }
 

@@ -13,7 +13,7 @@ func Waiting(l *Limiter) (n int) {
 		q := &l.batcher.queues[i]
 		q.mu.Lock()
 		for i := range q.lanes {
-			n += len(q.lanes[i].calls)
+			n += q.lanes[i].waiting()
 		}
 		q.mu.Unlock()
 	}

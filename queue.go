@@ -39,8 +39,28 @@ type queue struct {
 
 // lane has the calls of some keys that wait, in the order in which they came.
 type lane struct {
-	calls  []*call
+	calls  []*call // those before head are in a run, or were
+	head   int
 	flying bool // calls of it are in a run, so the others wait
+}
+
+// waiting returns how many calls wait.
+func (l *lane) waiting() int { return len(l.calls) - l.head }
+
+// land makes room, where calls were that are in no run any more.
+func (l *lane) land() {
+	l.flying = false
+	switch {
+	case l.waiting() == 0 && cap(l.calls) > 2*maxTaken: // there was a crowd
+		l.calls = nil
+	case 2*l.head < len(l.calls):
+		return // it would be moved again and again
+	default:
+		rest := copy(l.calls, l.calls[l.head:])
+		clear(l.calls[rest:])
+		l.calls = l.calls[:rest]
+	}
+	l.head = 0
 }
 
 // flight is a run, from when its calls are taken until it has ended. For its time,
@@ -48,7 +68,7 @@ type lane struct {
 type flight struct {
 	lanes [lanes]bool
 	size  int     // how many calls it has, with those that are found to have left; 0 if it is none
-	calls []*call // until there is a batch of them, which is at once
+	calls []*call // as they were taken from the lanes
 	batch *batch  // nil while nobody else is to look at it
 }
 
@@ -87,7 +107,7 @@ func (q *queue) join(c *call) (place, *flight) {
 		q.sent++
 		return first, f
 	}
-	if len(l.calls) >= maxWaiting {
+	if l.waiting() >= maxWaiting {
 		return none, nil
 	}
 	l.calls = append(l.calls, c)
@@ -135,20 +155,15 @@ func (q *queue) fill() *flight {
 	for i, turn := 0, q.turn; i < lanes && len(f.calls) < enough; i++ {
 		n := (turn + i) % lanes
 		l := &q.lanes[n]
-		if l.flying || len(l.calls) == 0 {
+		if l.flying || l.waiting() == 0 {
 			continue
 		}
-		q.ready -= len(l.calls) // also those that stay: their lane is in a run now
+		q.ready -= l.waiting() // also those that stay: their lane is in a run now
 		l.flying, f.lanes[n] = true, true
 		q.turn = n + 1
-		switch some := min(len(l.calls), maxTaken); {
-		case some < len(l.calls):
-			f.calls, l.calls = append(f.calls, l.calls[:some]...), l.calls[some:]
-		case len(f.calls) == 0:
-			f.calls, l.calls = l.calls, f.calls
-		default:
-			f.calls, l.calls = append(f.calls, l.calls...), l.calls[:0]
-		}
+		some := min(l.waiting(), maxTaken)
+		f.calls = append(f.calls, l.calls[l.head:l.head+some]...)
+		l.head += some
 	}
 	f.size = len(f.calls)
 	q.sent += f.size
@@ -163,17 +178,14 @@ func (q *queue) land(f *flight) (next *flight) {
 	for i, mine := range f.lanes {
 		if mine {
 			l := &q.lanes[i]
-			l.flying = false
-			q.ready += len(l.calls)
+			l.land()
+			q.ready += l.waiting()
 		}
 	}
 	q.flying--
 	q.sent -= f.size
-	var room []*call
-	if cap(f.calls) <= 2*maxTaken { // else it comes from a crowd
-		room = f.calls[:0]
-	}
-	*f = flight{calls: room}
+	clear(f.calls)
+	*f = flight{calls: f.calls[:0]}
 	if q.isDue() {
 		next = q.fill()
 	}
@@ -182,28 +194,22 @@ func (q *queue) land(f *flight) (next *flight) {
 }
 
 // fly notes what is in a flight. Calls of it that are not, the rest, go back to where
-// they came from.
+// they came from: they are the last that were taken of their lanes.
 func (q *queue) fly(f *flight, b *batch, rest []*call) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	f.batch = b
 	f.size -= len(rest)
 	q.sent -= len(rest)
-	var back [lanes][]*call
 	for _, c := range rest {
-		back[c.lane] = append(back[c.lane], c)
-	}
-	for i, calls := range back {
-		if len(calls) > 0 {
-			q.lanes[i].calls = append(calls, q.lanes[i].calls...)
-		}
+		q.lanes[c.lane].head--
 	}
 }
 
 // setTimeout sets how long a call may take.
 func (q *queue) setTimeout(timeout time.Duration) {
 	q.interval = min(max(1, timeout/ticks), maxInterval)
-	q.patience = int64((timeout + q.interval - 1) / q.interval)
+	q.patience = int64((timeout-1)/q.interval) + 1
 }
 
 // onTick wakes those who have waited for all ticks of a timeout, and one more:
@@ -233,8 +239,8 @@ func (q *queue) onTick() {
 	waits := false // for longer than a tick, in a lane that is ready
 	for i := range q.lanes {
 		l := &q.lanes[i]
-		waits = waits || !l.flying && len(l.calls) > 0 && q.tick-l.calls[0].tick > 1
-		tell(l.calls)
+		waits = waits || !l.flying && l.waiting() > 0 && q.tick-l.calls[l.head].tick > 1
+		tell(l.calls[l.head:])
 	}
 	if waits && q.flying < maxFlights {
 		q.start(q.fill())

@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,15 +70,25 @@ func onQueue(t *testing.T, test func(t *testing.T, q *aQueue)) {
 		require.Zero(t, q.sent)
 		require.Zero(t, q.ready)
 		require.Empty(t, q.started)
+		var kept [][]*call
 		for i := range q.lanes {
-			require.Empty(t, q.lanes[i].calls)
-			require.False(t, q.lanes[i].flying)
+			l := &q.lanes[i]
+			require.Zero(t, l.waiting())
+			require.Zero(t, l.head)
+			require.False(t, l.flying)
+			kept = append(kept, l.calls)
 		}
 		for _, f := range q.flights {
-			require.Empty(t, f.calls)
-			require.LessOrEqual(t, cap(f.calls), 2*maxTaken)
+			kept = append(kept, f.calls)
 			f.calls = nil
 			require.Equal(t, flight{}, f)
+		}
+		for _, calls := range kept {
+			require.Empty(t, calls)
+			require.LessOrEqual(t, cap(calls), 2*maxTaken, "a crowd's room is not kept")
+			for _, c := range calls[:cap(calls)] {
+				require.Nil(t, c, "nor is a call")
+			}
 		}
 		if q.timer != nil {
 			q.timer.Stop()
@@ -141,6 +152,31 @@ func TestQueueRest(t *testing.T) {
 		requireCalls(t, f, append(many[maxTaken:], laterMany...)...)
 		require.Nil(t, q.landed(t, f))
 	})
+}
+
+// TestQueueCrowd: nothing is left of a crowd that came to one lane, and left.
+func TestQueueCrowd(t *testing.T) {
+	for _, n := range []int{maxTaken, 2*maxTaken - 1, 2 * maxTaken, 6000, 9000, maxWaiting} {
+		onQueue(t, func(t *testing.T, q *aQueue) {
+			_, f := q.join(&call{lane: 3})
+			crowd := inLane(3, n)
+			require.Empty(t, q.wait(t, crowd))
+			for f = q.landed(t, f); f != nil; f = q.landed(t, f) {
+				some := min(len(crowd), maxTaken)
+				requireCalls(t, f, crowd[:some]...)
+				back := some % 100 / 2 // some are to go again
+				crowd = crowd[some-back:]
+				q.fly(f, nil, f.calls[some-back:])
+			}
+			require.Empty(t, crowd)
+			_, f = q.join(&call{lane: 3})
+			few := inLane(3, 3)
+			require.Empty(t, q.wait(t, few))
+			f = q.landed(t, f)
+			requireCalls(t, f, few...)
+			require.Nil(t, q.landed(t, f))
+		})
+	}
 }
 
 // TestQueueFlights: a flight beside others has as many calls as they have, or enough;
@@ -290,7 +326,7 @@ func TestQueueTicks(t *testing.T) {
 				f = q.landed(t, f)
 				q.fly(f, &batch{groups: []group{{calls: f.calls}}}, nil)
 			case 1: // taken, and put back
-				q.lanes[0] = lane{flying: true}
+				q.lanes[0].head++
 				f.size++
 				q.sent++
 				q.fly(f, f.batch, []*call{c})
@@ -311,5 +347,20 @@ func TestQueueTicks(t *testing.T) {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		require.Nil(t, q.timer, "nobody waits")
+	})
+}
+
+// TestQueueEndless: the longest timeout that there is does not end.
+func TestQueueEndless(t *testing.T) {
+	onQueue(t, func(t *testing.T, q *aQueue) {
+		q.setTimeout(math.MaxInt64)
+		_, f := q.join(&call{})
+		c := inLane(0, 1)
+		require.Empty(t, q.wait(t, c))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.False(t, c[0].late.Load())
+		f = q.landed(t, f)
+		require.Nil(t, q.landed(t, f))
 	})
 }

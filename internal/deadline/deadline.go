@@ -41,8 +41,8 @@ func (c *Context) Began() time.Time { return c.from }
 // cannot be. Who waits for it and for Passed needs no Done.
 func (c *Context) Cancelled() <-chan struct{} { return c.Context.Done() }
 
-// Passed is closed when the deadline has passed, a grain late at most. It costs next to
-// nothing. It is not closed by End, after which nobody is to wait for it.
+// Passed is closed when the deadline has passed, a grain late at most, or some time after
+// End, by the deadline too. It costs next to nothing.
 func (c *Context) Passed() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()

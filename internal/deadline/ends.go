@@ -2,6 +2,7 @@ package deadline
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 )
@@ -15,9 +16,10 @@ const grain = 2 * time.Millisecond
 type Ends struct {
 	mu    sync.Mutex
 	begin time.Time
-	// ends has the last ones asked for, by when they are. There are some so that
-	// contexts of a few timeouts do not take each other's place all the time.
-	ends [8]*end
+	// ends has the last ones asked for, by when they are. There are some, and a prime
+	// number of them, so that contexts of a few timeouts do not take each other's place
+	// all the time.
+	ends [13]*end
 }
 
 // end is the end of all contexts of one moment.
@@ -36,7 +38,7 @@ func (e *Ends) at(deadline time.Time) *end {
 	if e.begin.IsZero() {
 		e.begin = time.Now()
 	}
-	moment := int64((deadline.Sub(e.begin) + grain - 1) / grain)
+	moment := int64((min(deadline.Sub(e.begin), math.MaxInt64-grain) + grain - 1) / grain)
 	place := &e.ends[uint64(moment)%uint64(len(e.ends))]
 	if *place == nil || (*place).moment != moment {
 		if old := *place; old != nil {
@@ -47,7 +49,7 @@ func (e *Ends) at(deadline time.Time) *end {
 		*place = &end{
 			moment: moment,
 			passed: passed,
-			timer:  time.AfterFunc(time.Until(e.begin.Add(time.Duration(moment)*grain)), func() { close(passed) }),
+			timer:  time.AfterFunc(time.Duration(moment)*grain-time.Since(e.begin), func() { close(passed) }),
 			kept:   true,
 		}
 	}
@@ -62,10 +64,11 @@ func (e *Ends) giveBack(one *end) {
 	one.stop()
 }
 
-// stop stops the timer of an end that nobody needs.
+// stop stops the timer of an end that nobody needs, and closes passed in its place: it
+// may have been handed on to somebody who waits for it still.
 func (e *end) stop() {
-	if e.users == 0 && !e.kept {
-		e.timer.Stop()
+	if e.users == 0 && !e.kept && e.timer.Stop() {
+		close(e.passed)
 	}
 }
 
@@ -73,9 +76,8 @@ func (e *end) stop() {
 type shared Context
 
 // Shared returns the context for work that looks at Done too, though hardly ever waits
-// for it: of many such contexts Done costs next to nothing. It is closed by the
-// deadline, a grain late at most, and not by End, after which nobody is to wait for
-// it. A context that may be cancelled is returned as it is.
+// for it: of many such contexts Done costs next to nothing. It is what Passed is. A
+// context that may be cancelled is returned as it is.
 func (c *Context) Shared() context.Context {
 	if c.Cancelled() != nil {
 		return c

@@ -2,6 +2,7 @@ package deadline
 
 import (
 	"context"
+	"math"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -66,7 +67,9 @@ func TestSharedStops(t *testing.T) {
 			require.Zero(t, e.users)
 			if e.timer.Stop() {
 				running++
+				continue
 			}
+			<-e.passed // for whoever has it still
 		}
 		require.Equal(t, len(ends.ends), running)
 	})
@@ -105,4 +108,41 @@ func TestSharedConcurrently(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestEndless: "no timeout" is a very long one.
+func TestEndless(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ends := &Ends{}
+		for range 3 {
+			d := ends.Within(context.Background(), math.MaxInt64)
+			passed := d.Passed()
+			time.Sleep(1000 * time.Hour)
+			select {
+			case <-passed:
+				t.Error("it has passed")
+			default:
+			}
+			require.NoError(t, d.Err())
+			d.End()
+		}
+	})
+}
+
+// Contexts of a few timeouts, asked for in turn, do not make ends each time.
+func TestTimeoutsInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, timeouts := range [][2]time.Duration{{100, 500}, {1000, 5000}, {50, 250}, {200, 1000}, {250, 3000}} {
+			ends := &Ends{}
+			var first, second [2]<-chan struct{}
+			for _, passed := range []*[2]<-chan struct{}{&first, &second} {
+				for i, timeout := range timeouts {
+					d := ends.Within(context.Background(), timeout*time.Millisecond)
+					passed[i] = d.Passed()
+					d.End()
+				}
+			}
+			require.Equal(t, first, second, timeouts)
+		}
+	})
 }

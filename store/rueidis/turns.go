@@ -18,7 +18,7 @@ const maxTurns = 512
 type turns struct {
 	taken chan struct{}
 	// idle has turns that nobody has hold of. It is the Store's own, since a
-	// channel or a timer may be of a testing/synctest bubble.
+	// channel may be of a testing/synctest bubble.
 	idle sync.Pool
 }
 
