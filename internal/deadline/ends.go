@@ -41,20 +41,27 @@ func (e *Ends) at(deadline time.Time) *end {
 	moment := int64((min(deadline.Sub(e.begin), math.MaxInt64-grain) + grain - 1) / grain)
 	place := &e.ends[uint64(moment)%uint64(len(e.ends))]
 	if *place == nil || (*place).moment != moment {
-		if old := *place; old != nil {
-			old.kept = false
-			old.stop()
-		}
-		passed := make(chan struct{})
-		*place = &end{
-			moment: moment,
-			passed: passed,
-			timer:  time.AfterFunc(time.Duration(moment)*grain-time.Since(e.begin), func() { close(passed) }),
-			kept:   true,
-		}
+		*place = e.next(*place, moment)
 	}
 	(*place).users++
 	return *place
+}
+
+// next returns the end that takes another one's place: that one again, if nobody needs
+// it.
+func (e *Ends) next(old *end, moment int64) *end {
+	wait := time.Duration(moment)*grain - time.Since(e.begin)
+	if old != nil {
+		old.kept = false
+		if old.stop() {
+			old.moment, old.passed, old.kept = moment, make(chan struct{}), true
+			old.timer.Reset(wait)
+			return old
+		}
+	}
+	one := &end{moment: moment, passed: make(chan struct{}), kept: true}
+	one.timer = time.AfterFunc(wait, func() { close(one.passed) })
+	return one
 }
 
 func (e *Ends) giveBack(one *end) {
@@ -65,11 +72,14 @@ func (e *Ends) giveBack(one *end) {
 }
 
 // stop stops the timer of an end that nobody needs, and closes passed in its place: it
-// may have been handed on to somebody who waits for it still.
-func (e *end) stop() {
-	if e.users == 0 && !e.kept && e.timer.Stop() {
-		close(e.passed)
+// may have been handed on to somebody who waits for it still. It is false if the end is
+// needed, or has come.
+func (e *end) stop() bool {
+	if e.users > 0 || e.kept || !e.timer.Stop() {
+		return false
 	}
+	close(e.passed)
+	return true
 }
 
 // shared is a Context whose Done may come later than its deadline, by a grain.
