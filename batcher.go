@@ -100,7 +100,7 @@ func (l *Limiter) lead(q *queue, f *flight) {
 
 // fly runs the calls of a flight, as many of them as may go at once, and returns the
 // next one that is due. That is to be on its way while those whose calls these are
-// wake, and they take the time of a run; so they are woken by another goroutine.
+// wake, which takes half as long as a run; so they are woken by another goroutine.
 func (l *Limiter) fly(q *queue, f *flight) (next *flight) {
 	b := batches.Get().(*batch)
 	rest := b.fill(l, f.calls)

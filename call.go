@@ -12,9 +12,9 @@ import (
 // Two goroutines have hold of it, its caller's and that of the run, and either
 // may be done with it first: state says which. The last one frees it.
 //
-// Its halves, a cache line each, are written by the one and by the other, mostly: it is
-// between two cores all the time, and to fetch a line from another one takes as long as
-// much of the rest.
+// What its caller writes comes first, and then what the run writes, a cache line each: it
+// goes from core to core, and to fetch a line from another one takes long. State is
+// written by both.
 type call struct {
 	sum       sum
 	n         int64

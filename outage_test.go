@@ -257,11 +257,13 @@ func (panicking) Run(context.Context, *store.Script, []string, []int64) ([]int64
 	panic("no good")
 }
 
-// TestStorePanics: it has failed, no more.
+// TestStorePanics: it has failed, no more, and gives back the turn that it had.
 func TestStorePanics(t *testing.T) {
 	for _, prompt := range []bool{false, true} {
-		l := newLimiter(t, panicking{prompt}, tokenbucket.Limit{Rate: 1, Period: time.Second}, ratelimit.WithoutBatching())
-		for range 300 { // more than there are turns
+		failed := observerFunc(func(e ratelimit.Event) { require.ErrorContains(t, e.Err, "the store panicked") })
+		l := newLimiter(t, panicking{prompt}, tokenbucket.Limit{Rate: 1, Period: time.Second},
+			ratelimit.WithoutBatching(), ratelimit.WithoutBreaker(), ratelimit.WithObserver(failed))
+		for range ratelimit.MaxRuns + 1 {
 			r, err := l.Allow(context.Background(), "x")
 			require.NoError(t, err)
 			require.True(t, r.Allowed && r.Degraded)

@@ -48,6 +48,18 @@ func (q *aQueue) landed(t *testing.T, f *flight) *flight {
 	return next
 }
 
+// crowded returns a flight behind which so many calls wait in each lane, and has it
+// seem that there are as many flights as may be.
+func (q *aQueue) crowded(t *testing.T, calls int) (f *flight, came [lanes][]*call) {
+	_, f = q.join(&call{lane: lanes - 1})
+	q.flying = maxFlights
+	for i := range came {
+		came[i] = inLane(uint8(i), calls)
+		require.Empty(t, q.wait(t, came[i]))
+	}
+	return f, came
+}
+
 // requireCalls holds the flight to its calls, in order.
 func requireCalls(t *testing.T, f *flight, want ...*call) {
 	t.Helper()
@@ -224,22 +236,14 @@ func TestQueueFlights(t *testing.T) {
 // TestQueueTurn: a flight takes lanes, in turn, until it has enough calls.
 func TestQueueTurn(t *testing.T) {
 	onQueue(t, func(t *testing.T, q *aQueue) {
-		_, f := q.join(&call{lane: 7})
-		q.flying = maxFlights // as if others were busy
-		var came [lanes][]*call
-		fill := func(i int) {
-			came[i] = inLane(uint8(i), enough-1)
-			require.Empty(t, q.wait(t, came[i]))
-		}
-		for i := range came {
-			fill(i)
-		}
+		f, came := q.crowded(t, enough-1)
 		for _, want := range [][2]int{{0, 1}, {2, 3}, {4, 5}, {6, 7}, {0, 1}} {
 			f = q.landed(t, f)
 			requireCalls(t, f, append(came[want[0]], came[want[1]]...)...)
 			if want[0] == 0 && q.ready > 0 {
 				for i := range 2 {
-					fill(i)
+					came[i] = inLane(uint8(i), enough-1)
+					require.Empty(t, q.wait(t, came[i]))
 				}
 			}
 		}
@@ -251,13 +255,7 @@ func TestQueueTurn(t *testing.T) {
 // TestQueueStarts: all that has become due by one landing goes at once.
 func TestQueueStarts(t *testing.T) {
 	onQueue(t, func(t *testing.T, q *aQueue) {
-		_, f := q.join(&call{lane: 7})
-		q.flying = maxFlights // as if others were busy
-		var came [lanes][]*call
-		for i := range came {
-			came[i] = inLane(uint8(i), enough)
-			require.Empty(t, q.wait(t, came[i]))
-		}
+		f, came := q.crowded(t, enough)
 		q.flying = 1
 		due := append([]*flight{q.land(f)}, q.due()...)
 		require.Len(t, due, maxFlights)

@@ -9,11 +9,15 @@ import (
 )
 
 func TestBetweenCores(t *testing.T) {
-	took := betweenCores()
-	if runtime.GOMAXPROCS(0) < 2 {
-		require.Zero(t, took)
+	const hops = 2000
+	if min(runtime.NumCPU(), runtime.GOMAXPROCS(0)) > 1 {
+		took, ok := bounce(hops)
+		for end := time.Now().Add(time.Minute); !ok && time.Now().Before(end); { // others may keep a core busy
+			took, ok = bounce(hops)
+		}
+		require.True(t, ok)
+		require.Greater(t, took, hops*time.Nanosecond, "nothing is faster than light")
 	}
-	require.Less(t, took, 100*time.Microsecond)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	require.Zero(t, betweenCores())
 }

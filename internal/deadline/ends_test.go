@@ -88,28 +88,32 @@ func TestSharedOfOneThatMayBeCancelled(t *testing.T) {
 }
 
 func TestSharedConcurrently(t *testing.T) {
-	ends := &Ends{}
-	var all sync.WaitGroup
-	one := ends.Within(context.Background(), 5*time.Millisecond)
-	defer one.End()
-	for range 4 {
-		all.Go(func() { <-one.Shared().Done() })
-	}
-	for i := range 8 {
-		all.Go(func() {
-			for j := range 200 {
-				d := ends.Within(context.Background(), time.Duration(i*j%7)*time.Millisecond)
-				if j%3 == 0 {
-					<-d.Shared().Done()
-					require.Equal(t, context.DeadlineExceeded, d.Err())
-				} else {
-					_ = d.Shared().Done()
+	synctest.Test(t, func(t *testing.T) {
+		ends := &Ends{}
+		var all sync.WaitGroup
+		one := ends.Within(context.Background(), 5*time.Millisecond)
+		defer one.End()
+		for range 4 {
+			all.Go(func() { <-one.Shared().Done() })
+		}
+		for i := range 8 {
+			all.Go(func() {
+				for j := range 200 {
+					d := ends.Within(context.Background(), time.Duration(i*j%7)*time.Millisecond)
+					if j%3 == 0 {
+						<-d.Shared().Done()
+						if d.Err() != context.DeadlineExceeded {
+							t.Errorf("its error is %v", d.Err())
+						}
+					} else {
+						_ = d.Shared().Done()
+					}
+					d.End()
 				}
-				d.End()
-			}
-		})
-	}
-	all.Wait()
+			})
+		}
+		all.Wait()
+	})
 }
 
 // TestEndless: "no timeout" is a very long one.
