@@ -82,7 +82,7 @@ func (e *end) stop() bool {
 	return true
 }
 
-// shared is a Context whose Done may come later than its deadline, by a grain.
+// shared is a Context whose Done is Passed.
 type shared Context
 
 // Shared returns the context for work that looks at Done too, though hardly ever waits
@@ -92,8 +92,12 @@ func (c *Context) Shared() context.Context {
 	if c.Cancelled() != nil {
 		return c
 	}
-	return (*shared)(c)
+	return c.Uncancelled()
 }
+
+// Uncancelled returns the context for work that goes on until the deadline: Done is what
+// Passed is, also of a context that may be cancelled.
+func (c *Context) Uncancelled() context.Context { return (*shared)(c) }
 
 // Deadline implements [context.Context].
 func (s *shared) Deadline() (time.Time, bool) { return s.at, true }

@@ -87,6 +87,21 @@ func TestSharedOfOneThatMayBeCancelled(t *testing.T) {
 	d.End()
 }
 
+func TestUncancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		ctx, cancel := context.WithCancel(context.Background())
+		d := new(Ends).Within(ctx, time.Hour)
+		defer d.End()
+		uncancelled := d.Uncancelled()
+		done := uncancelled.Done()
+		cancel()
+		require.Equal(t, context.Canceled, uncancelled.Err())
+		<-done
+		require.Equal(t, time.Hour, time.Since(begin))
+	})
+}
+
 func TestSharedConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ends := &Ends{}

@@ -14,8 +14,6 @@ var _ store.Prompt = (*Store)(nil)
 //     as the other one's context or Dialer.Timeout lets it.
 //
 // Therefore a Store leaves a run to a goroutine of its own, which Run does not wait
-// for longer than its context lets it, and has 512 of them at most. (Tried, and
-// left: on the caller's own goroutine as long as the last run got a reply. It saves
-// a caller who is alone a third of the time, and made one of 500 wait a second
-// when the server hung.)
+// for longer than its context lets it, and has 512 of them at most; but for those runs
+// that are alone, of which neither is to be expected.
 func (s *Store) Prompt() bool { return s != nil && s.turns != nil }

@@ -74,7 +74,7 @@ func New(c client.Client) *Store {
 		return nil
 	}
 	get := func(context.Context) (client.Client, error) { return c, nil }
-	return &Store{get: get, text: fmt.Sprintf("%T", c), cluster: c.Mode() == client.ClientModeCluster, turns: newTurns(), warmer: &driver.Warmer{}}
+	return &Store{get: get, text: fmt.Sprintf("%T", c), cluster: c.Mode() == client.ClientModeCluster, turns: newTurns(isPlain(c)), warmer: &driver.Warmer{}}
 }
 
 // Close closes the client that [Open] made. It leaves alone one that was given

@@ -3,6 +3,7 @@ package rueidis
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
@@ -20,12 +21,15 @@ type turns struct {
 	// idle has turns that nobody has hold of. It is the Store's own, since a
 	// channel may be of a testing/synctest bubble.
 	idle sync.Pool
+	alone
 }
 
-func newTurns() *turns { return &turns{taken: make(chan struct{}, maxTurns)} }
+func newTurns(plain bool) *turns {
+	return &turns{taken: make(chan struct{}, maxTurns), alone: alone{plain: plain, made: time.Now()}}
+}
 
 // do does the work with copies of runs, on a goroutine that it does not wait for
-// longer than the work's context lets it.
+// longer than the work's context lets it; or, where that is not needed, on its own.
 func (t *turns) do(w work, runs []store.Run) error {
 	mine, ok := t.idle.Get().(*turn)
 	if !ok {
@@ -38,10 +42,15 @@ func (t *turns) do(w work, runs []store.Run) error {
 		return err
 	}
 	mine.copy(runs)
-	go mine.run()
+	if len(t.taken) == 1 && t.may(w.start) && mine.endsItself() {
+		mine.run()
+	} else {
+		go mine.run()
+	}
 	select {
 	case <-mine.done:
 	case <-mine.passed:
+		t.ended(w.start, context.DeadlineExceeded)
 		return late(w.ctx)
 	case <-cancelled:
 		return late(w.ctx)
@@ -49,6 +58,7 @@ func (t *turns) do(w work, runs []store.Run) error {
 	for i, r := range mine.runs {
 		runs[i].Reply, runs[i].Err = r.Reply, r.Err
 	}
+	t.ended(w.start, runs[0].Err)
 	t.put(mine)
 	return nil
 }
