@@ -10,11 +10,11 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
 )
 
-// growLimiters measures more and more limiters in one process, on one client. The
+// growLimiters measures more and more limiters in one process, on one Store. The
 // identities are the same number in all, shared out between the limiters, so that
 // what grows is the number of limiters only.
 func (l *lab) growLimiters(ctx context.Context, g *growth, numbers []int) (*growth, error) {
-	g.intro = fmt.Sprintf("Limiters in one process, on one client, each with a namespace of its own; %d callers, "+
+	g.intro = fmt.Sprintf("Limiters in one process, on one Store, each with a namespace of its own; %d callers, "+
 		"each of whose calls goes to any of the limiters. %s identities, each of one limiter, all known to Redis.",
 		growthCallers, count(int64(l.keys)))
 	var subjects []*subject
@@ -33,10 +33,10 @@ func (l *lab) openLimiters(ctx context.Context, n int) (*subject, error) {
 	if err := l.fill(ctx, 0, l.keys, namespace); err != nil {
 		return nil, err
 	}
-	limiters := make([]*ratelimit.Limiter, n)
+	limiters, store := make([]*ratelimit.Limiter, n), goredis.New(l.clients.goredis)
 	for i := range limiters {
 		var err error
-		if limiters[i], err = newOurs(goredis.New(l.clients.goredis), growing.limit, ratelimit.WithNamespace(namespace(i))); err != nil {
+		if limiters[i], err = newOurs(store, growing.limit, ratelimit.WithNamespace(namespace(i))); err != nil {
 			return nil, err
 		}
 	}

@@ -34,6 +34,15 @@ func (e *Ends) Within(ctx context.Context, timeout time.Duration) *Context {
 	return &Context{Context: ctx, from: now, at: now.Add(timeout), ends: e}
 }
 
+// Ending returns channels of which one is closed when ctx ends, of a limiter's context
+// those that cost little.
+func Ending(ctx context.Context) (passed, cancelled <-chan struct{}) {
+	if c, ok := ctx.(*Context); ok {
+		return c.Passed(), c.Cancelled()
+	}
+	return nil, ctx.Done()
+}
+
 // Began returns when the context was made.
 func (c *Context) Began() time.Time { return c.from }
 

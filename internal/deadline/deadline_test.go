@@ -93,3 +93,17 @@ func TestWatched(t *testing.T) {
 	})
 	require.Nil(t, new(Ends).Within(context.Background(), time.Second).Cancelled())
 }
+
+func TestEnding(t *testing.T) {
+	parent, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	d := new(Ends).Within(parent, time.Hour)
+	defer d.End()
+	passed, cancelled := Ending(d)
+	require.Equal(t, d.Passed(), passed)
+	require.Equal(t, parent.Done(), cancelled)
+
+	passed, cancelled = Ending(parent)
+	require.Nil(t, passed)
+	require.Equal(t, parent.Done(), cancelled)
+}

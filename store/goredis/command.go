@@ -52,3 +52,13 @@ func (c *call) command(ctx context.Context, verb any, script string, keys []stri
 	cmd.SetStepCount(1)
 	return cmd
 }
+
+// failure returns the error of the call's command, which was one of a pipeline that
+// ended with err. An error reply to what sets up a connection is that of the pipeline
+// alone; then there is no reply to the command.
+func (c *call) failure(cmd redis.Cmder, err error) error {
+	if own := cmd.Err(); own != nil || c.reply.isBad || c.reply.want >= 0 {
+		return own
+	}
+	return err
+}

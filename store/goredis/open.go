@@ -74,6 +74,7 @@ func Open(url string, opts ...Option) (*Store, error) {
 		client := redis.NewClient(clientOptions(target))
 		store.client, store.close = client, client.Close
 	}
+	store.gather = newGather(store.client)
 	return store, nil
 }
 

@@ -84,12 +84,12 @@ func (s *Store) send(ctx context.Context, pipeline redis.Pipeliner, verb any, sc
 	for i, place := range places {
 		_ = pipeline.Process(ctx, calls[i].command(ctx, verb, script, runs[place].Keys, runs[place].Args))
 	}
-	cmds, _ := pipeline.Exec(ctx)
+	cmds, failure := pipeline.Exec(ctx)
 	for i, place := range places {
 		r := &runs[place]
 		err := errNotRun
 		if i < len(cmds) {
-			err = cmds[i].Err()
+			err = calls[i].failure(cmds[i], failure)
 		}
 		if err == nil {
 			r.Reply, r.Err = calls[i].reply.integers()

@@ -29,6 +29,7 @@ type Client interface {
 // Store runs scripts through a go-redis client. It is safe for concurrent use.
 type Store struct {
 	client Client
+	gather *gather      // nil where the client has more than one server
 	close  func() error // nil where the client is the caller's
 	prompt bool
 	text   string // what Format shows
@@ -54,12 +55,16 @@ var (
 // Whatever the client's MaxRetries and MaxRedirects say, no run is sent again
 // once its outcome is unknown.
 //
+// To a *redis.Client, which has one server, runs that come while four are in flight go
+// in the next pipeline. So limiters that share a Store share round trips; and a hook of
+// the client's sees pipelines, whose context is not that of any caller.
+//
 // New(nil) is nil, of which Run returns an error.
 func New(client Client) *Store {
 	if driver.IsNil(client) {
 		return nil
 	}
-	return &Store{client: client, prompt: prompt(client), text: fmt.Sprintf("%T", client), warmer: &driver.Warmer{}}
+	return &Store{client: client, gather: newGather(client), prompt: prompt(client), text: fmt.Sprintf("%T", client), warmer: &driver.Warmer{}}
 }
 
 // Close closes the client that [Open] made. It leaves alone one that was given
@@ -114,7 +119,7 @@ func (s *Store) shared(ctx context.Context) context.Context {
 func (s *Store) do(ctx context.Context, verb any, script string, keys []string, args []int64) ([]int64, error) {
 	call := &call{}
 	cmd := call.command(ctx, verb, script, keys, args)
-	err := s.client.Process(ctx, cmd)
+	err := s.process(ctx, call, cmd)
 	if err == nil {
 		err = cmd.Err() // which waits for it where the client is an AsyncAutoPipeline
 	}
@@ -125,6 +130,13 @@ func (s *Store) do(ctx context.Context, verb any, script string, keys []string, 
 		return nil, err
 	}
 	return call.reply.integers()
+}
+
+func (s *Store) process(ctx context.Context, c *call, cmd redis.Cmder) error {
+	if s.gather == nil {
+		return s.client.Process(ctx, cmd)
+	}
+	return s.gather.process(ctx, c, cmd)
 }
 
 // learn has a cluster client look for the nodes anew, in the background, after an
