@@ -53,12 +53,22 @@ func (c *call) command(ctx context.Context, verb any, script string, keys []stri
 	return cmd
 }
 
-// failure returns the error of the call's command, which was one of a pipeline that
-// ended with err. An error reply to what sets up a connection is that of the pipeline
-// alone; then there is no reply to the command.
-func (c *call) failure(cmd redis.Cmder, err error) error {
-	if own := cmd.Err(); own != nil || c.reply.isBad || c.reply.want >= 0 {
-		return own
+// failure returns the error of the call's command, which was one of a pipeline that was
+// refused.
+func (c *call) failure(cmd redis.Cmder, refused error) error {
+	if err := cmd.Err(); err != nil || c.reply.want >= 0 {
+		return err
+	}
+	return refused
+}
+
+// refusal returns the error of a pipeline of which no command has one: an error reply to
+// what sets up the connection. go-redis does not tell the commands of that.
+func refusal(cmds []redis.Cmder, err error) error {
+	for _, cmd := range cmds {
+		if cmd.Err() != nil {
+			return nil
+		}
 	}
 	return err
 }

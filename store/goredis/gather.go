@@ -21,6 +21,7 @@ type gather struct {
 
 	mu      sync.Mutex
 	flying  int       // how many commands, or pipelines of them, are in flight
+	moved   time.Time // when one of them landed last, or one more began because of slow
 	waiting list.List // of *member, in the order in which they came
 }
 
@@ -28,6 +29,9 @@ const (
 	// maxFlying is how many are in flight before others wait. So many runs a limiter
 	// has itself, so those of one that is alone never wait here.
 	maxFlying = 4
+	// slow is how long none has landed, when one more may begin beside them: those whose
+	// connections hang are not to hold up others. What bounds them all is the pool.
+	slow = 5 * time.Millisecond
 	// maxSize is how many words the commands of a pipeline have, but for the last one:
 	// some seventy lone decisions go together, and the batches of a few limiters.
 	maxSize = 768
@@ -53,7 +57,8 @@ type member struct {
 }
 
 // process does what the client's Process does. It returns by the end of ctx if the
-// command goes with others: the client may still have it then.
+// command goes with others: the client may still have it then, or get it in the next
+// moments.
 func (g *gather) process(ctx context.Context, c *call, cmd redis.Cmder) error {
 	place := g.join(ctx, c, cmd)
 	if place == nil {
@@ -69,7 +74,12 @@ func (g *gather) process(ctx context.Context, c *call, cmd redis.Cmder) error {
 	case <-cancelled:
 	}
 	g.leave(place)
-	return ctx.Err()
+	select {
+	case <-m.done: // at the last moment
+		return m.err
+	default:
+		return ctx.Err()
+	}
 }
 
 // join has a command wait, or returns nil: then its caller sends it, and calls land.
@@ -81,7 +91,12 @@ func (g *gather) join(ctx context.Context, c *call, cmd redis.Cmder) *list.Eleme
 		return nil
 	}
 	at, _ := ctx.Deadline()
-	return g.waiting.PushBack(&member{call: c, cmd: cmd, at: at, done: make(chan struct{}), err: errNotRun})
+	place := g.waiting.PushBack(&member{call: c, cmd: cmd, at: at, done: make(chan struct{}), err: errNotRun})
+	if now := time.Now(); now.Sub(g.moved) > slow {
+		g.moved = now
+		g.begin()
+	}
+	return place
 }
 
 // leave has a command not sent any more, if it has not been yet.
@@ -95,15 +110,21 @@ func (g *gather) leave(place *list.Element) {
 func (g *gather) land() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.flying--
+	g.moved = time.Now()
+	if g.waiting.Len() > 0 {
+		g.begin()
+	}
+}
+
+// begin begins a flight of those that wait. It is called with mu held.
+func (g *gather) begin() {
 	var all []*member
 	for size := 0; size < maxSize && g.waiting.Len() > 0; {
 		m := g.waiting.Remove(g.waiting.Front()).(*member)
 		all, size = append(all, m), size+len(m.cmd.Args())
 	}
-	if len(all) == 0 {
-		g.flying--
-		return
-	}
+	g.flying++
 	go func() {
 		defer g.land()
 		g.run(all)
@@ -127,7 +148,8 @@ func (g *gather) run(all []*member) {
 	for _, m := range all {
 		_ = pipeline.Process(ctx, m.cmd)
 	}
-	_, err := pipeline.Exec(ctx)
+	cmds, err := pipeline.Exec(ctx)
+	err = refusal(cmds, err)
 	for _, m := range all {
 		m.err = m.call.failure(m.cmd, err)
 	}

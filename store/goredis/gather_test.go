@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -23,15 +24,19 @@ var countScript = store.NewScript("count", "return {redis.call('INCR', KEYS[1]),
 // seen is a hook that notes what goes to the server, and does more if told to.
 type seen struct {
 	single, piped atomic.Int64
-	most          atomic.Int64           // runs of a pipeline
-	before        atomic.Pointer[func()] // each pipeline
+	most          atomic.Int64           // runs of one
+	before        atomic.Pointer[func()] // each of them
 }
 
 func (h *seen) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (h *seen) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		h.single.Add(runsOf(cmd))
+		n := runsOf(cmd)
+		if before := h.before.Load(); before != nil && n > 0 {
+			(*before)()
+		}
+		h.single.Add(n)
 		return next(ctx, cmd)
 	}
 }
@@ -72,12 +77,13 @@ func hooked(t *testing.T) (*Store, *redis.Client, *seen, *redistest.Server) {
 	return New(client), client, h, server
 }
 
-// full has the store believe that as many are in flight as may be. They land when
-// the function that it returns is called.
+// full has the store believe that as many are in flight as may be, and have just begun.
+// They land when the function that it returns is called.
 func full(s *Store) (land func()) {
 	s.gather.mu.Lock()
 	defer s.gather.mu.Unlock()
 	s.gather.flying += maxFlying
+	s.gather.moved = time.Now().Add(time.Hour)
 	return func() { landed(s, maxFlying) }
 }
 
@@ -210,40 +216,150 @@ func TestWaitingRunLeaves(t *testing.T) {
 	require.Zero(t, h.piped.Load())
 }
 
-// A member of a pipeline that hangs leaves by its own deadline, though others of it
+// Where none has landed for a while, who comes goes beside those in flight, with those
+// that wait.
+func TestSlowFlights(t *testing.T) {
+	s, _, h, _ := hooked(t)
+	errs := make(chan error, 2)
+	run := func() {
+		_, err := s.Run(context.Background(), countScript, []string{"n"}, []int64{0})
+		errs <- err
+	}
+	land := full(s)
+	go run()
+	awaitWaiting(t, s, 1)
+	s.gather.mu.Lock()
+	s.gather.moved = time.Now().Add(-2 * slow)
+	s.gather.mu.Unlock()
+	run()
+	require.NoError(t, <-errs)
+	require.NoError(t, <-errs)
+	require.EqualValues(t, 2, h.most.Load())
+	land()
+	idle(t, s)
+}
+
+// losing is a connection that loses what is written to it, once its network is down.
+type losing struct {
+	net.Conn
+	*network
+}
+
+type network struct {
+	down atomic.Bool
+	lost atomic.Int64 // how often something was
+}
+
+func (c losing) Write(data []byte) (int, error) {
+	if c.down.Load() {
+		c.lost.Add(1)
+		return len(data), nil
+	}
+	return c.Conn.Write(data)
+}
+
+// Connections that hang hold up nobody who can have another one.
+func TestHungConnections(t *testing.T) {
+	const long = 3 * time.Second
+	var current atomic.Pointer[network]
+	first := &network{}
+	current.Store(first)
+	server := redistest.Start(t)
+	client := redis.NewClient(&redis.Options{
+		Addr: server.Addr(), ContextTimeoutEnabled: true, MaxRetries: -1,
+		Dialer: func(ctx context.Context, kind, addr string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, kind, addr)
+			return losing{conn, current.Load()}, err
+		},
+	})
+	t.Cleanup(func() { require.NoError(t, client.Close()) })
+	s := New(client)
+	run := func() error {
+		d := new(deadline.Ends).Within(context.Background(), long)
+		defer d.End()
+		_, err := s.Run(d, countScript, []string{"n"}, []int64{0})
+		return err
+	}
+	require.NoError(t, run())
+
+	first.down.Store(true)
+	var hung sync.WaitGroup
+	for range maxFlying {
+		hung.Go(func() {
+			if err := run(); !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+		})
+	}
+	require.Eventually(t, func() bool { return first.lost.Load() == maxFlying }, long, time.Millisecond)
+	current.Store(&network{}) // for new connections
+	time.Sleep(2 * slow)      // so long has none landed when the next one comes
+	start := time.Now()
+	require.NoError(t, run())
+	require.Less(t, time.Since(start), long/2)
+	hung.Wait()
+	idle(t, s)
+}
+
+// A member of a pipeline that hangs leaves when its context ends, though others of it
 // have more time; and these get their replies.
 func TestPipelineHangs(t *testing.T) {
 	redistest.NotEmbedded(t)
-	s, client, _, server := hooked(t)
+	s, client, h, server := hooked(t)
 	land := full(s)
-	errs := make(chan error, 2)
+	run := func(ctx context.Context) <-chan error {
+		errs := make(chan error, 1)
+		go func() {
+			_, err := s.Run(ctx, countScript, []string{"n"}, []int64{7})
+			errs <- err
+		}()
+		return errs
+	}
 	long, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	short, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
-	defer cancel()
-	replies := make(chan []int64, 1)
-	go func() {
-		reply, err := s.Run(long, countScript, []string{"n"}, []int64{7})
-		replies <- reply
-		errs <- err
-	}()
+	short, leave := context.WithCancel(context.Background())
+	defer leave()
+	stays := run(long)
 	awaitWaiting(t, s, 1)
-	left := make(chan error, 1)
-	go func() {
-		_, err := s.Run(short, countScript, []string{"n"}, []int64{8})
-		left <- err
-	}()
+	leaves := run(short)
 	awaitWaiting(t, s, 2)
 	server.Pause()
 	land()
-	require.ErrorIs(t, <-left, context.DeadlineExceeded)
+	require.Eventually(t, func() bool { return h.piped.Load() == 2 }, 10*time.Second, time.Millisecond)
+	leave()
+	require.ErrorIs(t, <-leaves, context.Canceled)
 	server.Resume()
-	require.NotNil(t, <-replies)
-	require.NoError(t, <-errs)
+	require.NoError(t, <-stays)
 	idle(t, s)
 	n, err := client.Get(context.Background(), "n").Int()
 	require.NoError(t, err)
 	require.Equal(t, 2, n, "each was run once")
+}
+
+// A pipeline ends when no member of it has any time left.
+func TestPipelineEnds(t *testing.T) {
+	redistest.NotEmbedded(t)
+	s, _, h, server := hooked(t)
+	land := full(s)
+	var all sync.WaitGroup
+	for i := range 2 {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i+1)*200*time.Millisecond)
+			defer cancel()
+			if _, err := s.Run(ctx, countScript, []string{"n"}, []int64{0}); !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+		})
+	}
+	awaitWaiting(t, s, 2)
+	server.Pause()
+	defer server.Resume()
+	start := time.Now()
+	land()
+	all.Wait()
+	idle(t, s)
+	require.Less(t, time.Since(start), 2*time.Second, "the client's own ReadTimeout is 3 s")
+	require.LessOrEqual(t, h.piped.Load(), int64(2))
 }
 
 // One fails alone, also where the server does not know its script.
@@ -287,18 +403,20 @@ func TestMemberFailsAlone(t *testing.T) {
 	idle(t, s)
 }
 
-// A hook that panics or ends its goroutine has failed, no more.
-func TestPipelinePanics(t *testing.T) {
+// A hook that panics or ends its goroutine has failed, no more: all flights land, those
+// of pipelines and those of one command.
+func TestHooksPanic(t *testing.T) {
 	s, _, h, _ := hooked(t)
+	run := func() error {
+		_, err := s.Run(context.Background(), countScript, []string{"n"}, []int64{0})
+		return err
+	}
 	for _, before := range []func(){func() { panic("on purpose") }, runtime.Goexit} {
 		h.before.Store(&before)
 		land := full(s)
 		errs := make(chan error, 3)
 		for range cap(errs) {
-			go func() {
-				_, err := s.Run(context.Background(), countScript, []string{"n"}, []int64{0})
-				errs <- err
-			}()
+			go func() { errs <- run() }()
 		}
 		awaitWaiting(t, s, cap(errs))
 		land()
@@ -306,10 +424,18 @@ func TestPipelinePanics(t *testing.T) {
 			require.Error(t, <-errs)
 		}
 		idle(t, s)
+
+		var all sync.WaitGroup
+		for range 2 * maxFlying {
+			all.Go(func() {
+				defer func() { _ = recover() }() // as a limiter does
+				_ = run()
+			})
+			all.Wait()
+		}
+		idle(t, s)
 		h.before.Store(nil)
-		reply, err := s.Run(context.Background(), countScript, []string{"n"}, []int64{0})
-		require.NoError(t, err)
-		require.Len(t, reply, 2)
+		require.NoError(t, run())
 	}
 }
 

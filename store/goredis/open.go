@@ -47,7 +47,7 @@ const (
 //	Read-, WriteTimeout    3 s        the end of a Run whose context has none; the default is 5 s
 //	PoolTimeout            5 s        longer than those, whose errors say more; the default is 6 s
 //	ConnMaxIdleTime        5 min      less than what balancers and NAT forget a connection after; the default is 30 min
-//	PipelinePoolSize       none       nothing here pipelines
+//	PipelinePoolSize       none       pipelines take the connections of all else
 //	DisableIdentity        true       CLIENT SETINFO is a round trip for each connection, and may be denied by ACL
 //	MaintNotifications     disabled   so is CLIENT MAINT_NOTIFICATIONS, which only Redis Enterprise knows
 //	MaxRedirects           3          (cluster) MOVED and ASK are followed, since nothing ran; nothing else is sent again

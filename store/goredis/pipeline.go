@@ -84,12 +84,13 @@ func (s *Store) send(ctx context.Context, pipeline redis.Pipeliner, verb any, sc
 	for i, place := range places {
 		_ = pipeline.Process(ctx, calls[i].command(ctx, verb, script, runs[place].Keys, runs[place].Args))
 	}
-	cmds, failure := pipeline.Exec(ctx)
+	cmds, refused := pipeline.Exec(ctx)
+	refused = refusal(cmds, refused)
 	for i, place := range places {
 		r := &runs[place]
 		err := errNotRun
 		if i < len(cmds) {
-			err = calls[i].failure(cmds[i], failure)
+			err = calls[i].failure(cmds[i], refused)
 		}
 		if err == nil {
 			r.Reply, r.Err = calls[i].reply.integers()

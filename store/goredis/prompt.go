@@ -17,8 +17,9 @@ var _ store.Prompt = (*Store)(nil)
 // ReadTimeout or WriteTimeout makes it false too.
 //
 // A context ends by its deadline here. One that is cancelled earlier than that is
-// noticed at once by a Run that waits for a connection, but by one that waits for
-// a reply only at the deadline; or at the ReadTimeout, where there is none.
+// noticed at once by a Run that waits for a connection or goes with others in a
+// pipeline, but by one that waits for a reply by itself only at the deadline; or at the
+// ReadTimeout, where there is none.
 func (s *Store) Prompt() bool { return s != nil && s.prompt }
 
 // prompt reports whether client ends a command with its context, always.

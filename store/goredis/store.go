@@ -56,8 +56,10 @@ var (
 // once its outcome is unknown.
 //
 // To a *redis.Client, which has one server, runs that come while four are in flight go
-// in the next pipeline. So limiters that share a Store share round trips; and a hook of
-// the client's sees pipelines, whose context is not that of any caller.
+// in the next pipeline. So limiters that share a Store share round trips. Then the
+// connections are those that the client keeps for pipelines (PipelinePoolSize), and a
+// hook of its sees a pipeline, with a context of no caller's. A Store that is used in a
+// testing/synctest bubble is not to be used outside of it meanwhile.
 //
 // New(nil) is nil, of which Run returns an error.
 func New(client Client) *Store {

@@ -1,11 +1,8 @@
 package rueidis
 
 import (
-	"reflect"
 	"sync/atomic"
 	"time"
-
-	client "github.com/redis/rueidis"
 )
 
 // alone tells which runs may be on their caller's goroutine. To be handed from one
@@ -14,36 +11,39 @@ import (
 // Redis could use.
 //
 // What may keep the client beyond a context (see [Store.Prompt]) needs others who use
-// it, or takes a while to come about. So these runs are those of a client for one
-// server, which nobody has wrapped, while no other run of the Store is in its hands,
-// and shortly after one that got its reply.
+// it, whom the Store does not know of where the client is the caller's. So these runs
+// are those of a client that Open made for one server, while nothing else of the Store
+// is in its hands, and shortly after one that got its reply.
 type alone struct {
-	plain bool      // the client is one that this is known of
-	made  time.Time // what until counts from
-	until atomic.Int64
+	known   bool         // that nobody else uses the client
+	warming atomic.Int32 // what makes a connection, beside runs
+
+	made   time.Time    // what these count from:
+	until  atomic.Int64 // when the last reply will have been long ago
+	failed atomic.Int64 // when the last run failed
 }
 
 // lately is how long after the begin of a run that got its reply another one may be
 // alone.
 const lately = 10 * time.Millisecond
 
-// isPlain reports whether c is the client's own, for one server.
-func isPlain(c client.Client) bool {
-	t := reflect.TypeOf(c)
-	return t.Kind() == reflect.Pointer && t.Elem().PkgPath() == "github.com/redis/rueidis" && t.Elem().Name() == "singleClient"
-}
-
 // may tells whether a run may be alone that begins at start, if no other one is in
 // the client's hands.
 func (a *alone) may(start time.Time) bool {
-	return a.plain && start.Sub(a.made) < time.Duration(a.until.Load())
+	if !a.known || a.warming.Load() > 0 {
+		return false
+	}
+	left := time.Duration(a.until.Load()) - start.Sub(a.made)
+	return 0 < left && left <= lately
 }
 
 // ended notes how a run ended that began at start.
 func (a *alone) ended(start time.Time, err error) {
-	if err != nil {
+	switch began := start.Sub(a.made); {
+	case err != nil:
+		a.failed.Store(int64(time.Since(a.made)))
 		a.until.Store(0)
-		return
+	case int64(began) > a.failed.Load():
+		a.until.Store(int64(began + lately))
 	}
-	a.until.Store(int64(start.Sub(a.made) + lately))
 }

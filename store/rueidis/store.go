@@ -74,7 +74,7 @@ func New(c client.Client) *Store {
 		return nil
 	}
 	get := func(context.Context) (client.Client, error) { return c, nil }
-	return &Store{get: get, text: fmt.Sprintf("%T", c), cluster: c.Mode() == client.ClientModeCluster, turns: newTurns(isPlain(c)), warmer: &driver.Warmer{}}
+	return &Store{get: get, text: fmt.Sprintf("%T", c), cluster: c.Mode() == client.ClientModeCluster, turns: newTurns(false), warmer: &driver.Warmer{}}
 }
 
 // Close closes the client that [Open] made. It leaves alone one that was given
@@ -120,6 +120,8 @@ func (s *Store) warm(c session, keys []string, err error) {
 	}
 	keys = slices.Clone(keys[:min(1, len(keys))])
 	s.warmer.After(err, func(ctx context.Context) {
+		s.turns.warming.Add(1)
+		defer s.turns.warming.Add(-1)
 		c.Do(ctx, command(c.B(), "EVAL", driver.Nothing, keys, nil))
 	})
 }

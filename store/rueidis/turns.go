@@ -1,6 +1,7 @@
 package rueidis
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -24,8 +25,10 @@ type turns struct {
 	alone
 }
 
-func newTurns(plain bool) *turns {
-	return &turns{taken: make(chan struct{}, maxTurns), alone: alone{plain: plain, made: time.Now()}}
+// newTurns returns the turns of a client, of which it is known or not that nobody else
+// uses it.
+func newTurns(known bool) *turns {
+	return &turns{taken: make(chan struct{}, maxTurns), alone: alone{known: known, made: time.Now()}}
 }
 
 // do does the work with copies of runs, on a goroutine that it does not wait for
@@ -44,21 +47,24 @@ func (t *turns) do(w work, runs []store.Run) error {
 	mine.copy(runs)
 	if len(t.taken) == 1 && t.may(w.start) && mine.endsItself() {
 		mine.run()
+		<-mine.done
 	} else {
 		go mine.run()
+		select {
+		case <-mine.done:
+		case <-mine.passed:
+			t.ended(w.start, context.DeadlineExceeded)
+			return late(w.ctx)
+		case <-cancelled:
+			return late(w.ctx)
+		}
 	}
-	select {
-	case <-mine.done:
-	case <-mine.passed:
-		t.ended(w.start, context.DeadlineExceeded)
-		return late(w.ctx)
-	case <-cancelled:
-		return late(w.ctx)
-	}
+	var failure error
 	for i, r := range mine.runs {
 		runs[i].Reply, runs[i].Err = r.Reply, r.Err
+		failure = cmp.Or(failure, r.Err)
 	}
-	t.ended(w.start, runs[0].Err)
+	t.ended(w.start, failure)
 	t.put(mine)
 	return nil
 }
