@@ -6,14 +6,18 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/rueidis"
+
+	store "github.com/distributed-rate-limiter/ratelimit/store/rueidis"
 )
 
 // clients are what the contestants share: all that use go-redis use one client
-// of one configuration, and all that use rueidis one of theirs.
+// of one configuration. Of those that use rueidis, ratelimit has a client of its own,
+// since it makes more of one that nobody else uses.
 type clients struct {
 	goredis *redis.Client
 	auto    *redis.AutoPipeliner // on the same client
 	rueidis rueidis.Client
+	opened  *store.Store
 }
 
 // newClients connects to the Redis at addr. Both clients are as they come, but:
@@ -35,6 +39,10 @@ func newClients(ctx context.Context, addr string, pool int) (*clients, error) {
 		c.close()
 		return nil, fmt.Errorf("connect to Redis at %s with rueidis: %w", addr, err)
 	}
+	if c.opened, err = store.Open("redis://" + addr); err != nil {
+		c.close()
+		return nil, fmt.Errorf("open ratelimit's Store on rueidis at %s: %w", addr, err)
+	}
 	return c, nil
 }
 
@@ -46,4 +54,5 @@ func (c *clients) close() {
 	if c.rueidis != nil {
 		c.rueidis.Close()
 	}
+	_ = c.opened.Close()
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
-	"github.com/distributed-rate-limiter/ratelimit/store/rueidis"
 )
 
 const (
@@ -43,7 +42,7 @@ func ratelimitGoRedisAlone() *contestant {
 func ratelimitRueidis() *contestant {
 	return &contestant{name: nameOursRueidis, kind: ours, client: "rueidis", module: modulePath,
 		note: "the same on another client",
-		open: func(c *clients, l limit) (*subject, error) { return openOurs(rueidis.New(c.rueidis), l) }}
+		open: func(c *clients, l limit) (*subject, error) { return openOurs(c.opened, l) }}
 }
 
 func ratelimitRueidisAlone() *contestant {
@@ -51,7 +50,7 @@ func ratelimitRueidisAlone() *contestant {
 		note: "the same on another client, which pipelines callers by itself",
 		warm: ratelimitRueidis().open,
 		open: func(c *clients, l limit) (*subject, error) {
-			return openOurs(rueidis.New(c.rueidis), l, ratelimit.WithoutBatching())
+			return openOurs(c.opened, l, ratelimit.WithoutBatching())
 		}}
 }
 

@@ -45,9 +45,10 @@ func (r *report) method(b *strings.Builder) {
 	t.add("connections of go-redis", poolText(s.pool))
 	t.write(b)
 	fmt.Fprintf(b, `All were measured in one run, on one Redis: trust the ratios, not the figures. All that use
-go-redis share one client, and all that use rueidis another. In each round the contestants were measured one right
-after the other, so that noise hits all alike. Figures are medians over the rounds; a ratio
-is the median of each round's own.
+go-redis share one client; on rueidis, ratelimit has the one that its Open makes, and the
+floor another. In each round the contestants were measured one right after the other, so
+that noise hits all alike. Figures are medians over the rounds; a ratio is the median of
+each round's own.
 
 Each contestant's keys are in a database of their own, which is swapped in for its turn.
 Keys that are drawn evenly all exist before anything is measured, and of others the popular
