@@ -68,6 +68,9 @@ var _ store.Store = (*Store)(nil)
 // ConnLifetime is set, which by default it is not: when a connection's time is
 // up while the server hangs, it sends what was under way on another one.
 //
+// A Store of [Open] makes more of its client, since nobody else uses that: a caller who
+// is alone gets the answer sooner.
+//
 // New(nil) is nil, of which Run returns an error.
 func New(c client.Client) *Store {
 	if driver.IsNil(c) {
