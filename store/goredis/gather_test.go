@@ -293,7 +293,9 @@ func TestHungConnections(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { return first.lost.Load() == maxFlying }, long, time.Millisecond)
 	current.Store(&network{}) // for new connections
-	time.Sleep(2 * slow)      // so long has none landed when the next one comes
+	s.gather.mu.Lock()
+	s.gather.moved = time.Now().Add(-2 * slow) // so long has none landed
+	s.gather.mu.Unlock()
 	start := time.Now()
 	require.NoError(t, run())
 	require.Less(t, time.Since(start), long/2)
@@ -487,4 +489,44 @@ func TestPipelineRefused(t *testing.T) {
 	s.RunAll(context.Background(), countScript, runs)
 	refused(runs[0].Err)
 	refused(runs[1].Err)
+}
+
+// A Ring's pipeline is several: what one shard says is not the error of another's runs.
+func TestRingRefused(t *testing.T) {
+	redistest.NotEmbedded(t)
+	shut, open := redistest.Start(t), redistest.Start(t)
+	ring := redis.NewRing(&redis.RingOptions{
+		Addrs: map[string]string{"shut": shut.Addr(), "open": open.Addr()},
+		NewClient: func(o *redis.Options) *redis.Client {
+			if o.Addr == shut.Addr() {
+				o.Username, o.Password = "nobody", "wrong"
+			}
+			return redis.NewClient(o)
+		},
+	})
+	defer func() { require.NoError(t, ring.Close()) }()
+	s := New(ring)
+	script := store.NewScript("fails", "return redis.error_reply('ERR on purpose')")
+	runs := make([]store.Run, 30)
+	refused := make([]bool, len(runs))
+	some := 0
+	for i := range runs {
+		runs[i].Keys = []string{fmt.Sprint("k", i)}
+		_, err := s.Run(context.Background(), script, runs[i].Keys, nil)
+		reply := (*store.ServerError)(nil)
+		require.ErrorAs(t, err, &reply)
+		if refused[i] = reply.Prefix() == "WRONGPASS"; refused[i] {
+			some++
+		}
+	}
+	require.Positive(t, some)
+	require.Less(t, some, len(runs))
+	s.RunAll(context.Background(), script, runs)
+	for i, r := range runs {
+		if refused[i] {
+			require.ErrorIs(t, r.Err, errNotRun)
+		} else {
+			require.ErrorContains(t, r.Err, "on purpose")
+		}
+	}
 }

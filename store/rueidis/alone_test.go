@@ -58,8 +58,8 @@ func TestAlone(t *testing.T) {
 		t.Cleanup(d.End)
 		return d
 	}
-	soon := func(s *Store) { s.turns.until.Store(int64(time.Since(s.turns.made) + lately/2)) }
-	onTests := func(ctx context.Context, s *Store) bool {
+	soon := func() { s.turns.until.Store(int64(time.Since(s.turns.made) + lately/2)) }
+	onTests := func(ctx context.Context) bool {
 		reply, err := s.Run(ctx, script, []string{"k"}, nil)
 		require.NoError(t, err)
 		require.Equal(t, []int64{1}, reply)
@@ -67,12 +67,12 @@ func TestAlone(t *testing.T) {
 		return byTest.Load()
 	}
 
-	require.False(t, onTests(limiters(), s), "the first one")
+	require.False(t, onTests(limiters()), "the first one")
 	require.Positive(t, s.turns.until.Load())
 	onTestsSoon := func(ctx context.Context) bool {
 		for range 100 { // a machine may be slow
-			soon(s)
-			if onTests(ctx, s) {
+			soon()
+			if onTests(ctx) {
 				return true
 			}
 		}
@@ -82,23 +82,23 @@ func TestAlone(t *testing.T) {
 	require.Less(t, time.Duration(s.turns.until.Load()), time.Since(s.turns.made)+lately)
 
 	s.turns.until.Store(int64(time.Since(s.turns.made)))
-	require.False(t, onTests(limiters(), s), "a while after")
+	require.False(t, onTests(limiters()), "a while after")
 	s.turns.until.Store(int64(time.Hour))
-	require.False(t, onTests(limiters(), s), "by another clock")
-	soon(s)
+	require.False(t, onTests(limiters()), "by another clock")
+	soon()
 	_, err = s.Run(limiters(), failing, []string{"k"}, nil)
 	require.ErrorIs(t, err, store.ErrReply)
-	require.False(t, onTests(limiters(), s), "after one that failed")
+	require.False(t, onTests(limiters()), "after one that failed")
 
-	soon(s)
-	require.False(t, onTests(context.Background(), s), "not a limiter's")
+	soon()
+	require.False(t, onTests(context.Background()), "not a limiter's")
 	parent, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	cancellable := new(deadline.Ends).Within(parent, time.Minute)
 	defer cancellable.End()
 	require.True(t, onTestsSoon(cancellable), "cancellable")
 
-	soon(s)
+	soon()
 	s.turns.taken <- struct{}{}
 	reply, err := s.Run(limiters(), script, []string{"k"}, nil)
 	require.NoError(t, err)
@@ -106,14 +106,14 @@ func TestAlone(t *testing.T) {
 	require.False(t, byTest.Load(), "beside another one")
 	<-s.turns.taken
 
-	soon(s)
+	soon()
 	s.turns.warming.Add(1)
-	require.False(t, onTests(limiters(), s), "beside one that connects")
+	require.False(t, onTests(limiters()), "beside one that connects")
 	s.turns.warming.Add(-1)
 
-	soon(s)
+	soon()
 	s.turns.known = false
-	require.False(t, onTests(limiters(), s), "others may use the client")
+	require.False(t, onTests(limiters()), "others may use the client")
 }
 
 // A reply to a run that began before another one failed says nothing.

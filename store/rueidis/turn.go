@@ -26,10 +26,9 @@ type turn struct {
 	keys []string
 	args []int64
 
-	run    func()            // what the goroutine does
-	done   chan struct{}     // gets something once runs are done
-	limit  *deadline.Context // the context, if it is a limiter's
-	passed <-chan struct{}   // closed at its deadline
+	run    func()          // what the goroutine does
+	done   chan struct{}   // gets something once runs are done
+	passed <-chan struct{} // closed at the deadline of a limiter's context
 }
 
 func newTurn(t *turns) *turn {
@@ -44,16 +43,6 @@ func newTurn(t *turns) *turn {
 	return mine
 }
 
-// endsItself has the client see to it that the run ends by its deadline, and is false if
-// it is not a limiter's, which may be told late that its context was cancelled.
-func (t *turn) endsItself() bool {
-	if t.limit == nil {
-		return false
-	}
-	t.ctx = t.limit.Uncancelled()
-	return true
-}
-
 // begin makes the turn one for w, and sees to it that the end of w's context is
 // noticed, by what it returns or by passed. A limiter's context is spared its Done,
 // which costs as much as all the rest of a run.
@@ -63,7 +52,7 @@ func (t *turn) begin(w work) (cancelled <-chan struct{}) {
 	if !ok {
 		return w.ctx.Done()
 	}
-	t.limit, t.ctx = d, d.Watched()
+	t.ctx = d.Watched()
 	t.passed = d.Passed()
 	return d.Cancelled()
 }
@@ -81,6 +70,6 @@ func (t *turn) copy(runs []store.Run) {
 func (t *turn) clear() {
 	clear(t.runs)
 	clear(t.keys)
-	t.work, t.limit, t.passed = work{}, nil, nil
+	t.work, t.passed = work{}, nil
 	t.runs, t.keys, t.args = t.runs[:0], t.keys[:0], t.args[:0]
 }

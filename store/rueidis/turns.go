@@ -45,7 +45,10 @@ func (t *turns) do(w work, runs []store.Run) error {
 		return err
 	}
 	mine.copy(runs)
-	if len(t.taken) == 1 && t.may(w.start) && mine.endsItself() {
+	// A limiter's context may be told late that it was cancelled, so its deadline is all
+	// that the client is to see to.
+	if d, ok := w.ctx.(*deadline.Context); ok && len(t.taken) == 1 && t.may(w.start) {
+		mine.ctx = d.Uncancelled()
 		mine.run()
 		<-mine.done
 	} else {
