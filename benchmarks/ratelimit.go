@@ -47,7 +47,7 @@ func ratelimitRueidis() *contestant {
 
 func ratelimitRueidisAlone() *contestant {
 	return &contestant{name: nameOursRueidis + ", WithoutBatching", kind: alone, client: "rueidis", module: modulePath,
-		note: "the same on another client, which pipelines callers by itself",
+		note: "the same on another client",
 		warm: ratelimitRueidis().open,
 		open: func(c *clients, l limit) (*subject, error) {
 			return openOurs(c.opened, l, ratelimit.WithoutBatching())

@@ -18,6 +18,8 @@ type call struct {
 	reply   reply
 	texts   [4]string
 	numbers [12]int64
+	cmd     *redis.RawWriteToCmd
+	err     error // of a command that was sent by gather
 }
 
 // command returns the command that runs script, which is a digest or a source,

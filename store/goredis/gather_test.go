@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
+	"github.com/distributed-rate-limiter/ratelimit/internal/flights"
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
@@ -77,40 +78,44 @@ func hooked(t *testing.T) (*Store, *redis.Client, *seen, *redistest.Server) {
 	return New(client), client, h, server
 }
 
-// full has the store believe that as many are in flight as may be, and have just begun.
-// They land when the function that it returns is called.
-func full(s *Store) (land func()) {
-	s.gather.mu.Lock()
-	defer s.gather.mu.Unlock()
-	s.gather.flying += maxFlying
-	s.gather.moved = time.Now().Add(time.Hour)
-	return func() { landed(s, maxFlying) }
-}
-
-func landed(s *Store, flights int) {
-	for range flights {
-		s.gather.land()
+// full has as many in flight as there may be before others wait. They land when the
+// function that it returns is called.
+func full(t *testing.T, s *Store) (land func()) {
+	t.Helper()
+	idle(t, s)
+	one := make(chan struct{})
+	s.gather.Slow = time.Hour
+	s.gather.Here = func(ctx context.Context, flights int, c *call) bool {
+		if c == nil {
+			<-one
+			return true
+		}
+		return s.gather.one(ctx, flights, c)
 	}
+	for range flights.Few {
+		go s.gather.Do(context.Background(), nil, 0)
+	}
+	counts(t, s, flights.Few, 0)
+	return sync.OnceFunc(func() {
+		for range flights.Few {
+			one <- struct{}{}
+		}
+	})
 }
 
-// awaitWaiting returns once so many runs wait.
-func awaitWaiting(t *testing.T, s *Store, n int) {
+// counts returns once there are so many flights, and runs that wait.
+func counts(t *testing.T, s *Store, flying, waiting int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		s.gather.mu.Lock()
-		defer s.gather.mu.Unlock()
-		return s.gather.waiting.Len() == n
+		f, w := s.gather.Counts()
+		return f == flying && w == waiting
 	}, 10*time.Second, time.Millisecond)
 }
 
 // idle requires that nothing is in flight any more.
 func idle(t *testing.T, s *Store) {
 	t.Helper()
-	require.Eventually(t, func() bool {
-		s.gather.mu.Lock()
-		defer s.gather.mu.Unlock()
-		return s.gather.flying == 0 && s.gather.waiting.Len() == 0
-	}, 10*time.Second, time.Millisecond)
+	counts(t, s, 0, 0)
 }
 
 // Runs that come while some are in flight go together, each is run once, and each
@@ -141,29 +146,6 @@ func TestRunsGoTogether(t *testing.T) {
 	idle(t, s)
 }
 
-// Those that wait go in the order in which they came, as many at once as may.
-func TestPipelineSize(t *testing.T) {
-	s, _, h, _ := hooked(t)
-	full(s)
-	const size = 5 // EVALSHA, a digest, 1, a key and an argument
-	var all sync.WaitGroup
-	for i := range maxSize/size + 11 {
-		all.Go(func() {
-			reply, err := s.Run(context.Background(), countScript, []string{"n"}, []int64{0})
-			if err != nil || reply[0] != int64(i+1) {
-				t.Errorf("run %d: %v, %v", i, reply, err)
-			}
-		})
-		awaitWaiting(t, s, i+1)
-	}
-	landed(s, 1) // so that one pipeline follows another
-	all.Wait()
-	landed(s, maxFlying-1)
-	require.EqualValues(t, maxSize/size+1, h.most.Load())
-	require.EqualValues(t, maxSize/size+11, h.piped.Load())
-	idle(t, s)
-}
-
 // A run of several servers' client never waits for others'.
 func TestGatherIsForOneServer(t *testing.T) {
 	cluster := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}})
@@ -181,62 +163,20 @@ func TestGatherIsForOneServer(t *testing.T) {
 // Who waits leaves with the context, and is not sent then.
 func TestWaitingRunLeaves(t *testing.T) {
 	s, client, h, _ := hooked(t)
-	limiters := func(parent context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
-		d := new(deadline.Ends).Within(parent, timeout)
-		return d, d.End
-	}
-	for name, c := range map[string]struct {
-		make func() (context.Context, context.CancelFunc)
-		want error
-	}{
-		"Timeout": {func() (context.Context, context.CancelFunc) {
-			return context.WithTimeout(context.Background(), 20*time.Millisecond)
-		}, context.DeadlineExceeded},
-		"Limiter": {func() (context.Context, context.CancelFunc) {
-			return limiters(context.Background(), 20*time.Millisecond)
-		}, context.DeadlineExceeded},
-		"LimiterCancel": {func() (context.Context, context.CancelFunc) {
-			parent, cancel := context.WithCancel(context.Background())
-			time.AfterFunc(20*time.Millisecond, cancel)
-			return limiters(parent, time.Hour)
-		}, context.Canceled},
-	} {
-		t.Run(name, func(t *testing.T) {
-			land := full(s)
-			ctx, cancel := c.make()
-			defer cancel()
-			_, err := s.Run(ctx, countScript, []string{"n"}, []int64{0})
-			require.ErrorIs(t, err, c.want)
-			awaitWaiting(t, s, 0)
-			land()
-			idle(t, s)
-		})
-	}
-	require.ErrorIs(t, client.Get(context.Background(), "n").Err(), redis.Nil)
-	require.Zero(t, h.piped.Load())
-}
-
-// Where none has landed for a while, who comes goes beside those in flight, with those
-// that wait.
-func TestSlowFlights(t *testing.T) {
-	s, _, h, _ := hooked(t)
-	errs := make(chan error, 2)
-	run := func() {
-		_, err := s.Run(context.Background(), countScript, []string{"n"}, []int64{0})
+	land := full(t, s)
+	ctx, cancel := context.WithCancel(context.Background())
+	errs := make(chan error)
+	go func() {
+		_, err := s.Run(ctx, countScript, []string{"n"}, []int64{0})
 		errs <- err
-	}
-	land := full(s)
-	go run()
-	awaitWaiting(t, s, 1)
-	s.gather.mu.Lock()
-	s.gather.moved = time.Now().Add(-2 * slow)
-	s.gather.mu.Unlock()
-	run()
-	require.NoError(t, <-errs)
-	require.NoError(t, <-errs)
-	require.EqualValues(t, 2, h.most.Load())
+	}()
+	counts(t, s, flights.Few, 1)
+	cancel()
+	require.ErrorIs(t, <-errs, context.Canceled)
 	land()
 	idle(t, s)
+	require.ErrorIs(t, client.Get(context.Background(), "n").Err(), redis.Nil)
+	require.Zero(t, h.piped.Load())
 }
 
 // losing is a connection that loses what is written to it, once its network is down.
@@ -274,31 +214,26 @@ func TestHungConnections(t *testing.T) {
 	})
 	t.Cleanup(func() { require.NoError(t, client.Close()) })
 	s := New(client)
-	run := func() error {
-		d := new(deadline.Ends).Within(context.Background(), long)
+	run := func(timeout time.Duration) error {
+		d := new(deadline.Ends).Within(context.Background(), timeout)
 		defer d.End()
 		_, err := s.Run(d, countScript, []string{"n"}, []int64{0})
 		return err
 	}
-	require.NoError(t, run())
+	require.NoError(t, run(long))
 
 	first.down.Store(true)
 	var hung sync.WaitGroup
-	for range maxFlying {
+	for range flights.Few {
 		hung.Go(func() {
-			if err := run(); !errors.Is(err, context.DeadlineExceeded) {
+			if err := run(long); !errors.Is(err, context.DeadlineExceeded) {
 				t.Error(err)
 			}
 		})
 	}
-	require.Eventually(t, func() bool { return first.lost.Load() == maxFlying }, long, time.Millisecond)
+	require.Eventually(t, func() bool { return first.lost.Load() == flights.Few }, long, time.Millisecond)
 	current.Store(&network{}) // for new connections
-	s.gather.mu.Lock()
-	s.gather.moved = time.Now().Add(-2 * slow) // so long has none landed
-	s.gather.mu.Unlock()
-	start := time.Now()
-	require.NoError(t, run())
-	require.Less(t, time.Since(start), long/2)
+	require.Eventually(t, func() bool { return run(long/100) == nil }, long/2, time.Millisecond)
 	hung.Wait()
 	idle(t, s)
 }
@@ -308,7 +243,7 @@ func TestHungConnections(t *testing.T) {
 func TestPipelineHangs(t *testing.T) {
 	redistest.NotEmbedded(t)
 	s, client, h, server := hooked(t)
-	land := full(s)
+	land := full(t, s)
 	run := func(ctx context.Context) <-chan error {
 		errs := make(chan error, 1)
 		go func() {
@@ -322,9 +257,9 @@ func TestPipelineHangs(t *testing.T) {
 	short, leave := context.WithCancel(context.Background())
 	defer leave()
 	stays := run(long)
-	awaitWaiting(t, s, 1)
+	counts(t, s, flights.Few, 1)
 	leaves := run(short)
-	awaitWaiting(t, s, 2)
+	counts(t, s, flights.Few, 2)
 	server.Pause()
 	land()
 	require.Eventually(t, func() bool { return h.piped.Load() == 2 }, 10*time.Second, time.Millisecond)
@@ -342,7 +277,7 @@ func TestPipelineHangs(t *testing.T) {
 func TestPipelineEnds(t *testing.T) {
 	redistest.NotEmbedded(t)
 	s, _, h, server := hooked(t)
-	land := full(s)
+	land := full(t, s)
 	var all sync.WaitGroup
 	for i := range 2 {
 		all.Go(func() {
@@ -353,7 +288,7 @@ func TestPipelineEnds(t *testing.T) {
 			}
 		})
 	}
-	awaitWaiting(t, s, 2)
+	counts(t, s, flights.Few, 2)
 	server.Pause()
 	defer server.Resume()
 	start := time.Now()
@@ -369,7 +304,7 @@ func TestMemberFailsAlone(t *testing.T) {
 	s, client, h, _ := hooked(t)
 	require.NoError(t, client.Set(context.Background(), "text", "x", 0).Err())
 	other := store.NewScript("other", "return {tonumber(ARGV[1]) + 1}")
-	land := full(s)
+	land := full(t, s)
 	var all sync.WaitGroup
 	run := func(script *store.Script, key string, check func([]int64, error) error) {
 		all.Go(func() {
@@ -398,7 +333,7 @@ func TestMemberFailsAlone(t *testing.T) {
 		}
 		return nil
 	})
-	awaitWaiting(t, s, 7)
+	counts(t, s, flights.Few, 7)
 	land()
 	all.Wait()
 	require.EqualValues(t, 7, h.most.Load())
@@ -415,12 +350,12 @@ func TestHooksPanic(t *testing.T) {
 	}
 	for _, before := range []func(){func() { panic("on purpose") }, runtime.Goexit} {
 		h.before.Store(&before)
-		land := full(s)
+		land := full(t, s)
 		errs := make(chan error, 3)
 		for range cap(errs) {
 			go func() { errs <- run() }()
 		}
-		awaitWaiting(t, s, cap(errs))
+		counts(t, s, flights.Few, cap(errs))
 		land()
 		for range cap(errs) {
 			require.Error(t, <-errs)
@@ -428,7 +363,7 @@ func TestHooksPanic(t *testing.T) {
 		idle(t, s)
 
 		var all sync.WaitGroup
-		for range 2 * maxFlying {
+		for range 2 * flights.Few {
 			all.Go(func() {
 				defer func() { _ = recover() }() // as a limiter does
 				_ = run()
@@ -439,27 +374,6 @@ func TestHooksPanic(t *testing.T) {
 		h.before.Store(nil)
 		require.NoError(t, run())
 	}
-}
-
-// The context of a pipeline ends with the last of its members' deadlines.
-func TestLastDeadline(t *testing.T) {
-	now := time.Now()
-	at := func(times ...time.Time) (time.Time, bool) {
-		var all []*member
-		for _, at := range times {
-			all = append(all, &member{at: at})
-		}
-		ctx, cancel := last(all)
-		defer cancel()
-		return ctx.Deadline()
-	}
-	got, ok := at(now.Add(time.Second), now.Add(time.Hour), now.Add(time.Minute))
-	require.True(t, ok)
-	require.Equal(t, now.Add(time.Hour), got)
-	_, ok = at(now.Add(time.Second), time.Time{})
-	require.False(t, ok)
-	_, ok = at(time.Time{}, now.Add(time.Second))
-	require.False(t, ok)
 }
 
 // Whom a server refuses to connect, it refuses also in a pipeline.
@@ -475,13 +389,13 @@ func TestPipelineRefused(t *testing.T) {
 		require.ErrorAs(t, err, &reply)
 		require.Equal(t, "WRONGPASS", reply.Prefix())
 	}
-	land := full(s)
+	land := full(t, s)
 	errs := make(chan error, 1)
 	go func() {
 		_, err := s.Run(context.Background(), countScript, []string{"n"}, []int64{0})
 		errs <- err
 	}()
-	awaitWaiting(t, s, 1)
+	counts(t, s, flights.Few, 1)
 	land()
 	refused(<-errs)
 

@@ -120,10 +120,10 @@ func (s *Store) shared(ctx context.Context) context.Context {
 // do sends one command and decodes its reply.
 func (s *Store) do(ctx context.Context, verb any, script string, keys []string, args []int64) ([]int64, error) {
 	call := &call{}
-	cmd := call.command(ctx, verb, script, keys, args)
-	err := s.process(ctx, call, cmd)
+	call.cmd = call.command(ctx, verb, script, keys, args)
+	err := s.process(ctx, call)
 	if err == nil {
-		err = cmd.Err() // which waits for it where the client is an AsyncAutoPipeline
+		err = call.cmd.Err() // which waits for it where the client is an AsyncAutoPipeline
 	}
 	if err != nil {
 		err = s.failure(ctx, err)
@@ -134,11 +134,11 @@ func (s *Store) do(ctx context.Context, verb any, script string, keys []string, 
 	return call.reply.integers()
 }
 
-func (s *Store) process(ctx context.Context, c *call, cmd redis.Cmder) error {
+func (s *Store) process(ctx context.Context, c *call) error {
 	if s.gather == nil {
-		return s.client.Process(ctx, cmd)
+		return s.client.Process(ctx, c.cmd)
 	}
-	return s.gather.process(ctx, c, cmd)
+	return s.gather.process(ctx, c)
 }
 
 // learn has a cluster client look for the nodes anew, in the background, after an

@@ -47,7 +47,7 @@ func TestAlone(t *testing.T) {
 	require.NoError(t, err)
 	defer c.Close()
 	s := New(c)
-	s.turns.known = true // as if it were Open's
+	s.gather.known = true // as if it were Open's
 	script := store.NewScript("ok", "return {1}")
 	failing := store.NewScript("failing", "return 'x'")
 	for _, script := range []*store.Script{script, failing} {
@@ -58,17 +58,17 @@ func TestAlone(t *testing.T) {
 		t.Cleanup(d.End)
 		return d
 	}
-	soon := func() { s.turns.until.Store(int64(time.Since(s.turns.made) + lately/2)) }
+	soon := func() { s.gather.until.Store(int64(time.Since(s.gather.made) + lately/2)) }
 	onTests := func(ctx context.Context) bool {
 		reply, err := s.Run(ctx, script, []string{"k"}, nil)
 		require.NoError(t, err)
 		require.Equal(t, []int64{1}, reply)
-		require.Empty(t, s.turns.taken)
+		counts(t, s, 0, 0)
 		return byTest.Load()
 	}
 
 	require.False(t, onTests(limiters()), "the first one")
-	require.Positive(t, s.turns.until.Load())
+	require.Positive(t, s.gather.until.Load())
 	onTestsSoon := func(ctx context.Context) bool {
 		for range 100 { // a machine may be slow
 			soon()
@@ -79,11 +79,11 @@ func TestAlone(t *testing.T) {
 		return false
 	}
 	require.True(t, onTestsSoon(limiters()))
-	require.Less(t, time.Duration(s.turns.until.Load()), time.Since(s.turns.made)+lately)
+	require.Less(t, time.Duration(s.gather.until.Load()), time.Since(s.gather.made)+lately)
 
-	s.turns.until.Store(int64(time.Since(s.turns.made)))
+	s.gather.until.Store(int64(time.Since(s.gather.made)))
 	require.False(t, onTests(limiters()), "a while after")
-	s.turns.until.Store(int64(time.Hour))
+	s.gather.until.Store(int64(time.Hour))
 	require.False(t, onTests(limiters()), "by another clock")
 	soon()
 	_, err = s.Run(limiters(), failing, []string{"k"}, nil)
@@ -99,20 +99,20 @@ func TestAlone(t *testing.T) {
 	require.True(t, onTestsSoon(cancellable), "cancellable")
 
 	soon()
-	s.turns.taken <- struct{}{}
+	land := busy(t, s, 1)
 	reply, err := s.Run(limiters(), script, []string{"k"}, nil)
 	require.NoError(t, err)
 	require.Equal(t, []int64{1}, reply)
 	require.False(t, byTest.Load(), "beside another one")
-	<-s.turns.taken
+	land()
 
 	soon()
-	s.turns.warming.Add(1)
+	s.gather.warming.Add(1)
 	require.False(t, onTests(limiters()), "beside one that connects")
-	s.turns.warming.Add(-1)
+	s.gather.warming.Add(-1)
 
 	soon()
-	s.turns.known = false
+	s.gather.known = false
 	require.False(t, onTests(limiters()), "others may use the client")
 }
 
@@ -143,7 +143,7 @@ func TestAloneAfterSeveral(t *testing.T) {
 		s.RunAll(context.Background(), script, runs)
 		require.Equal(t, args[0] == 1, runs[0].Err != nil)
 		require.Equal(t, args[1] == 1, runs[1].Err != nil)
-		require.Equal(t, args[0]+args[1] == 0, s.turns.until.Load() > 0)
+		require.Equal(t, args[0]+args[1] == 0, s.gather.until.Load() > 0)
 	}
 	s.RunAll(context.Background(), script, nil)
 }
@@ -154,15 +154,15 @@ func TestOpenIsKnown(t *testing.T) {
 	one, err := Open(server.URL())
 	require.NoError(t, err)
 	defer func() { require.NoError(t, one.Close()) }()
-	require.True(t, one.turns.known)
+	require.True(t, one.gather.known)
 	c, err := one.get(context.Background())
 	require.NoError(t, err)
-	require.False(t, New(c).turns.known)
+	require.False(t, New(c).gather.known)
 
 	several, err := Open(server.URL(), WithCluster())
 	require.NoError(t, err)
 	defer func() { require.NoError(t, several.Close()) }()
-	require.False(t, several.turns.known)
+	require.False(t, several.gather.known)
 }
 
 // A run that is alone ends with its context when the server hangs, whether or not its
@@ -199,10 +199,10 @@ func TestAloneWhenServerHangs(t *testing.T) {
 			server.Pause()
 			defer server.Resume()
 			start := time.Now()
-			s.turns.until.Store(int64(start.Sub(s.turns.made) + lately))
+			s.gather.until.Store(int64(start.Sub(s.gather.made) + lately))
 			require.ErrorIs(t, run(50*time.Millisecond), context.DeadlineExceeded)
 			require.Less(t, time.Since(start), time.Second)
-			require.Zero(t, s.turns.until.Load())
+			require.Zero(t, s.gather.until.Load())
 		})
 	}
 }

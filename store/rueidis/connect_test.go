@@ -194,8 +194,8 @@ func TestDialerClose(t *testing.T) {
 
 // The client panics on an error reply that looks like a redirection; Run does not.
 func TestRunContainsPanic(t *testing.T) {
-	_, err := New(panicking{}).Run(context.Background(), store.NewScript("x", ""), []string{"a"}, nil)
-	require.ErrorContains(t, err, "panicked")
+	_, err := New(panicking{}).Run(context.Background(), store.NewScript("x", ""), nil, nil)
+	require.ErrorContains(t, err, "the client panicked: runtime error")
 }
 
 type panicking struct{ client.Client }

@@ -73,7 +73,7 @@ func Open(url string, opts ...Option) (*Store, error) {
 		},
 		text:    target.Config.String(),
 		cluster: target.Cluster,
-		turns:   newTurns(!target.Cluster && !target.Sentinel),
+		gather:  newGather(target.Cluster, !target.Cluster && !target.Sentinel),
 		secrets: target.Secrets(),
 		warmer:  warmer,
 	}, nil

@@ -1,11 +1,9 @@
 package rueidis
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"time"
-
-	client "github.com/redis/rueidis"
 
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
 	"github.com/distributed-rate-limiter/ratelimit/internal/hashslot"
@@ -30,55 +28,52 @@ func (s *Store) Partition(key string) (uint64, bool) {
 func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.Run) {
 	start := time.Now()
 	c, err := s.client(ctx, script)
-	if err == nil {
-		err = s.turns.do(work{ctx: ctx, start: start, client: c, script: script, do: runSeveral}, runs)
-	}
-	for i := range runs {
-		if err != nil {
+	if err != nil {
+		for i := range runs {
 			runs[i].Reply, runs[i].Err = nil, err
 		}
-		s.warm(c, runs[i].Keys, runs[i].Err)
+		return
 	}
-}
-
-func runSeveral(t *turn) { runAll(t.ctx, t.start, t.client, t.script, t.runs) }
-
-func runAll(ctx context.Context, start time.Time, c session, script *store.Script, runs []store.Run) {
-	defer func() { // see run
-		if p := recover(); p != nil {
-			for i := range runs {
-				runs[i].Reply, runs[i].Err = nil, fmt.Errorf("rueidis: the client panicked: %v", p)
-			}
-		}
-	}()
 	places := make([]int, 0, len(runs))
 	for i := range runs {
 		runs[i].Reply, runs[i].Err = nil, nil
-		if c.Mode() == client.ClientModeCluster && !hashslot.Same(runs[i].Keys) {
+		if s.cluster && !hashslot.Same(runs[i].Keys) { // see run
 			runs[i].Err = errCrossSlot
 			continue
 		}
 		places = append(places, i)
 	}
-	places = sendAll(ctx, start, c, "EVALSHA", script.SHA1(), runs, places)
-	sendAll(ctx, start, c, "EVAL", script.Source(), runs, places)
+	places = s.sendAll(ctx, start, c, "EVALSHA", script.SHA1(), runs, places)
+	s.sendAll(ctx, start, c, "EVAL", script.Source(), runs, places)
+	for i := range runs {
+		err = cmp.Or(err, runs[i].Err)
+		s.warm(c, runs[i].Keys, runs[i].Err)
+	}
+	s.gather.ended(start, err)
 }
 
 // sendAll sends those of runs whose places are given, and returns the places of
 // those for which the server does not have the script.
-func sendAll(ctx context.Context, start time.Time, c session, verb, script string, runs []store.Run, places []int) (unknown []int) {
+func (s *Store) sendAll(ctx context.Context, start time.Time, c session, verb, script string, runs []store.Run, places []int) (unknown []int) {
 	if len(places) == 0 {
 		return nil
 	}
-	commands := make([]client.Completed, len(places))
-	for i, place := range places {
-		commands[i] = command(c.B(), verb, script, runs[place].Keys, runs[place].Args)
+	w := s.gather.begin(c.Client, start)
+	for _, place := range places {
+		w.add(verb, script, runs[place].Keys, runs[place].Args)
 	}
-	for i, result := range c.DoMulti(ctx, commands...) {
-		r := &runs[places[i]]
-		message, err := result.ToMessage()
+	if err := s.gather.do(ctx, w); err != nil {
+		for _, place := range places {
+			runs[place].Err = err
+		}
+		return nil
+	}
+	defer s.gather.put(w)
+	for i, place := range places {
+		r := &runs[place]
+		message, err := w.results[i].ToMessage()
 		if notSent(ctx, start, err) {
-			message, err = send(ctx, start, c, verb, script, r.Keys, r.Args)
+			message, err = s.send(ctx, start, c, verb, script, r.Keys, r.Args)
 		} else {
 			err = replyError(ctx, c.secrets, &message, err)
 		}
@@ -86,7 +81,7 @@ func sendAll(ctx context.Context, start time.Time, c session, verb, script strin
 		case err == nil:
 			r.Reply, r.Err = decode(&message)
 		case driver.NoScript(err):
-			unknown = append(unknown, places[i])
+			unknown = append(unknown, place)
 			fallthrough
 		default:
 			r.Reply, r.Err = nil, err

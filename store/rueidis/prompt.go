@@ -13,7 +13,7 @@ var _ store.Prompt = (*Store)(nil)
 //   - Who needs a connection that another one is making waits for it, for as long
 //     as the other one's context or Dialer.Timeout lets it.
 //
-// Therefore a Store leaves a run to a goroutine of its own, which Run does not wait
-// for longer than its context lets it, and has 512 of them at most; but for runs that
-// are alone with a client of Open's, where neither can be.
-func (s *Store) Prompt() bool { return s != nil && s.turns != nil }
+// Therefore a Store leaves runs to other goroutines, which Run does not wait for longer
+// than its context lets it, and has 512 of them at most; but for runs that are alone
+// with a client of Open's, where neither can be.
+func (s *Store) Prompt() bool { return s != nil && s.gather != nil }

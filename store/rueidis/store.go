@@ -47,7 +47,7 @@ type Store struct {
 	text  string // what Format shows
 	// cluster tells whether the client is one of a Cluster.
 	cluster bool
-	turns   *turns
+	gather  *gather
 	// secrets are those of Open's URL and options.
 	secrets driver.Secrets
 	warmer  *driver.Warmer
@@ -68,6 +68,10 @@ var _ store.Store = (*Store)(nil)
 // ConnLifetime is set, which by default it is not: when a connection's time is
 // up while the server hangs, it sends what was under way on another one.
 //
+// To a client of one server, runs that come while four are in flight go together, by
+// DoMulti. So limiters that share a Store share round trips. A Store that is used in a
+// testing/synctest bubble is not to be used outside of it meanwhile.
+//
 // A Store of [Open] makes more of its client, since nobody else uses that: a caller who
 // is alone gets the answer sooner.
 //
@@ -77,7 +81,7 @@ func New(c client.Client) *Store {
 		return nil
 	}
 	get := func(context.Context) (client.Client, error) { return c, nil }
-	return &Store{get: get, text: fmt.Sprintf("%T", c), cluster: c.Mode() == client.ClientModeCluster, turns: newTurns(false), warmer: &driver.Warmer{}}
+	return &Store{get: get, text: fmt.Sprintf("%T", c), cluster: c.Mode() == client.ClientModeCluster, gather: newGather(c.Mode() == client.ClientModeCluster, false), warmer: &driver.Warmer{}}
 }
 
 // Close closes the client that [Open] made. It leaves alone one that was given
@@ -103,16 +107,43 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 	if err != nil {
 		return nil, err
 	}
-	one := []store.Run{{Keys: keys, Args: args}}
-	err = s.turns.do(work{ctx: ctx, start: start, client: c, script: script, do: runOne}, one)
-	if err == nil {
-		err = one[0].Err
+	reply, err := s.run(ctx, start, c, script, keys, args)
+	s.gather.ended(start, err)
+	s.warm(c, keys, err)
+	return reply, err
+}
+
+// run runs script on c, for a Run that began at start: EVALSHA, and EVAL where the
+// server does not have it.
+func (s *Store) run(ctx context.Context, start time.Time, c session, script *store.Script, keys []string, args []int64) ([]int64, error) {
+	// The builder of a cluster client panics where keys have different slots.
+	if s.cluster && !hashslot.Same(keys) {
+		return nil, errCrossSlot
+	}
+	message, err := s.send(ctx, start, c, "EVALSHA", script.SHA1(), keys, args)
+	if err != nil && driver.NoScript(err) {
+		message, err = s.send(ctx, start, c, "EVAL", script.Source(), keys, args)
 	}
 	if err != nil {
-		s.warm(c, keys, err)
 		return nil, err
 	}
-	return one[0].Reply, nil
+	return decode(&message)
+}
+
+// send sends a command and returns the reply, or its error as [store.Store] has it.
+func (s *Store) send(ctx context.Context, start time.Time, c session, verb, script string, keys []string, args []int64) (client.RedisMessage, error) {
+	for {
+		w := s.gather.begin(c.Client, start)
+		w.add(verb, script, keys, args)
+		if err := s.gather.do(ctx, w); err != nil {
+			return client.RedisMessage{}, err
+		}
+		message, err := w.results[0].ToMessage()
+		s.gather.put(w)
+		if !notSent(ctx, start, err) {
+			return message, replyError(ctx, c.secrets, &message, err)
+		}
+	}
 }
 
 // warm makes a connection in the background, to where keys are, if a run on them
@@ -123,8 +154,8 @@ func (s *Store) warm(c session, keys []string, err error) {
 	}
 	keys = slices.Clone(keys[:min(1, len(keys))])
 	s.warmer.After(err, func(ctx context.Context) {
-		s.turns.warming.Add(1)
-		defer s.turns.warming.Add(-1)
+		s.gather.warming.Add(1)
+		defer s.gather.warming.Add(-1)
 		c.Do(ctx, command(c.B(), "EVAL", driver.Nothing, keys, nil))
 	})
 }
@@ -145,44 +176,6 @@ func (s *Store) client(ctx context.Context, script *store.Script) (session, erro
 		return session{}, failure(ctx, s.secrets, err)
 	}
 	return session{c, s.secrets}, nil
-}
-
-func runOne(t *turn) {
-	r := &t.runs[0]
-	r.Reply, r.Err = run(t.ctx, t.start, t.client, t.script, r.Keys, r.Args)
-}
-
-// run runs script on c, for a Run that began at start: EVALSHA, and EVAL where the
-// server does not have it.
-func run(ctx context.Context, start time.Time, c session, script *store.Script, keys []string, args []int64) (reply []int64, err error) {
-	// The builder of a cluster client panics where keys have different slots.
-	if c.Mode() == client.ClientModeCluster && !hashslot.Same(keys) {
-		return nil, errCrossSlot
-	}
-	// The client also panics on error replies that begin like a redirection but
-	// are none: "ASK" is one.
-	defer func() {
-		if p := recover(); p != nil {
-			reply, err = nil, fmt.Errorf("rueidis: the client panicked: %v", p)
-		}
-	}()
-	message, err := send(ctx, start, c, "EVALSHA", script.SHA1(), keys, args)
-	if err != nil && driver.NoScript(err) {
-		message, err = send(ctx, start, c, "EVAL", script.Source(), keys, args)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return decode(&message)
-}
-
-// send sends a command and returns the reply, or its error as [store.Store] has it.
-func send(ctx context.Context, start time.Time, c session, verb, script string, keys []string, args []int64) (client.RedisMessage, error) {
-	message, err := c.Do(ctx, command(c.B(), verb, script, keys, args)).ToMessage()
-	for notSent(ctx, start, err) {
-		message, err = c.Do(ctx, command(c.B(), verb, script, keys, args)).ToMessage()
-	}
-	return message, replyError(ctx, c.secrets, &message, err)
 }
 
 // replyError returns err, which came instead of a reply or as one, as

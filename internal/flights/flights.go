@@ -1,0 +1,238 @@
+// Package flights has commands that come while some are in flight go to a server
+// together. One by one, each costs system calls, here and there, that are more than all
+// the rest of a run. A limiter's own calls are batched already: it is for many limiters
+// on one Store, and for those that do not batch.
+package flights
+
+import (
+	"cmp"
+	"container/list"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
+)
+
+const (
+	// Few is how many flights there are before others wait. So many runs a limiter has
+	// itself, so those of one that is alone never wait here.
+	Few = 4
+	// Most is how many there are at most, with those that nobody waits for any more.
+	Most = 512
+	// Size is how many words the commands of a flight have, but for the last one: some
+	// seventy lone decisions go together, and the batches of a few limiters.
+	Size = 768
+	// slow is how long none has landed, when one more may begin beside them: those that
+	// hang are not to hold up others.
+	slow = 5 * time.Millisecond
+)
+
+// Flights sends commands of type T: at once, as long as few are in flight; those that
+// come then wait, and go together in the next flight. It is safe for concurrent use, but
+// its fields are to be set before.
+type Flights[T any] struct {
+	// Here sends what goes at once on its caller's goroutine, or returns false: it is for
+	// Fly, on another one, then. There are so many flights, with this one. It returns by
+	// the end of ctx.
+	Here func(ctx context.Context, flights int, work T) bool
+	// Fly sends what is of several callers, who may not wait for it any more. It must
+	// not panic.
+	Fly func(ctx context.Context, all []T)
+	// Apart has nothing wait for what others have in flight, for those that go to several
+	// servers: who hangs at one of them is not to hold up what is for others.
+	Apart bool
+	// Slow is there for tests: it is 5 ms where it is 0.
+	Slow time.Duration
+
+	mu      sync.Mutex
+	flying  int
+	moved   time.Time // when the first of them began, one landed, or one more began since they are slow
+	waiting list.List // of *member[T], in the order in which they came
+
+	idle sync.Pool // of *member[T]: its own, since a channel may be of a testing/synctest bubble
+}
+
+// member is work that is in flight, or waits for it.
+type member[T any] struct {
+	work  [1]T
+	words int
+	at    time.Time       // its deadline; zero if it has none
+	ctx   context.Context // of its flight, where it has one for itself
+
+	place *list.Element // nil if it does not wait
+	fly   func()        // has it go by itself
+	done  chan struct{} // gets something once the flight has landed
+}
+
+// Do has work sent, of so many words. It returns by the end of ctx, and false if the
+// flight has not landed by then: it may have begun, or begin in the next moments, and
+// work is not the caller's any more.
+func (f *Flights[T]) Do(ctx context.Context, work T, words int) bool {
+	m, ok := f.idle.Get().(*member[T])
+	if !ok {
+		m = f.newMember()
+	}
+	m.work[0], m.words = work, words
+	m.at, _ = ctx.Deadline()
+	if flying := f.join(m); flying > 0 {
+		if f.here(ctx, flying, work) {
+			f.put(m)
+			return true
+		}
+		m.ctx = ctx
+		if limiters, ok := ctx.(*deadline.Context); ok {
+			m.ctx = limiters.Watched()
+		}
+		go m.fly()
+	}
+	passed, cancelled := deadline.Ending(ctx)
+	select {
+	case <-m.done:
+		f.put(m)
+		return true
+	case <-passed:
+	case <-cancelled:
+	}
+	left := f.leave(m)
+	select {
+	case <-m.done: // at the last moment
+		f.put(m)
+		return true
+	default:
+		if left {
+			f.put(m)
+		}
+		return false
+	}
+}
+
+func (f *Flights[T]) newMember() *member[T] {
+	m := &member[T]{done: make(chan struct{}, 1)}
+	m.fly = func() {
+		defer func() { // also if Fly ends the goroutine
+			f.land()
+			m.done <- struct{}{}
+		}()
+		f.Fly(m.ctx, m.work[:])
+	}
+	return m
+}
+
+// put lets a member be used again. One whose flight goes on must not come here.
+func (f *Flights[T]) put(m *member[T]) {
+	var none T
+	m.work[0], m.ctx, m.place = none, nil, nil
+	f.idle.Put(m)
+}
+
+// here sends work on its caller's goroutine, if Here does.
+func (f *Flights[T]) here(ctx context.Context, flights int, work T) (done bool) {
+	ended := false // false if Here panics, or ends the goroutine
+	defer func() {
+		if done || !ended {
+			f.land()
+		}
+	}()
+	done = f.Here(ctx, flights, work)
+	ended = true
+	return done
+}
+
+// join has m wait, or returns how many flights there are with its own.
+func (f *Flights[T]) join(m *member[T]) (flying int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if few, _ := f.bounds(); f.flying < few {
+		if f.flying == 0 {
+			f.moved = time.Now()
+		}
+		f.flying++
+		return f.flying
+	}
+	m.place = f.waiting.PushBack(m)
+	if now := time.Now(); f.flying < Most && now.Sub(f.moved) > cmp.Or(f.Slow, slow) {
+		f.moved = now
+		f.begin()
+	}
+	return 0
+}
+
+// bounds returns how many flights there are before others wait, and the size of a flight
+// of those.
+func (f *Flights[T]) bounds() (flights, words int) {
+	if f.Apart {
+		return Most, 1
+	}
+	return Few, Size
+}
+
+// Counts returns how many flights there are, and how many callers wait for one.
+func (f *Flights[T]) Counts() (flying, waiting int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.flying, f.waiting.Len()
+}
+
+// leave has m not go any more. It is false if it was to go already, or went.
+func (f *Flights[T]) leave(m *member[T]) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if m.place == nil {
+		return false
+	}
+	f.waiting.Remove(m.place)
+	m.place = nil
+	return true
+}
+
+// land ends a flight. If some wait, the next one begins.
+func (f *Flights[T]) land() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.flying--
+	f.moved = time.Now()
+	if f.waiting.Len() > 0 {
+		f.begin()
+	}
+}
+
+// begin begins a flight of those that wait. It is called with mu held.
+func (f *Flights[T]) begin() {
+	var all []*member[T]
+	for _, left := f.bounds(); left > 0 && f.waiting.Len() > 0; {
+		m := f.waiting.Remove(f.waiting.Front()).(*member[T])
+		m.place = nil
+		all, left = append(all, m), left-m.words
+	}
+	f.flying++
+	go func() {
+		defer func() {
+			f.land() // first, so that the next one is on its way while these wake
+			for _, m := range all {
+				m.done <- struct{}{}
+			}
+		}()
+		ctx, cancel := last(all)
+		defer cancel()
+		work := make([]T, len(all))
+		for i, m := range all {
+			work[i] = m.work[0]
+		}
+		f.Fly(ctx, work)
+	}()
+}
+
+// last returns a context that ends when the last deadline of all has passed.
+func last[T any](all []*member[T]) (context.Context, context.CancelFunc) {
+	at := all[0].at
+	for _, m := range all {
+		if m.at.IsZero() {
+			return context.WithCancel(context.Background())
+		}
+		if m.at.After(at) {
+			at = m.at
+		}
+	}
+	return context.WithDeadline(context.Background(), at)
+}

@@ -1,0 +1,142 @@
+package rueidis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	client "github.com/redis/rueidis"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
+	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
+	"github.com/distributed-rate-limiter/ratelimit/internal/flights"
+)
+
+// gather has commands end with their contexts, whatever the client does; and those that
+// come while some are in flight go to the server together, by DoMulti.
+type gather struct {
+	flights.Flights[*work]
+	idle sync.Pool // of *work
+	alone
+}
+
+// work is commands of one Run or RunAll, and what came of them. It serves one after
+// another, so that a run allocates nothing of it.
+type work struct {
+	client   client.Client
+	start    time.Time
+	commands []client.Completed
+	results  []client.RedisResult
+	err      error // instead of results
+	words    int
+}
+
+var errNotRun = errors.New("rueidis: the client did not run the command")
+
+// newGather returns the one of a client of one server or of several, of which it is known
+// or not that nobody else uses it.
+func newGather(several, known bool) *gather {
+	g := &gather{alone: alone{known: known, made: time.Now()}}
+	g.Here, g.Fly, g.Apart = g.here, fly, several
+	return g
+}
+
+// begin returns work to which commands are to be added, for a Run that began at start.
+func (g *gather) begin(c client.Client, start time.Time) *work {
+	w, ok := g.idle.Get().(*work)
+	if !ok {
+		w = &work{}
+	}
+	w.client, w.start = c, start
+	return w
+}
+
+func (w *work) add(verb, script string, keys []string, args []int64) {
+	w.commands = append(w.commands, command(w.client.B(), verb, script, keys, args))
+	w.words += 3 + len(keys) + len(args)
+}
+
+// do has commands sent. An error is that of all, and w is not the caller's any more then;
+// otherwise it is to be put back.
+func (g *gather) do(ctx context.Context, w *work) error {
+	if !g.Do(ctx, w, w.words) {
+		err := driver.Wrap(ctx, name, ctx.Err())
+		if limiters, ok := ctx.(*deadline.Context); ok {
+			limiters.End() // for the client, which has been given Watched
+		}
+		return err
+	}
+	if w.err != nil {
+		err := w.err
+		g.put(w)
+		return err
+	}
+	return nil
+}
+
+// put lets work be used again.
+func (g *gather) put(w *work) {
+	clear(w.commands)
+	clear(w.results)
+	*w = work{commands: w.commands[:0], results: w.results[:0]}
+	g.idle.Put(w)
+}
+
+// here has commands sent by their caller's goroutine, if they are alone.
+func (g *gather) here(ctx context.Context, flights int, w *work) bool {
+	limiters, ok := ctx.(*deadline.Context)
+	if !ok || flights > 1 || !g.may(w.start) {
+		return false
+	}
+	// A limiter's context may be told late that it was cancelled, so its deadline is all
+	// that the client is to see to.
+	w.send(limiters.Uncancelled())
+	return true
+}
+
+// fly sends commands of several callers.
+func fly(ctx context.Context, all []*work) {
+	if len(all) == 1 {
+		all[0].send(ctx)
+		return
+	}
+	together := work{client: all[0].client}
+	for _, w := range all {
+		w.err = errNotRun
+		together.commands = append(together.commands, w.commands...)
+	}
+	defer func() { // also if the client ends the goroutine
+		rest := together.results
+		for _, w := range all {
+			if w.err = together.err; w.err == nil {
+				w.results = append(w.results, rest[:len(w.commands)]...)
+				rest = rest[len(w.commands):]
+			}
+		}
+	}()
+	together.send(ctx)
+}
+
+// send sends commands.
+func (w *work) send(ctx context.Context) {
+	w.err = errNotRun
+	// A client panics on error replies that begin like a redirection but are none: "ASK"
+	// is one.
+	defer func() {
+		if p := recover(); p != nil {
+			w.err = fmt.Errorf("rueidis: the client panicked: %v", p)
+		}
+	}()
+	switch len(w.commands) {
+	case 0:
+	case 1:
+		w.results = append(w.results, w.client.Do(ctx, w.commands[0]))
+	default:
+		w.results = append(w.results, w.client.DoMulti(ctx, w.commands...)...)
+	}
+	if len(w.results) == len(w.commands) {
+		w.err = nil
+	}
+}

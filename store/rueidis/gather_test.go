@@ -1,0 +1,433 @@
+package rueidis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	client "github.com/redis/rueidis"
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
+	"github.com/distributed-rate-limiter/ratelimit/internal/flights"
+	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// contexts make a context that ends after a second, in each way in which it may.
+var contexts = map[string]struct {
+	make func() (context.Context, context.CancelFunc)
+	err  error
+}{
+	"Timeout": {func() (context.Context, context.CancelFunc) {
+		return context.WithTimeout(context.Background(), time.Second)
+	}, context.DeadlineExceeded},
+	"Cancel": {cancelled, context.Canceled},
+	"Limiter": {func() (context.Context, context.CancelFunc) {
+		d := new(deadline.Ends).Within(context.Background(), time.Second)
+		return d, d.End
+	}, context.DeadlineExceeded},
+	"LimiterCancel": {func() (context.Context, context.CancelFunc) {
+		parent, cancel := cancelled()
+		return new(deadline.Ends).Within(parent, time.Hour), cancel
+	}, context.Canceled},
+}
+
+func cancelled() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(time.Second, cancel)
+	return ctx, cancel
+}
+
+// deaf is a client that does not hear of the end of contexts: its Do takes as long
+// as it is told.
+type deaf struct {
+	client.Client
+
+	mu    sync.Mutex
+	takes time.Duration
+	seen  []<-chan struct{} // the Done of each context
+}
+
+// storeOn returns a store on d, which makes no connections of its own accord.
+func storeOn(d *deaf) *Store {
+	s := New(d)
+	s.warmer = nil
+	return s
+}
+
+// take sets how long a Do takes, and returns the Done of the last one's context.
+func (d *deaf) take(takes time.Duration) (last <-chan struct{}) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.takes = takes
+	if len(d.seen) > 0 {
+		last = d.seen[len(d.seen)-1]
+	}
+	return last
+}
+
+// A Cluster's, so that commands never wait for others'.
+func (d *deaf) Mode() client.ClientMode { return client.ClientModeCluster }
+func (d *deaf) B() client.Builder       { return client.Builder{} }
+func (d *deaf) Do(ctx context.Context, _ client.Completed) client.RedisResult {
+	d.mu.Lock()
+	d.seen = append(d.seen, ctx.Done())
+	takes := d.takes
+	d.mu.Unlock()
+	time.Sleep(takes)
+	return client.RedisResult{}
+}
+
+// A Run ends with its context, whatever was run before and whatever the client
+// does, and the client gets to know.
+func TestRunEndsWithContext(t *testing.T) {
+	for name, c := range contexts {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &deaf{}
+				s := storeOn(d)
+				script := store.NewScript("x", "")
+				run := func(takes, want time.Duration, wantErr error) {
+					t.Helper()
+					ctx, cancel := c.make()
+					defer cancel()
+					start := time.Now()
+					d.take(takes)
+					_, err := s.Run(ctx, script, nil, []int64{1})
+					require.ErrorIs(t, err, wantErr)
+					require.Equal(t, want, time.Since(start))
+					if wantErr == c.err {
+						require.ErrorIs(t, ctx.Err(), wantErr)
+						<-d.take(0)
+					}
+				}
+				for range 3 {
+					run(time.Second/2, time.Second/2, store.ErrReply)
+					run(time.Minute, time.Second, c.err)
+					run(time.Second/4, time.Second/4, store.ErrReply)
+
+					start := time.Now() // one that may take its time
+					d.take(time.Minute)
+					_, err := s.Run(context.Background(), script, nil, nil)
+					require.ErrorIs(t, err, store.ErrReply)
+					require.Equal(t, time.Minute, time.Since(start))
+				}
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				flying, _ := s.gather.Counts()
+				require.Zero(t, flying)
+			})
+		})
+	}
+}
+
+// Who finds as many in flight as there may be, though they were given up on, leaves on
+// time too; and as soon as they end, all is as before.
+func TestMostInFlight(t *testing.T) {
+	for name, c := range contexts {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &deaf{takes: time.Minute}
+				s := storeOn(d)
+				start := time.Now()
+				run := func() error {
+					ctx, cancel := c.make()
+					defer cancel()
+					_, err := s.Run(ctx, store.NewScript("x", ""), nil, []int64{1})
+					return err
+				}
+				var all sync.WaitGroup
+				for range flights.Most + 100 {
+					all.Go(func() {
+						if err := run(); err == nil || time.Since(start) != time.Second {
+							t.Error(err, time.Since(start))
+						}
+					})
+				}
+				all.Wait()
+				flying, waiting := s.gather.Counts()
+				require.Equal(t, flights.Most, flying)
+				require.Zero(t, waiting)
+				require.ErrorIs(t, run(), c.err)
+				require.Equal(t, 2*time.Second, time.Since(start))
+				require.Len(t, d.seen, flights.Most)
+
+				time.Sleep(time.Minute - 2*time.Second - time.Second/2)
+				d.take(0)
+				require.ErrorIs(t, run(), store.ErrReply, "there is room before its time is up")
+				require.Equal(t, time.Minute, time.Since(start))
+			})
+		})
+	}
+}
+
+// holding is a client that has the reply to a run, and keeps it until it is told
+// to let go.
+type holding struct {
+	client.Client
+	held chan chan struct{}
+}
+
+func (h *holding) Do(_ context.Context, cmd client.Completed) client.RedisResult {
+	result := h.Client.Do(context.Background(), cmd)
+	letGo := make(chan struct{})
+	h.held <- letGo
+	<-letGo
+	return result
+}
+
+// counts returns once there are so many flights, and runs that wait.
+func counts(t *testing.T, s *Store, flying, waiting int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		f, w := s.gather.Counts()
+		return f == flying && w == waiting
+	}, 10*time.Second, time.Millisecond)
+}
+
+// busy has so many in flight as long as the function that it returns is not called.
+func busy(t *testing.T, s *Store, n int) (land func()) {
+	t.Helper()
+	counts(t, s, 0, 0)
+	one := make(chan struct{})
+	s.gather.Slow = time.Hour
+	s.gather.Here = func(ctx context.Context, flights int, w *work) bool {
+		if w == nil {
+			<-one
+			return true
+		}
+		return s.gather.here(ctx, flights, w)
+	}
+	for range n {
+		go s.gather.Do(context.Background(), nil, 0)
+	}
+	counts(t, s, n, 0)
+	return func() {
+		for range n {
+			one <- struct{}{}
+		}
+	}
+}
+
+// counting is a client that counts the runs which it is given, and does something else
+// if told to.
+type counting struct {
+	client.Client
+	single, together atomic.Int64
+	instead          func([]client.RedisResult) []client.RedisResult
+}
+
+func (c *counting) Do(ctx context.Context, cmd client.Completed) client.RedisResult {
+	c.single.Add(1)
+	return c.Client.Do(ctx, cmd)
+}
+
+func (c *counting) DoMulti(ctx context.Context, cmds ...client.Completed) []client.RedisResult {
+	c.together.Add(int64(len(cmds)))
+	results := c.Client.DoMulti(ctx, cmds...)
+	if c.instead != nil {
+		return c.instead(results)
+	}
+	return results
+}
+
+var countScript = store.NewScript("count", "return {redis.call('INCR', KEYS[1]), tonumber(ARGV[1])}")
+
+// counted returns a store on a client whose script is loaded.
+func counted(t *testing.T) (*Store, *counting, *redistest.Server) {
+	server := redistest.Start(t)
+	c, err := client.NewClient(client.ClientOption{InitAddress: []string{server.Addr()}, ForceSingleClient: true, DisableCache: true})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	require.NoError(t, c.Do(context.Background(), c.B().ScriptLoad().Script(countScript.Source()).Build()).Error())
+	counting := &counting{Client: c}
+	return New(counting), counting, server
+}
+
+// Runs that come while some are in flight go together, each is run once, and each
+// caller gets the reply to its own.
+func TestRunsGoTogether(t *testing.T) {
+	const callers, runs = 64, 50
+	s, c, _ := counted(t)
+	var all sync.WaitGroup
+	var seen [callers*runs + 1]atomic.Int64
+	for i := range int64(callers) {
+		all.Go(func() {
+			for j := range int64(runs) {
+				reply, err := s.Run(context.Background(), countScript, []string{"n"}, []int64{i*runs + j})
+				if err != nil || len(reply) != 2 || reply[1] != i*runs+j {
+					t.Errorf("run %d of caller %d: %v, %v", j, i, reply, err)
+					return
+				}
+				seen[reply[0]].Add(1)
+			}
+		})
+	}
+	all.Wait()
+	for n := range seen[1:] {
+		require.EqualValues(t, 1, seen[n+1].Load(), "count %d", n+1)
+	}
+	require.EqualValues(t, callers*runs, c.single.Load()+c.together.Load())
+	require.Positive(t, c.together.Load())
+	counts(t, s, 0, 0)
+}
+
+// One fails alone, also where the server does not know its script; and several runs of
+// one caller are among them.
+func TestOneFailsAlone(t *testing.T) {
+	s, c, _ := counted(t)
+	require.NoError(t, c.Client.Do(context.Background(), c.B().Set().Key("text").Value("x").Build()).Error())
+	other := store.NewScript("other", "return {tonumber(ARGV[1]) + 1}")
+	land := busy(t, s, flights.Few)
+	var all sync.WaitGroup
+	run := func(script *store.Script, key string, check func([]int64, error) error) {
+		all.Go(func() {
+			if err := check(s.Run(context.Background(), script, []string{key}, []int64{41})); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	is := func(want ...int64) func([]int64, error) error {
+		return func(reply []int64, err error) error {
+			if err != nil || fmt.Sprint(reply) != fmt.Sprint(want) {
+				return fmt.Errorf("reply %v, error %w", reply, err)
+			}
+			return nil
+		}
+	}
+	failed := func(_ []int64, err error) error {
+		if server := (*store.ServerError)(nil); !errors.As(err, &server) {
+			return fmt.Errorf("%w is no error of the server", err)
+		}
+		return nil
+	}
+	for i := range 5 {
+		run(countScript, fmt.Sprint("n", i), is(1, 41))
+	}
+	run(countScript, "text", failed)
+	run(other, "n", is(42))
+	all.Go(func() {
+		runs := []store.Run{{Keys: []string{"a"}, Args: []int64{1}}, {Keys: []string{"text"}, Args: []int64{2}}, {Keys: []string{"b"}, Args: []int64{3}}}
+		s.RunAll(context.Background(), countScript, runs)
+		for i, check := range []func([]int64, error) error{is(1, 1), failed, is(1, 3)} {
+			if err := check(runs[i].Reply, runs[i].Err); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	counts(t, s, flights.Few, 8)
+	require.Zero(t, c.together.Load())
+	land()
+	all.Wait()
+	require.EqualValues(t, 10, c.together.Load())
+	counts(t, s, 0, 0)
+}
+
+// A client that panics, ends its goroutine, or forgets results has failed, no more.
+func TestClientFails(t *testing.T) {
+	s, c, _ := counted(t)
+	for _, instead := range []func([]client.RedisResult) []client.RedisResult{
+		func([]client.RedisResult) []client.RedisResult { panic("on purpose") },
+		func([]client.RedisResult) []client.RedisResult { runtime.Goexit(); return nil },
+		func(results []client.RedisResult) []client.RedisResult { return results[1:] },
+	} {
+		c.instead = instead
+		land := busy(t, s, flights.Few)
+		errs := make(chan error, 3)
+		for range cap(errs) {
+			go func() {
+				_, err := s.Run(context.Background(), countScript, []string{"n"}, []int64{0})
+				errs <- err
+			}()
+		}
+		counts(t, s, flights.Few, cap(errs))
+		land()
+		for range cap(errs) {
+			require.Error(t, <-errs)
+		}
+		counts(t, s, 0, 0)
+	}
+	c.instead = nil
+	_, err := s.Run(context.Background(), countScript, []string{"n"}, []int64{0})
+	require.NoError(t, err)
+}
+
+// Of those who go together to a server that hangs, each leaves when its context ends,
+// and the others get their replies.
+func TestFlightHangs(t *testing.T) {
+	redistest.NotEmbedded(t)
+	s, c, server := counted(t)
+	land := busy(t, s, flights.Few)
+	run := func(ctx context.Context) <-chan error {
+		errs := make(chan error, 1)
+		go func() {
+			_, err := s.Run(ctx, countScript, []string{"n"}, []int64{7})
+			errs <- err
+		}()
+		return errs
+	}
+	long, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	short, leave := context.WithCancel(context.Background())
+	defer leave()
+	stays := run(long)
+	counts(t, s, flights.Few, 1)
+	leaves := run(short)
+	counts(t, s, flights.Few, 2)
+	server.Pause()
+	land()
+	counts(t, s, 1, 0)
+	leave()
+	require.ErrorIs(t, <-leaves, context.Canceled)
+	server.Resume()
+	require.NoError(t, <-stays)
+	counts(t, s, 0, 0)
+	n, err := c.Client.Do(context.Background(), c.B().Get().Key("n").Build()).AsInt64()
+	require.NoError(t, err)
+	require.EqualValues(t, 2, n, "each was run once")
+}
+
+// The reply to a run that was given up on goes nowhere, least of all to the next run.
+func TestLateReply(t *testing.T) {
+	c, err := client.NewClient(client.ClientOption{InitAddress: []string{redistest.Start(t).Addr()}, ForceSingleClient: true, DisableCache: true})
+	require.NoError(t, err)
+	defer c.Close()
+	script := store.NewScript("echo", "return {tonumber(ARGV[1])}")
+	require.NoError(t, c.Do(context.Background(), c.B().ScriptLoad().Script(script.Source()).Build()).Error())
+	h := &holding{c, make(chan chan struct{})}
+	s := New(h)
+
+	type answer struct {
+		reply []int64
+		err   error
+	}
+	begin := func(ctx context.Context, n int64) (<-chan answer, chan struct{}) {
+		answers := make(chan answer, 1)
+		go func() {
+			reply, err := s.Run(ctx, script, []string{"k"}, []int64{n})
+			answers <- answer{reply, err}
+		}()
+		return answers, <-h.held
+	}
+	for n := range int64(20) {
+		parent, cancel := context.WithCancel(context.Background())
+		ctx := new(deadline.Ends).Within(parent, time.Minute)
+		given, letGo := begin(ctx, 100+n)
+		cancel()
+		require.ErrorIs(t, (<-given).err, context.Canceled)
+
+		next, letNextGo := begin(context.Background(), n)
+		close(letGo)
+		counts(t, s, 1, 0)
+		close(letNextGo)
+		require.Equal(t, answer{[]int64{n}, nil}, <-next)
+		counts(t, s, 0, 0)
+	}
+}
