@@ -18,6 +18,7 @@ var algorithmChecks = []check{
 	{"DenialIsFree", "A denial returns the state that it was given.", lawDenialIsFree},
 	{"LookIsFree", "A request of no units returns the state that it was given; its RetryAfter is that of one unit.", lawLookIsFree},
 	{"RemainingIsTrue", "Remaining units can be taken right after, and no more.", lawRemainingIsTrue},
+	{"UnitsAddUp", "Of a Plan that is Additive, several requests at one instant come to what one of all their units does.", lawUnitsAddUp},
 	{"RetryIsTight", "What is denied is allowed after RetryAfter, and not 1 µs before.", lawRetryIsTight},
 	{"ResetIsTight", "After ResetAfter an identity is as good as new, and not 1 µs before.", lawResetIsTight},
 	{"ClockBack", "A clock that steps back gives nothing back.", lawClockBack},

@@ -161,6 +161,40 @@ func lawRemainingIsTrue(t testing.TB, s *subject) {
 	})
 }
 
+func lawUnitsAddUp(t testing.TB, s *subject) {
+	law(t, s, func(t *rapid.T, l limit, p past) {
+		n := rapid.OneOf(rapid.Just(int64(1)), rapid.Int64Range(1, min(3, l.Limit)), rapid.Int64Range(1, l.Limit)).Draw(t, "n")
+		state, before := step(t, l, p.state, p.now, n)
+		if !l.Additive || !before.Allowed() || before.Remaining < 2*n {
+			return
+		}
+		k := rapid.Int64Range(2, min(64, before.Remaining/n)).Draw(t, "k")
+		atOnce, all := step(t, l, state, p.now, k*n)
+		if !all.Allowed() {
+			return // which RemainingIsTrue is about
+		}
+		next, out := state, before
+		resets := []int64{before.ResetAfter}
+		for range k {
+			next, out = step(t, l, next, p.now, n)
+			if !out.Allowed() {
+				differ(t, out, "allowed", "each of %d requests of %d units under %v, as one of all of them is: state %q, now %d", k, n, l, state, p.now)
+			}
+			resets = append(resets, out.ResetAfter)
+		}
+		if next != atOnce || out != all {
+			differ(t, []any{next, out}, []any{atOnce, all}, "%d requests of %d units under %v, against one of all of them: state %q, now %d", k, n, l, state, p.now)
+		}
+		if more := resets[1] - resets[0]; all.ResetAfter == resets[0]+k*more {
+			for i, reset := range resets {
+				if want := resets[0] + int64(i)*more; reset != want {
+					differ(t, reset, want, "ResetAfter after %d of %d requests of %d units under %v, by even steps: state %q, now %d", i, k, n, l, state, p.now)
+				}
+			}
+		}
+	})
+}
+
 func lawRetryIsTight(t testing.TB, s *subject) {
 	law(t, s, func(t *rapid.T, l limit, p past) {
 		n := drawN(t, l)

@@ -79,6 +79,18 @@ if remaining < full and wait > 0 and 2 * full * wait < all then remaining = rema
 		twice: true,
 	},
 	{
+		name:   "CountsRequests",
+		broken: "A state says how many requests it comes from, yet units are said to add up.",
+		caught: "UnitsAddUp",
+		limits: spoil(tokenBuckets, countsRequests),
+	},
+	{
+		name:   "UnevenResets",
+		broken: "ResetAfter is 1 µs more where just 3 units are owed, yet units are said to add up.",
+		caught: "UnitsAddUp",
+		limits: spoil(tokenBuckets, unevenResets),
+	},
+	{
 		name:   "RetryInMilliseconds",
 		broken: "RetryAfter is cut to whole milliseconds.",
 		caught: "RetryIsTight",
@@ -195,6 +207,36 @@ if remaining < full and wait > 0 and 2 * full * wait < all then remaining = rema
 			}
 		}),
 	},
+}
+
+// countsRequests adds to a token bucket's state of how many requests it is.
+func countsRequests(p *algorithm.Plan) {
+	counted := regexp.MustCompile(`^(.*)#([0-9]{1,9})$`)
+	whole := p.Step
+	p.Step = func(state string, now, n int64) (string, algorithm.Outcome) {
+		bucket, count := state, 0
+		if part := counted.FindStringSubmatch(state); part != nil {
+			bucket = part[1]
+			count, _ = strconv.Atoi(part[2])
+		}
+		next, out := whole(bucket, now, n)
+		if next == bucket {
+			return state, out
+		}
+		return next + "#" + strconv.Itoa(count+1), out
+	}
+}
+
+// unevenResets keeps the promise that units add up.
+func unevenResets(p *algorithm.Plan) {
+	promised := p.Additive
+	numbers("if remaining == ... - 3 then reset = reset + 1 end",
+		func(whole stepFunc, _ string, now, _ int64, out *algorithm.Outcome) {
+			if _, look := whole("", now, 0); out.Remaining == look.Remaining-3 {
+				out.ResetAfter++
+			}
+		})(p)
+	p.Additive = promised
 }
 
 // owedSince is the state of a token bucket: the units owed, the instant, and what
