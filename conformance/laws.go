@@ -163,15 +163,22 @@ func lawRemainingIsTrue(t testing.TB, s *subject) {
 
 func lawUnitsAddUp(t testing.TB, s *subject) {
 	law(t, s, func(t *rapid.T, l limit, p past) {
+		if !l.Additive {
+			return
+		}
+		from := p.state
+		if rapid.Bool().Draw(t, "any text") {
+			from = drawText(t, p.state, p.now)
+		}
 		n := rapid.OneOf(rapid.Just(int64(1)), rapid.Int64Range(1, min(3, l.Limit)), rapid.Int64Range(1, l.Limit)).Draw(t, "n")
-		state, before := step(t, l, p.state, p.now, n)
-		if !l.Additive || !before.Allowed() || before.Remaining < 2*n {
+		state, before := step(t, l, from, p.now, n)
+		if !before.Allowed() || before.Remaining < 2*n {
 			return
 		}
 		k := rapid.Int64Range(2, min(64, before.Remaining/n)).Draw(t, "k")
 		atOnce, all := step(t, l, state, p.now, k*n)
 		if !all.Allowed() {
-			return // which RemainingIsTrue is about
+			return // which RemainingIsTrue is about, and the promise is not
 		}
 		next, out := state, before
 		resets := []int64{before.ResetAfter}

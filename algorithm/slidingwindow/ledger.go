@@ -38,9 +38,13 @@ func encode(log []int64) string {
 	return string(text)
 }
 
-// after is the index of the first instant later than t.
+// after is the index of the first instant later than t. It is 0 if log[0] is, also where
+// the others are not in order.
 func after(log []int64, t int64) int {
-	return sort.Search(len(log), func(i int) bool { return log[i] > t })
+	if len(log) == 0 || log[0] > t {
+		return 0
+	}
+	return 1 + sort.Search(len(log)-1, func(i int) bool { return log[1+i] > t })
 }
 
 // step is the specification of sliding_log.lua.

@@ -20,9 +20,12 @@ local function at(text, i)
   return (((((a * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f) * 256 + g
 end
 
--- The first of the count units that is later than t, or count + 1.
+-- The first of the count units that is later than t, or count + 1. It is the first of
+-- all if that is, also where somebody else has written them in another order: so what was
+-- kept once is kept by all requests of one instant, as units that add up have to be.
 local function after(text, count, t)
-  local lo, hi = 1, count + 1
+  if at(text, 1) > t then return 1 end
+  local lo, hi = 2, count + 1
   while lo < hi do
     local mid = (lo + hi - (lo + hi) % 2) / 2
     if at(text, mid) > t then hi = mid else lo = mid + 1 end
