@@ -21,7 +21,7 @@ func TestFarAway(t *testing.T) {
 	const (
 		timeout   = 700 * time.Millisecond
 		roundTrip = 400 * time.Millisecond
-		callers   = 2
+		callers   = 12 // more than what drivers send one by one
 	)
 	for _, c := range clients {
 		t.Run(c.name, func(t *testing.T) {

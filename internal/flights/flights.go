@@ -23,8 +23,8 @@ const (
 	// Size is how many words the commands of a flight have, but for the last one: some
 	// seventy lone decisions go together, and the batches of a few limiters.
 	Size = 768
-	// slow is how long none has landed, when one more may begin beside them: those that
-	// hang are not to hold up others.
+	// slow is how long none has landed, when one more begins beside them, of those that
+	// wait: those that hang, or are far away, are not to hold up others.
 	slow = 5 * time.Millisecond
 )
 
@@ -33,8 +33,8 @@ const (
 // its fields are to be set before.
 type Flights[T any] struct {
 	// Here sends what goes at once on its caller's goroutine, or returns false: it is for
-	// Fly, on another one, then. There are so many flights, with this one. It returns by
-	// the end of ctx.
+	// Fly, on another one, then. There are so many flights, with this one. Do takes as
+	// long as it does.
 	Here func(ctx context.Context, flights int, work T) bool
 	// Fly sends what is of several callers, who may not wait for it any more. It must
 	// not panic.
@@ -49,41 +49,42 @@ type Flights[T any] struct {
 	flying  int
 	moved   time.Time // when the first of them began, one landed, or one more began since they are slow
 	waiting list.List // of *member[T], in the order in which they came
+	ticks   bool      // a timer is on, that looks after those
 
-	idle sync.Pool // of *member[T]: its own, since a channel may be of a testing/synctest bubble
+	idle sync.Pool // of *member[T]
 }
 
 // member is work that is in flight, or waits for it.
 type member[T any] struct {
+	ctx   context.Context // a view of its caller's
 	work  [1]T
 	words int
-	at    time.Time       // its deadline; zero if it has none
-	ctx   context.Context // of its flight, where it has one for itself
 
 	place *list.Element // nil if it does not wait
 	fly   func()        // has it go by itself
-	done  chan struct{} // gets something once the flight has landed
+	// done gets something once the flight has landed. It is of this time only, since a
+	// channel may be of a testing/synctest bubble.
+	done chan struct{}
 }
 
-// Do has work sent, of so many words. It returns by the end of ctx, and false if the
-// flight has not landed by then: it may have begun, or begin in the next moments, and
-// work is not the caller's any more.
+// Do has work sent, of so many words. Unless Here sends it, it returns by the end of ctx,
+// and false if the flight has not landed by then: it may have begun, or begin in the next
+// moments, and work is not the caller's any more.
 func (f *Flights[T]) Do(ctx context.Context, work T, words int) bool {
 	m, ok := f.idle.Get().(*member[T])
 	if !ok {
 		m = f.newMember()
 	}
-	m.work[0], m.words = work, words
-	m.at, _ = ctx.Deadline()
+	m.ctx, m.work[0], m.words = ctx, work, words
+	if limiters, ok := ctx.(*deadline.Context); ok {
+		m.ctx = limiters.Watched()
+	}
 	if flying := f.join(m); flying > 0 {
 		if f.here(ctx, flying, work) {
 			f.put(m)
 			return true
 		}
-		m.ctx = ctx
-		if limiters, ok := ctx.(*deadline.Context); ok {
-			m.ctx = limiters.Watched()
-		}
+		m.done = make(chan struct{}, 1)
 		go m.fly()
 	}
 	passed, cancelled := deadline.Ending(ctx)
@@ -108,7 +109,7 @@ func (f *Flights[T]) Do(ctx context.Context, work T, words int) bool {
 }
 
 func (f *Flights[T]) newMember() *member[T] {
-	m := &member[T]{done: make(chan struct{}, 1)}
+	m := &member[T]{}
 	m.fly = func() {
 		defer func() { // also if Fly ends the goroutine
 			f.land()
@@ -122,7 +123,7 @@ func (f *Flights[T]) newMember() *member[T] {
 // put lets a member be used again. One whose flight goes on must not come here.
 func (f *Flights[T]) put(m *member[T]) {
 	var none T
-	m.work[0], m.ctx, m.place = none, nil, nil
+	m.ctx, m.work[0], m.place, m.done = nil, none, nil, nil
 	f.idle.Put(m)
 }
 
@@ -150,12 +151,41 @@ func (f *Flights[T]) join(m *member[T]) (flying int) {
 		f.flying++
 		return f.flying
 	}
+	m.done = make(chan struct{}, 1)
 	m.place = f.waiting.PushBack(m)
-	if now := time.Now(); f.flying < Most && now.Sub(f.moved) > cmp.Or(f.Slow, slow) {
+	if !f.ticks {
+		f.tickAfter(f.slow())
+	}
+	return 0
+}
+
+func (f *Flights[T]) slow() time.Duration { return cmp.Or(f.Slow, slow) }
+
+// tickAfter has a timer look after those that wait. It is a new one each time, since it
+// may be of a testing/synctest bubble. It is called with mu held.
+func (f *Flights[T]) tickAfter(wait time.Duration) {
+	f.ticks = true
+	time.AfterFunc(wait, f.tick)
+}
+
+// tick begins a flight beside those that are slow.
+func (f *Flights[T]) tick() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ticks = false
+	now := time.Now()
+	if f.waiting.Len() > 0 && f.flying < Most && now.Sub(f.moved) >= f.slow() {
 		f.moved = now
 		f.begin()
 	}
-	return 0
+	if f.waiting.Len() == 0 {
+		return
+	}
+	wait := f.slow() - now.Sub(f.moved)
+	if wait <= 0 { // as many are in flight as there may be
+		wait = f.slow()
+	}
+	f.tickAfter(wait)
 }
 
 // bounds returns how many flights there are before others wait, and the size of a flight
@@ -213,7 +243,7 @@ func (f *Flights[T]) begin() {
 				m.done <- struct{}{}
 			}
 		}()
-		ctx, cancel := last(all)
+		ctx, cancel := together(all)
 		defer cancel()
 		work := make([]T, len(all))
 		for i, m := range all {
@@ -223,16 +253,21 @@ func (f *Flights[T]) begin() {
 	}()
 }
 
-// last returns a context that ends when the last deadline of all has passed.
-func last[T any](all []*member[T]) (context.Context, context.CancelFunc) {
-	at := all[0].at
+// together returns the context of a flight: that of the one who is in it, or one that
+// ends when the last deadline of all has passed.
+func together[T any](all []*member[T]) (context.Context, context.CancelFunc) {
+	if len(all) == 1 {
+		return all[0].ctx, func() {}
+	}
+	var last time.Time
 	for _, m := range all {
-		if m.at.IsZero() {
+		at, ok := m.ctx.Deadline()
+		if !ok {
 			return context.WithCancel(context.Background())
 		}
-		if m.at.After(at) {
-			at = m.at
+		if at.After(last) {
+			last = at
 		}
 	}
-	return context.WithDeadline(context.Background(), at)
+	return context.WithDeadline(context.Background(), last)
 }

@@ -235,8 +235,8 @@ func TestLastMoment(t *testing.T) {
 	}
 }
 
-// Where none has landed for a while, who comes goes beside those in flight, with those
-// that wait. This puts off the next time.
+// Where none has landed for a while, those that wait go beside those in flight. This puts
+// off the next time, and so does one that lands.
 func TestSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSky(t, false)
@@ -245,29 +245,41 @@ func TestSlow(t *testing.T) {
 		for i := range Few {
 			s.do(context.Background(), i, 1)
 		}
+		after := func(d time.Duration) {
+			time.Sleep(d)
+			synctest.Wait()
+		}
 		s.do(context.Background(), 4, 1)
-		time.Sleep(slow)
+		after(slow - 1)
 		s.do(context.Background(), 5, 1)
 		s.counts(Few, 2)
-		time.Sleep(1)
-		s.do(context.Background(), 6, 1)
+		after(1)
 		s.counts(Few+1, 0)
-		require.Equal(t, []int{4, 5, 6}, s.begun[Few])
+		require.Equal(t, []int{4, 5}, s.begun[Few])
 
-		s.do(context.Background(), 7, 1)
-		time.Sleep(slow)
-		s.do(context.Background(), 8, 1)
-		s.counts(Few+1, 2)
-		time.Sleep(1)
-		s.do(context.Background(), 9, 1)
+		s.do(context.Background(), 6, 1)
+		after(slow - 1)
+		s.counts(Few+1, 1)
+		after(1)
 		s.counts(Few+2, 0)
+		require.Equal(t, []int{6}, s.begun[Few+1])
 
-		for i := range Most + 10 { // all of them hang
-			time.Sleep(slow + 1)
-			s.do(context.Background(), 10+i, 1)
+		s.do(context.Background(), 7, Size) // which is as much as goes at once
+		s.do(context.Background(), 8, 1)
+		after(slow - 1)
+		s.land(0, nil)
+		s.counts(Few+2, 1)
+		after(slow - 1)
+		s.counts(Few+2, 1)
+		after(1)
+		s.counts(Few+3, 0)
+
+		for range Most + 10 { // all of them hang
+			s.do(context.Background(), 9, 1)
+			after(slow)
 		}
-		s.counts(Most, 10+Few+2)
-		for i := 0; i < len(s.landing); i++ {
+		s.counts(Most, 10+Few+3)
+		for i := 1; i < len(s.landing); i++ {
 			s.land(i, nil)
 		}
 		s.counts(0, 0)
@@ -305,6 +317,58 @@ func TestDeadline(t *testing.T) {
 			require.False(t, ok)
 		}
 	})
+}
+
+// Who is alone in a flight has it under the own context, whether it waited or not; and it
+// is told that its caller has left.
+func TestOwnContext(t *testing.T) {
+	for name, make := range contexts {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSky(t, false)
+				for i := range Few - 1 {
+					s.do(context.Background(), i, 1)
+				}
+				ctx, cancel := make()
+				defer cancel()
+				s.do(ctx, 10, 1)
+				s.do(ctx, 11, 1)
+				s.land(0, nil)
+				require.Equal(t, []int{11}, s.begun[Few])
+				time.Sleep(time.Second)
+				cancel() // as a driver does whose caller has left
+				<-s.ctxs[Few-1].Done()
+				<-s.ctxs[Few].Done()
+				for i := range Few {
+					s.land(i+1, nil)
+				}
+			})
+		})
+	}
+}
+
+// What was used in a testing/synctest bubble can be used in another one, or in none,
+// after that.
+func TestBubbles(t *testing.T) {
+	f := &Flights[int]{
+		Here: func(context.Context, int, int) bool { return false },
+		Fly:  func(context.Context, []int) {},
+	}
+	use := func() {
+		var all sync.WaitGroup
+		for range 10 * Few {
+			all.Go(func() {
+				if !f.Do(context.Background(), 1, 1) {
+					t.Error("it has not landed")
+				}
+			})
+		}
+		all.Wait()
+	}
+	for range 2 {
+		synctest.Test(t, func(*testing.T) { use() })
+	}
+	use()
 }
 
 // A flight whose goroutine is ended has landed.

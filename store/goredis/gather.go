@@ -38,7 +38,7 @@ func (g *gather) process(ctx context.Context, c *call) error {
 	return c.err
 }
 
-// one sends a command by itself.
+// one sends a command by itself, on its caller's goroutine.
 func (g *gather) one(ctx context.Context, _ int, c *call) bool {
 	c.err = g.client.Process(ctx, c.cmd)
 	return true
@@ -54,6 +54,11 @@ func (g *gather) several(ctx context.Context, all []*call) {
 			}
 		}
 	}()
+	if len(all) == 1 {
+		all[0].err = errNotRun
+		all[0].err = g.client.Process(ctx, all[0].cmd)
+		return
+	}
 	pipeline := g.client.Pipeline()
 	for _, c := range all {
 		c.err = errNotRun

@@ -159,12 +159,23 @@ func (s *Store) learn(ctx context.Context, err error) {
 func (s *Store) warm(keys []string, err error) {
 	keys = slices.Clone(keys[:min(1, len(keys))])
 	s.warmer.After(err, func(ctx context.Context) {
-		// It would take the one connection that there is from who comes next, who then
-		// would make another one, in vain.
-		if c, ok := s.client.(*redis.Client); ok && c.PoolStats().IdleConns > 0 {
+		nothing := func() redis.Cmder { return (&call{}).command(ctx, eval, driver.Nothing, keys, nil) }
+		c, ok := s.client.(*redis.Client)
+		if !ok {
+			_ = s.client.Process(ctx, nothing())
 			return
 		}
-		_ = s.client.Process(ctx, (&call{}).command(ctx, eval, driver.Nothing, keys, nil))
+		// It would take the one connection that there is from who comes next, who then
+		// would make another one, in vain. Pipelines have a pool of their own.
+		stats := c.PoolStats()
+		if stats.IdleConns == 0 {
+			_ = c.Process(ctx, nothing())
+		}
+		if stats.PipelineStats.Misses > 0 && stats.PipelineStats.IdleConns == 0 {
+			pipeline := c.Pipeline()
+			_ = pipeline.Process(ctx, nothing())
+			_, _ = pipeline.Exec(ctx)
+		}
 	})
 }
 

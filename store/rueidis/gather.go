@@ -22,8 +22,8 @@ type gather struct {
 	alone
 }
 
-// work is commands of one Run or RunAll, and what came of them. It serves one after
-// another, so that a run allocates nothing of it.
+// work is commands of one Run or RunAll, and what came of them. It serves one Run after
+// another, so that they allocate nothing of it.
 type work struct {
 	client   client.Client
 	start    time.Time
@@ -35,12 +35,25 @@ type work struct {
 
 var errNotRun = errors.New("rueidis: the client did not run the command")
 
-// newGather returns the one of a client of one server or of several, of which it is known
-// or not that nobody else uses it.
-func newGather(several, known bool) *gather {
+// newGather returns the one of a client to which commands of several callers go apart or
+// together, and of which it is known or not that nobody else uses it.
+func newGather(apart, known bool) *gather {
 	g := &gather{alone: alone{known: known, made: time.Now()}}
-	g.Here, g.Fly, g.Apart = g.here, fly, several
+	g.Here, g.Fly, g.Apart = g.here, fly, apart
 	return g
+}
+
+// apart tells whether commands of several callers are to go apart: to all clients but
+// those which are known to send each of several commands once, to one server. One that
+// follows the redirections of a server by itself (Standalone.EnableRedirect) sends all of
+// them anew if one is refused. And hooks, which are clients too, are to see each command
+// under its caller's context.
+func apart(c client.Client) bool {
+	switch fmt.Sprintf("%T", c) {
+	case "*rueidis.singleClient", "*rueidis.sentinelClient":
+		return false
+	}
+	return true
 }
 
 // begin returns work to which commands are to be added, for a Run that began at start.
@@ -76,8 +89,12 @@ func (g *gather) do(ctx context.Context, w *work) error {
 	return nil
 }
 
-// put lets work be used again.
+// put lets work be used again, but for that of several commands: rueidis writes them from
+// where they are, and may be about to after DoMulti has returned, since its context ended.
 func (g *gather) put(w *work) {
+	if len(w.commands) > 1 {
+		return
+	}
 	clear(w.commands)
 	clear(w.results)
 	*w = work{commands: w.commands[:0], results: w.results[:0]}
@@ -96,7 +113,7 @@ func (g *gather) here(ctx context.Context, flights int, w *work) bool {
 	return true
 }
 
-// fly sends commands of several callers.
+// fly sends commands, of one caller or of several.
 func fly(ctx context.Context, all []*work) {
 	if len(all) == 1 {
 		all[0].send(ctx)

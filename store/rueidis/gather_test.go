@@ -1,10 +1,16 @@
 package rueidis
 
 import (
+	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -248,7 +254,9 @@ func counted(t *testing.T) (*Store, *counting, *redistest.Server) {
 	t.Cleanup(c.Close)
 	require.NoError(t, c.Do(context.Background(), c.B().ScriptLoad().Script(countScript.Source()).Build()).Error())
 	counting := &counting{Client: c}
-	return New(counting), counting, server
+	s := New(counting)
+	s.gather.Apart = false // as if it were rueidis's own
+	return s, counting, server
 }
 
 // Runs that come while some are in flight go together, each is run once, and each
@@ -357,6 +365,150 @@ func TestClientFails(t *testing.T) {
 	c.instead = nil
 	_, err := s.Run(context.Background(), countScript, []string{"n"}, []int64{0})
 	require.NoError(t, err)
+}
+
+// keeping is a client that keeps what it is given to send when the context ends.
+type keeping struct {
+	client.Client
+	kept [][]client.Completed
+}
+
+func (k *keeping) DoMulti(_ context.Context, commands ...client.Completed) []client.RedisResult {
+	k.kept = append(k.kept, commands)
+	return make([]client.RedisResult, len(commands))
+}
+
+// A client may write commands that were given up on later: they stay what they were.
+func TestCommandsAreTheClients(t *testing.T) {
+	k := &keeping{Client: &deaf{}}
+	s := New(k)
+	for i := range int64(10) {
+		s.RunAll(context.Background(), countScript, []store.Run{{Args: []int64{i}}, {Args: []int64{-i}}})
+	}
+	require.Len(t, k.kept, 10)
+	for i, commands := range k.kept {
+		for j, sign := range []int{1, -1} {
+			require.Equal(t, []string{"EVALSHA", countScript.SHA1(), "0", fmt.Sprint(sign * i)}, commands[j].Commands())
+		}
+	}
+}
+
+// redirecting is a server of which the first is demoted once it has run something, so
+// that all else is refused.
+type redirecting struct {
+	mu      sync.Mutex
+	demoted bool
+	ran     map[string]int // how often what was, by its key
+}
+
+func (r *redirecting) serve(conn net.Conn, first bool) {
+	defer func() { _ = conn.Close() }()
+	in := bufio.NewReader(conn)
+	var err error
+	line := func() (s string) {
+		if err == nil {
+			s, err = in.ReadString('\n')
+		}
+		return strings.TrimSpace(s)
+	}
+	for {
+		count, _ := strconv.Atoi(strings.TrimPrefix(line(), "*"))
+		words := make([]string, count)
+		for i := range words {
+			line()
+			words[i] = line()
+		}
+		if err != nil || count == 0 {
+			return
+		}
+		reply := "+OK"
+		switch words[0] {
+		case "HELLO":
+			reply = "%1\r\n+version\r\n+7.0.0"
+		case "EVALSHA":
+			r.mu.Lock()
+			if first && r.demoted {
+				reply = "-REDIRECT second:1"
+			} else {
+				reply = "*1\r\n:1"
+				r.ran[words[3]]++
+				r.demoted = true
+			}
+			r.mu.Unlock()
+		}
+		_, _ = io.WriteString(conn, reply+"\r\n")
+	}
+}
+
+// A client that follows a server's redirections sends all of several commands anew where
+// one was refused. So none go together there.
+func TestRedirectingClient(t *testing.T) {
+	r := &redirecting{ran: map[string]int{}}
+	c, err := client.NewClient(client.ClientOption{
+		InitAddress: []string{"first:1"}, DisableCache: true, Standalone: client.StandaloneOption{EnableRedirect: true},
+		DialCtxFn: func(_ context.Context, addr string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go r.serve(theirs, addr == "first:1")
+			return ours, nil
+		},
+	})
+	require.NoError(t, err)
+	defer c.Close()
+	s := New(c)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	run := func() { // together with others, were they to go so
+		land := busy(t, s, flights.Few)
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				if _, err := s.Run(ctx, countScript, []string{fmt.Sprint("k", i)}, nil); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		land()
+	}
+	runAll := func() {
+		runs := make([]store.Run, 8)
+		for i := range runs {
+			runs[i].Keys = []string{fmt.Sprint("k", i)}
+		}
+		s.RunAll(ctx, countScript, runs)
+		for _, r := range runs {
+			require.NoError(t, r.Err)
+		}
+	}
+	runAll()
+	run()
+	require.Len(t, r.ran, 8)
+	for key, n := range r.ran {
+		require.Equal(t, 2, n, key)
+	}
+}
+
+// What is known to send each of several commands once, and what is not.
+func TestApart(t *testing.T) {
+	redistest.NotEmbedded(t)
+	server := redistest.Start(t)
+	one, err := Open(server.URL())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, one.Close()) }()
+	c, err := one.get(context.Background())
+	require.NoError(t, err)
+	require.False(t, one.gather.Apart)
+	require.False(t, New(c).gather.Apart)
+	require.True(t, New(&counting{Client: c}).gather.Apart, "it may see commands, with their contexts")
+	require.True(t, New(&deaf{}).gather.Apart)
+	cluster, err := Open(server.URL(), WithCluster())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, cluster.Close()) }()
+	require.True(t, cluster.gather.Apart)
+	sentinel, err := Open(server.URL(), WithSentinel("master"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, sentinel.Close()) }()
+	require.False(t, sentinel.gather.Apart)
 }
 
 // Of those who go together to a server that hangs, each leaves when its context ends,

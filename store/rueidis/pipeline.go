@@ -5,6 +5,8 @@ import (
 	"context"
 	"time"
 
+	client "github.com/redis/rueidis"
+
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
 	"github.com/distributed-rate-limiter/ratelimit/internal/hashslot"
 	"github.com/distributed-rate-limiter/ratelimit/store"
@@ -24,7 +26,8 @@ func (s *Store) Partition(key string) (uint64, bool) {
 	return hashslot.Partition(key), true
 }
 
-// RunAll implements [store.Pipelined], by DoMulti.
+// RunAll implements [store.Pipelined]: by DoMulti, but one after the other where the client
+// is not known to send each of several commands once.
 func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.Run) {
 	start := time.Now()
 	c, err := s.client(ctx, script)
@@ -34,10 +37,17 @@ func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.R
 		}
 		return
 	}
+	if s.gather.Apart && c.Mode() != client.ClientModeCluster {
+		for i := range runs {
+			r := &runs[i]
+			r.Reply, r.Err = s.Run(ctx, script, r.Keys, r.Args)
+		}
+		return
+	}
 	places := make([]int, 0, len(runs))
 	for i := range runs {
 		runs[i].Reply, runs[i].Err = nil, nil
-		if s.cluster && !hashslot.Same(runs[i].Keys) { // see run
+		if c.Mode() == client.ClientModeCluster && !hashslot.Same(runs[i].Keys) { // see run
 			runs[i].Err = errCrossSlot
 			continue
 		}

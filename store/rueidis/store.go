@@ -68,9 +68,11 @@ var _ store.Store = (*Store)(nil)
 // ConnLifetime is set, which by default it is not: when a connection's time is
 // up while the server hangs, it sends what was under way on another one.
 //
-// To a client of one server, runs that come while four are in flight go together, by
-// DoMulti. So limiters that share a Store share round trips. A Store that is used in a
-// testing/synctest bubble is not to be used outside of it meanwhile.
+// To a client of one server, also behind Sentinels, runs that come while four are in
+// flight go together, by DoMulti. So limiters that share a Store share round trips. To
+// other clients, and to one in a wrapper that sees its commands, each run goes by itself. A
+// Store that is used in a testing/synctest bubble is not to be used outside of it
+// meanwhile.
 //
 // A Store of [Open] makes more of its client, since nobody else uses that: a caller who
 // is alone gets the answer sooner.
@@ -81,7 +83,7 @@ func New(c client.Client) *Store {
 		return nil
 	}
 	get := func(context.Context) (client.Client, error) { return c, nil }
-	return &Store{get: get, text: fmt.Sprintf("%T", c), cluster: c.Mode() == client.ClientModeCluster, gather: newGather(c.Mode() == client.ClientModeCluster, false), warmer: &driver.Warmer{}}
+	return &Store{get: get, text: fmt.Sprintf("%T", c), cluster: c.Mode() == client.ClientModeCluster, gather: newGather(apart(c), false), warmer: &driver.Warmer{}}
 }
 
 // Close closes the client that [Open] made. It leaves alone one that was given
@@ -117,7 +119,7 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 // server does not have it.
 func (s *Store) run(ctx context.Context, start time.Time, c session, script *store.Script, keys []string, args []int64) ([]int64, error) {
 	// The builder of a cluster client panics where keys have different slots.
-	if s.cluster && !hashslot.Same(keys) {
+	if c.Mode() == client.ClientModeCluster && !hashslot.Same(keys) {
 		return nil, errCrossSlot
 	}
 	message, err := s.send(ctx, start, c, "EVALSHA", script.SHA1(), keys, args)
