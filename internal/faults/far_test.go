@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +14,54 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 )
+
+// TestFarBursts: with pauses between them, all calls of a burst are decided too, once
+// there are connections enough, though none can make one in its time.
+func TestFarBursts(t *testing.T) {
+	const (
+		timeout   = 350 * time.Millisecond
+		roundTrip = 200 * time.Millisecond
+		callers   = 8
+		pause     = 300 * time.Millisecond
+	)
+	for _, c := range clients {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if testing.Short() {
+				t.Skip("takes long: run without -short")
+			}
+			server := redistest.Start(t)
+			p := redistest.StartProxy(t, server.Addr())
+			p.Delay(roundTrip/2, 0)
+			s, err := c.open(p.URL(), driver.Options{})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, s.Close()) })
+			l := newLimiter(t, s, party{name: "bursts", mode: ratelimit.FailClosed, rate: plenty,
+				options: []ratelimit.Option{ratelimit.WithoutBatching(), ratelimit.WithoutBreaker()}}, timeout)
+			since := time.Now()
+			for in := 0; in < 3; { // a row
+				var late atomic.Int64
+				var wait sync.WaitGroup
+				for i := range callers {
+					wait.Go(func() {
+						if r, err := l.Allow(context.Background(), fmt.Sprint(i)); err != nil || r.Degraded {
+							late.Add(1)
+						}
+					})
+				}
+				wait.Wait()
+				if in++; late.Load() > 0 {
+					in = 0
+				}
+				if time.Since(since) > time.Minute {
+					t.Fatalf("%d of %d are late still", late.Load(), callers)
+				}
+				<-time.After(pause)
+			}
+			t.Logf("all are decided by Redis %v later", time.Since(since).Round(time.Millisecond))
+		})
+	}
+}
 
 // TestFarAway: a decision takes less than the timeout, but making a connection,
 // which takes several round trips, does not. It comes about all the same, and so

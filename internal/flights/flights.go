@@ -23,8 +23,8 @@ const (
 	// Size is how many words the commands of a flight have, but for the last one: some
 	// seventy lone decisions go together, and the batches of a few limiters.
 	Size = 768
-	// slow is how long none has landed, when one more begins beside them, of those that
-	// wait: those that hang, or are far away, are not to hold up others.
+	// slow is how long none has landed while some waited, when these begin one more beside
+	// them: those that hang, or are far away, are not to hold up others.
 	slow = 5 * time.Millisecond
 )
 
@@ -49,7 +49,7 @@ type Flights[T any] struct {
 	flying  int
 	moved   time.Time // when the first of them began, one landed, or one more began since they are slow
 	waiting list.List // of *member[T], in the order in which they came
-	ticks   bool      // a timer is on, that looks after those
+	timer   *byte     // names the timer that looks after those; nil if none is on
 
 	idle sync.Pool // of *member[T]
 }
@@ -147,13 +147,14 @@ func (f *Flights[T]) join(m *member[T]) (flying int) {
 	if few, _ := f.bounds(); f.flying < few {
 		if f.flying == 0 {
 			f.moved = time.Now()
+			f.timer = nil // one of a testing/synctest bubble that is over never fires
 		}
 		f.flying++
 		return f.flying
 	}
 	m.done = make(chan struct{}, 1)
 	m.place = f.waiting.PushBack(m)
-	if !f.ticks {
+	if f.timer == nil {
 		f.tickAfter(f.slow())
 	}
 	return 0
@@ -164,15 +165,19 @@ func (f *Flights[T]) slow() time.Duration { return cmp.Or(f.Slow, slow) }
 // tickAfter has a timer look after those that wait. It is a new one each time, since it
 // may be of a testing/synctest bubble. It is called with mu held.
 func (f *Flights[T]) tickAfter(wait time.Duration) {
-	f.ticks = true
-	time.AfterFunc(wait, f.tick)
+	name := new(byte)
+	f.timer = name
+	time.AfterFunc(wait, func() { f.tick(name) })
 }
 
 // tick begins a flight beside those that are slow.
-func (f *Flights[T]) tick() {
+func (f *Flights[T]) tick(timer *byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.ticks = false
+	if f.timer != timer {
+		return
+	}
+	f.timer = nil
 	now := time.Now()
 	if f.waiting.Len() > 0 && f.flying < Most && now.Sub(f.moved) >= f.slow() {
 		f.moved = now
@@ -254,7 +259,7 @@ func (f *Flights[T]) begin() {
 }
 
 // together returns the context of a flight: that of the one who is in it, or one that
-// ends when the last deadline of all has passed.
+// ends when the last deadline of all has passed, and not when all have left.
 func together[T any](all []*member[T]) (context.Context, context.CancelFunc) {
 	if len(all) == 1 {
 		return all[0].ctx, func() {}

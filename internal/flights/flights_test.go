@@ -347,6 +347,35 @@ func TestOwnContext(t *testing.T) {
 	}
 }
 
+// A timer that was on when a bubble ended never fires, and is in nobody's way.
+func TestTimerOfBubble(t *testing.T) {
+	s := newSky(t, false)
+	s.Slow = 0
+	synctest.Test(t, func(t *testing.T) {
+		for i := range Few + 1 {
+			s.do(context.Background(), i, 1)
+		}
+		s.counts(Few, 1)
+		for i := range Few + 1 {
+			s.land(i, nil)
+		}
+		s.counts(0, 0)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s.begun, s.ctxs, s.landing = nil, nil, nil
+		for i := range Few + 1 {
+			s.do(context.Background(), i, 1)
+		}
+		s.counts(Few, 1)
+		time.Sleep(slow)
+		synctest.Wait()
+		s.counts(Few+1, 0)
+		for i := range Few + 1 {
+			s.land(i, nil)
+		}
+	})
+}
+
 // What was used in a testing/synctest bubble can be used in another one, or in none,
 // after that.
 func TestBubbles(t *testing.T) {

@@ -10,11 +10,13 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
+	"github.com/distributed-rate-limiter/ratelimit/internal/flights"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
@@ -56,9 +58,9 @@ var (
 // once its outcome is unknown.
 //
 // To a *redis.Client, which has one server, runs that come while four are in flight go
-// in the next pipeline. So limiters that share a Store share round trips. Then the
-// connections are those that the client keeps for pipelines (PipelinePoolSize), and a
-// hook of its sees a pipeline, with a context of no caller's. A Store that is used in a
+// in the next pipeline, if there are several. So limiters that share a Store share round
+// trips. Then the connections are those that the client keeps for pipelines
+// (PipelinePoolSize), and a hook of its sees a pipeline, with a context of no caller's. A Store that is used in a
 // testing/synctest bubble is not to be used outside of it meanwhile.
 //
 // New(nil) is nil, of which Run returns an error.
@@ -154,6 +156,10 @@ func (s *Store) learn(ctx context.Context, err error) {
 	}
 }
 
+// maxWarm is how many connections are enough for those who have no time to make one: for
+// the flights of one server, and some that begin beside slow ones.
+const maxWarm = 4 * flights.Few
+
 // warm makes a connection in the background, to where keys are, if a run on them
 // ended with err since it ran out of time.
 func (s *Store) warm(keys []string, err error) {
@@ -165,13 +171,18 @@ func (s *Store) warm(keys []string, err error) {
 			_ = s.client.Process(ctx, nothing())
 			return
 		}
-		// It would take the one connection that there is from who comes next, who then
-		// would make another one, in vain. Pipelines have a pool of their own.
+		// Those that are idle may be too few for as many as come at once. Beside that many
+		// another one has to be made.
 		stats := c.PoolStats()
-		if stats.IdleConns == 0 {
-			_ = c.Process(ctx, nothing())
+		if stats.IdleConns < maxWarm {
+			var all sync.WaitGroup
+			for range stats.IdleConns + 1 {
+				all.Go(func() { _ = c.Process(ctx, nothing()) })
+			}
+			all.Wait()
 		}
-		if stats.PipelineStats.Misses > 0 && stats.PipelineStats.IdleConns == 0 {
+		// Pipelines may have a pool of their own.
+		if own := stats.PipelineStats; own != nil && own.Misses > 0 && own.IdleConns == 0 {
 			pipeline := c.Pipeline()
 			_ = pipeline.Process(ctx, nothing())
 			_, _ = pipeline.Exec(ctx)

@@ -17,8 +17,9 @@ import (
 
 func TestMain(m *testing.M) {
 	// A cluster client keeps a connection that it has replaced for 5 s more, also
-	// where it was closed meanwhile.
+	// where it was closed meanwhile; and so does one that was redirected.
 	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*standalone).redirectToPrimary.func1"),
 		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func2"),
 		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient).redirectOrNew.func1"),
 	)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
@@ -49,11 +50,11 @@ func newGather(apart, known bool) *gather {
 // them anew if one is refused. And hooks, which are clients too, are to see each command
 // under its caller's context.
 func apart(c client.Client) bool {
-	switch fmt.Sprintf("%T", c) {
-	case "*rueidis.singleClient", "*rueidis.sentinelClient":
-		return false
+	t := reflect.TypeOf(c)
+	if t.Kind() != reflect.Pointer || t.Elem().PkgPath() != "github.com/redis/rueidis" {
+		return true
 	}
-	return true
+	return t.Elem().Name() != "singleClient" && t.Elem().Name() != "sentinelClient"
 }
 
 // begin returns work to which commands are to be added, for a Run that began at start.

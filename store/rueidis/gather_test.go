@@ -448,6 +448,7 @@ func TestRedirectingClient(t *testing.T) {
 		InitAddress: []string{"first:1"}, DisableCache: true, Standalone: client.StandaloneOption{EnableRedirect: true},
 		DialCtxFn: func(_ context.Context, addr string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
 			ours, theirs := net.Pipe()
+			t.Cleanup(func() { _ = theirs.Close() }) // the client keeps one for 5 s more
 			go r.serve(theirs, addr == "first:1")
 			return ours, nil
 		},

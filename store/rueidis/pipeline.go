@@ -3,6 +3,7 @@ package rueidis
 import (
 	"cmp"
 	"context"
+	"sync"
 	"time"
 
 	client "github.com/redis/rueidis"
@@ -26,8 +27,8 @@ func (s *Store) Partition(key string) (uint64, bool) {
 	return hashslot.Partition(key), true
 }
 
-// RunAll implements [store.Pipelined]: by DoMulti, but one after the other where the client
-// is not known to send each of several commands once.
+// RunAll implements [store.Pipelined]: by DoMulti, but each by itself where there is no
+// Cluster, and the client is not known to send each of several commands once.
 func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.Run) {
 	start := time.Now()
 	c, err := s.client(ctx, script)
@@ -38,10 +39,12 @@ func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.R
 		return
 	}
 	if s.gather.Apart && c.Mode() != client.ClientModeCluster {
+		var all sync.WaitGroup
 		for i := range runs {
 			r := &runs[i]
-			r.Reply, r.Err = s.Run(ctx, script, r.Keys, r.Args)
+			all.Go(func() { r.Reply, r.Err = s.Run(ctx, script, r.Keys, r.Args) })
 		}
+		all.Wait()
 		return
 	}
 	places := make([]int, 0, len(runs))

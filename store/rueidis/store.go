@@ -70,9 +70,8 @@ var _ store.Store = (*Store)(nil)
 //
 // To a client of one server, also behind Sentinels, runs that come while four are in
 // flight go together, by DoMulti. So limiters that share a Store share round trips. To
-// other clients, and to one in a wrapper that sees its commands, each run goes by itself. A
-// Store that is used in a testing/synctest bubble is not to be used outside of it
-// meanwhile.
+// other clients, and to one in a wrapper that sees its commands, each run goes by itself.
+// In a testing/synctest bubble, use a client that was made there, and its Store.
 //
 // A Store of [Open] makes more of its client, since nobody else uses that: a caller who
 // is alone gets the answer sooner.
