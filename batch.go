@@ -53,6 +53,9 @@ var batches = sync.Pool{New: func() any { return &batch{keys: make(map[sum]int, 
 func (b *batch) fill(l *Limiter, calls []*call) (rest []*call) {
 	clear(b.keys)
 	b.groups, b.came, b.places, b.alone = b.groups[:0], b.came[:0], b.places[:0], false
+	// Asked once, so that all calls get a place or none does. If none has, and keys are
+	// partitioned after all, the one run is refused, and the batch is split.
+	partitioned := l.partitions.exist()
 	for len(calls) > 0 && len(b.came) < maxDecisions {
 		c := calls[0]
 		place, known := b.keys[c.sum]
@@ -63,7 +66,9 @@ func (b *batch) fill(l *Limiter, calls []*call) (rest []*call) {
 		if !l.send(c) {
 			continue
 		}
-		l.batcher.place(l, c) // keys may have turned out to be partitioned meanwhile
+		if partitioned { // which keys may have turned out to be since it came
+			l.batcher.place(l, c)
+		}
 		if err := l.breakers.of(c.partition).refuse(&c.sum); err != nil {
 			c.err = err
 			l.answer(c)
