@@ -24,7 +24,7 @@ var algorithmChecks = []check{
 	{"ClockBack", "A clock that steps back gives nothing back.", lawClockBack},
 	{"BoundHolds", "No more is admitted in any interval than Bound says, whatever the callers do.", lawBoundHolds},
 	{"WindowIsTrue", "Limit units each Window, if there is one, are what Bound allows in the long run.", windowIsTrue},
-	{"AnyState", "Any text is a state: none makes Step panic or leave its range, or locks an identity out for good.", lawAnyState},
+	{"AnyState", "Any text is a state: none makes Step panic or leave its range, locks an identity out for good, or keeps units from adding up.", lawAnyState},
 	{"Isolated", "The Lua makes no Redis call and reads no clock: it sees its arguments only.", isolated},
 	{"Model", "The Lua is the same function as Step, and its state is written as it says: for any state, time, n and limit, alone and with others in one run.", model},
 	{"ServerClock", "A decision is that of Step at the instant that it names, which is one by Redis's clock.", serverClock},

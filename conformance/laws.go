@@ -162,44 +162,45 @@ func lawRemainingIsTrue(t testing.TB, s *subject) {
 }
 
 func lawUnitsAddUp(t testing.TB, s *subject) {
-	law(t, s, func(t *rapid.T, l limit, p past) {
-		if !l.Additive {
-			return
+	law(t, s, func(t *rapid.T, l limit, p past) { unitsAddUp(t, l, p.state, p.now) })
+}
+
+// unitsAddUp holds several requests to one of all their units, if the Plan promises it.
+func unitsAddUp(t *rapid.T, l limit, state string, now int64) {
+	if !l.Additive {
+		return
+	}
+	n := rapid.OneOf(rapid.Just(int64(1)), rapid.Int64Range(1, min(3, l.Limit)), rapid.Int64Range(1, l.Limit)).Draw(t, "n")
+	state, before := step(t, l, state, now, n)
+	if !before.Allowed() || before.Remaining < 2*n {
+		return
+	}
+	k := rapid.Int64Range(2, min(64, before.Remaining/n)).Draw(t, "k")
+	atOnce, all := step(t, l, state, now, k*n)
+	if !all.Allowed() {
+		return // which RemainingIsTrue is about, and the promise is not
+	}
+	next, out := state, before
+	resets := []int64{before.ResetAfter}
+	for range k {
+		next, out = step(t, l, next, now, n)
+		if !out.Allowed() {
+			differ(t, out, "allowed", "each of %d requests of %d units under %v, as one of all of them is: state %q, now %d", k, n, l, state, now)
 		}
-		from := p.state
-		if rapid.Bool().Draw(t, "any text") {
-			from = drawText(t, p.state, p.now)
+		resets = append(resets, out.ResetAfter)
+	}
+	if next != atOnce || out != all {
+		differ(t, []any{next, out}, []any{atOnce, all}, "%d requests of %d units under %v, against one of all of them: state %q, now %d", k, n, l, state, now)
+	}
+	more := resets[1] - resets[0]
+	if all.ResetAfter != resets[0]+k*more {
+		return
+	}
+	for i, reset := range resets {
+		if want := resets[0] + int64(i)*more; reset != want {
+			differ(t, reset, want, "ResetAfter after %d of %d requests of %d units under %v, by even steps: state %q, now %d", i, k, n, l, state, now)
 		}
-		n := rapid.OneOf(rapid.Just(int64(1)), rapid.Int64Range(1, min(3, l.Limit)), rapid.Int64Range(1, l.Limit)).Draw(t, "n")
-		state, before := step(t, l, from, p.now, n)
-		if !before.Allowed() || before.Remaining < 2*n {
-			return
-		}
-		k := rapid.Int64Range(2, min(64, before.Remaining/n)).Draw(t, "k")
-		atOnce, all := step(t, l, state, p.now, k*n)
-		if !all.Allowed() {
-			return // which RemainingIsTrue is about, and the promise is not
-		}
-		next, out := state, before
-		resets := []int64{before.ResetAfter}
-		for range k {
-			next, out = step(t, l, next, p.now, n)
-			if !out.Allowed() {
-				differ(t, out, "allowed", "each of %d requests of %d units under %v, as one of all of them is: state %q, now %d", k, n, l, state, p.now)
-			}
-			resets = append(resets, out.ResetAfter)
-		}
-		if next != atOnce || out != all {
-			differ(t, []any{next, out}, []any{atOnce, all}, "%d requests of %d units under %v, against one of all of them: state %q, now %d", k, n, l, state, p.now)
-		}
-		if more := resets[1] - resets[0]; all.ResetAfter == resets[0]+k*more {
-			for i, reset := range resets {
-				if want := resets[0] + int64(i)*more; reset != want {
-					differ(t, reset, want, "ResetAfter after %d of %d requests of %d units under %v, by even steps: state %q, now %d", i, k, n, l, state, p.now)
-				}
-			}
-		}
-	})
+	}
 }
 
 func lawRetryIsTight(t testing.TB, s *subject) {
@@ -353,6 +354,7 @@ func anyState(t *rapid.T, l limit, p past) {
 	if out.ResetAfter > worst {
 		differ(t, out.ResetAfter, worst, "ResetAfter under %v from state %q at %d, against twice the time in which all comes back", l, text, p.now)
 	}
+	unitsAddUp(t, l, text, p.now)
 	if n == 0 {
 		return // what is from the far future is not mended by a look
 	}
