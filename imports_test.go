@@ -55,7 +55,7 @@ var mayImport = map[string]struct {
 		"only those who ask for the embedded Redis get it"},
 	"internal/bound":  {nil, "it is arithmetic"},
 	"internal/driver": {[]string{"store", "internal/redisurl"}, "it is what both drivers share, so it has no client"},
-	"internal/driver/drivertest": {[]string{"store", "internal/driver", "internal/redistest", "github.com/stretchr/testify"},
+	"internal/driver/drivertest": {[]string{"store", "internal/driver", "internal/flights", "internal/redistest", "github.com/stretchr/testify"},
 		"it is the drivers' tests, so it has no client"},
 	"internal/deadline":     {nil, "it is a context"},
 	"internal/digest":       {nil, "it is hashing"},

@@ -15,6 +15,20 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 )
 
+// farAway opens a store whose server is so far away. The test is one that takes long.
+func farAway(t *testing.T, c client, roundTrip time.Duration) (opened, *redistest.Proxy) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long: run without -short")
+	}
+	p := redistest.StartProxy(t, redistest.Start(t).Addr())
+	p.Delay(roundTrip/2, 0)
+	s, err := c.open(p.URL(), driver.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s, p
+}
+
 // TestFarBursts: with pauses between them, all calls of a burst are decided too, once
 // there are connections enough, though none can make one in its time.
 func TestFarBursts(t *testing.T) {
@@ -26,16 +40,7 @@ func TestFarBursts(t *testing.T) {
 	)
 	for _, c := range clients {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			if testing.Short() {
-				t.Skip("takes long: run without -short")
-			}
-			server := redistest.Start(t)
-			p := redistest.StartProxy(t, server.Addr())
-			p.Delay(roundTrip/2, 0)
-			s, err := c.open(p.URL(), driver.Options{})
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, s.Close()) })
+			s, _ := farAway(t, c, roundTrip)
 			l := newLimiter(t, s, party{name: "bursts", mode: ratelimit.FailClosed, rate: plenty,
 				options: []ratelimit.Option{ratelimit.WithoutBatching(), ratelimit.WithoutBreaker()}}, timeout)
 			since := time.Now()
@@ -74,16 +79,7 @@ func TestFarAway(t *testing.T) {
 	)
 	for _, c := range clients {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			if testing.Short() {
-				t.Skip("takes long: run without -short")
-			}
-			server := redistest.Start(t)
-			p := redistest.StartProxy(t, server.Addr())
-			p.Delay(roundTrip/2, 0)
-			s, err := c.open(p.URL(), driver.Options{})
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, s.Close()) })
+			s, p := farAway(t, c, roundTrip)
 			l := newLimiter(t, s, party{name: "far", mode: ratelimit.FailClosed, rate: plenty,
 				options: []ratelimit.Option{ratelimit.WithoutBatching()}}, timeout) // in a batch, a call waits for the run before too
 			for _, begin := range []string{"cold", "cut"} {

@@ -15,12 +15,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
+	"github.com/distributed-rate-limiter/ratelimit/internal/driver/drivertest"
 	"github.com/distributed-rate-limiter/ratelimit/internal/flights"
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
-
-var countScript = store.NewScript("count", "return {redis.call('INCR', KEYS[1]), tonumber(ARGV[1])}")
 
 // seen is a hook that notes what goes to the server, and does more if told to.
 type seen struct {
@@ -72,7 +71,7 @@ func hooked(t *testing.T) (*Store, *redis.Client, *seen, *redistest.Server) {
 	server := redistest.Start(t)
 	client := redis.NewClient(&redis.Options{Addr: server.Addr(), ContextTimeoutEnabled: true})
 	t.Cleanup(func() { require.NoError(t, client.Close()) })
-	require.NoError(t, client.ScriptLoad(context.Background(), countScript.Source()).Err())
+	require.NoError(t, client.ScriptLoad(context.Background(), drivertest.Count.Source()).Err())
 	h := &seen{}
 	client.AddHook(h)
 	return New(client), client, h, server
@@ -82,34 +81,13 @@ func hooked(t *testing.T) (*Store, *redis.Client, *seen, *redistest.Server) {
 // function that it returns is called.
 func full(t *testing.T, s *Store) (land func()) {
 	t.Helper()
-	idle(t, s)
-	one := make(chan struct{})
-	s.gather.Slow = time.Hour
-	s.gather.Here = func(ctx context.Context, flights int, c *call) bool {
-		if c == nil {
-			<-one
-			return true
-		}
-		return s.gather.one(ctx, flights, c)
-	}
-	for range flights.Few {
-		go s.gather.Do(context.Background(), nil, 0)
-	}
-	counts(t, s, flights.Few, 0)
-	return sync.OnceFunc(func() {
-		for range flights.Few {
-			one <- struct{}{}
-		}
-	})
+	return drivertest.Busy(t, &s.gather.Flights, flights.Few)
 }
 
 // counts returns once there are so many flights, and runs that wait.
 func counts(t *testing.T, s *Store, flying, waiting int) {
 	t.Helper()
-	require.Eventually(t, func() bool {
-		f, w := s.gather.Counts()
-		return f == flying && w == waiting
-	}, 10*time.Second, time.Millisecond)
+	drivertest.AwaitFlights(t, &s.gather.Flights, flying, waiting)
 }
 
 // idle requires that nothing is in flight any more.
@@ -121,27 +99,9 @@ func idle(t *testing.T, s *Store) {
 // Runs that come while some are in flight go together, each is run once, and each
 // caller gets the reply to its own.
 func TestRunsGoTogether(t *testing.T) {
-	const callers, runs = 64, 50
 	s, _, h, _ := hooked(t)
-	var all sync.WaitGroup
-	var counts [callers*runs + 1]atomic.Int64
-	for i := range int64(callers) {
-		all.Go(func() {
-			for j := range int64(runs) {
-				reply, err := s.Run(context.Background(), countScript, []string{"n"}, []int64{i*runs + j})
-				if err != nil || len(reply) != 2 || reply[1] != i*runs+j {
-					t.Errorf("run %d of caller %d: %v, %v", j, i, reply, err)
-					return
-				}
-				counts[reply[0]].Add(1)
-			}
-		})
-	}
-	all.Wait()
-	for n := range counts[1:] {
-		require.EqualValues(t, 1, counts[n+1].Load(), "count %d", n+1)
-	}
-	require.EqualValues(t, callers*runs, h.single.Load()+h.piped.Load())
+	runs := drivertest.GoTogether(t, s)
+	require.EqualValues(t, runs, h.single.Load()+h.piped.Load())
 	require.Positive(t, h.piped.Load())
 	idle(t, s)
 }
@@ -167,7 +127,7 @@ func TestWaitingRunLeaves(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	errs := make(chan error)
 	go func() {
-		_, err := s.Run(ctx, countScript, []string{"n"}, []int64{0})
+		_, err := s.Run(ctx, drivertest.Count, []string{"n"}, []int64{0})
 		errs <- err
 	}()
 	counts(t, s, flights.Few, 1)
@@ -217,7 +177,7 @@ func TestHungConnections(t *testing.T) {
 	run := func(timeout time.Duration) error {
 		d := new(deadline.Ends).Within(context.Background(), timeout)
 		defer d.End()
-		_, err := s.Run(d, countScript, []string{"n"}, []int64{0})
+		_, err := s.Run(d, drivertest.Count, []string{"n"}, []int64{0})
 		return err
 	}
 	require.NoError(t, run(long))
@@ -242,35 +202,9 @@ func TestHungConnections(t *testing.T) {
 // have more time; and these get their replies.
 func TestPipelineHangs(t *testing.T) {
 	redistest.NotEmbedded(t)
-	s, client, h, server := hooked(t)
-	land := full(t, s)
-	run := func(ctx context.Context) <-chan error {
-		errs := make(chan error, 1)
-		go func() {
-			_, err := s.Run(ctx, countScript, []string{"n"}, []int64{7})
-			errs <- err
-		}()
-		return errs
-	}
-	long, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	short, leave := context.WithCancel(context.Background())
-	defer leave()
-	stays := run(long)
-	counts(t, s, flights.Few, 1)
-	leaves := run(short)
-	counts(t, s, flights.Few, 2)
-	server.Pause()
-	land()
-	require.Eventually(t, func() bool { return h.piped.Load() == 2 }, 10*time.Second, time.Millisecond)
-	leave()
-	require.ErrorIs(t, <-leaves, context.Canceled)
-	server.Resume()
-	require.NoError(t, <-stays)
-	idle(t, s)
-	n, err := client.Get(context.Background(), "n").Int()
-	require.NoError(t, err)
-	require.Equal(t, 2, n, "each was run once")
+	s, _, h, server := hooked(t)
+	drivertest.HungFlight(t, s, &s.gather.Flights, server)
+	require.EqualValues(t, 2, h.piped.Load())
 }
 
 // A pipeline ends when no member of it has any time left.
@@ -283,7 +217,7 @@ func TestPipelineEnds(t *testing.T) {
 		all.Go(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i+1)*200*time.Millisecond)
 			defer cancel()
-			if _, err := s.Run(ctx, countScript, []string{"n"}, []int64{0}); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := s.Run(ctx, drivertest.Count, []string{"n"}, []int64{0}); !errors.Is(err, context.DeadlineExceeded) {
 				t.Error(err)
 			}
 		})
@@ -314,14 +248,14 @@ func TestMemberFailsAlone(t *testing.T) {
 		})
 	}
 	for i := range 5 {
-		run(countScript, fmt.Sprint("n", i), func(reply []int64, err error) error {
+		run(drivertest.Count, fmt.Sprint("n", i), func(reply []int64, err error) error {
 			if err != nil || len(reply) != 2 || reply[0] != 1 || reply[1] != 41 {
 				return fmt.Errorf("reply %v, error %w", reply, err)
 			}
 			return nil
 		})
 	}
-	run(countScript, "text", func(_ []int64, err error) error {
+	run(drivertest.Count, "text", func(_ []int64, err error) error {
 		if server := (*store.ServerError)(nil); !errors.As(err, &server) {
 			return fmt.Errorf("%w is no error of the server", err)
 		}
@@ -345,7 +279,7 @@ func TestMemberFailsAlone(t *testing.T) {
 func TestHooksPanic(t *testing.T) {
 	s, _, h, _ := hooked(t)
 	run := func() error {
-		_, err := s.Run(context.Background(), countScript, []string{"n"}, []int64{0})
+		_, err := s.Run(context.Background(), drivertest.Count, []string{"n"}, []int64{0})
 		return err
 	}
 	for _, before := range []func(){func() { panic("on purpose") }, runtime.Goexit} {
@@ -392,7 +326,7 @@ func TestPipelineRefused(t *testing.T) {
 	land := full(t, s)
 	errs := make(chan error, 1)
 	go func() {
-		_, err := s.Run(context.Background(), countScript, []string{"n"}, []int64{0})
+		_, err := s.Run(context.Background(), drivertest.Count, []string{"n"}, []int64{0})
 		errs <- err
 	}()
 	counts(t, s, flights.Few, 1)
@@ -400,7 +334,7 @@ func TestPipelineRefused(t *testing.T) {
 	refused(<-errs)
 
 	runs := []store.Run{{Keys: []string{"n"}, Args: []int64{0}}, {Keys: []string{"n"}, Args: []int64{1}}}
-	s.RunAll(context.Background(), countScript, runs)
+	s.RunAll(context.Background(), drivertest.Count, runs)
 	refused(runs[0].Err)
 	refused(runs[1].Err)
 }

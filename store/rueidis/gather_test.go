@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
+	"github.com/distributed-rate-limiter/ratelimit/internal/driver/drivertest"
 	"github.com/distributed-rate-limiter/ratelimit/internal/flights"
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 	"github.com/distributed-rate-limiter/ratelimit/store"
@@ -192,34 +193,13 @@ func (h *holding) Do(_ context.Context, cmd client.Completed) client.RedisResult
 // counts returns once there are so many flights, and runs that wait.
 func counts(t *testing.T, s *Store, flying, waiting int) {
 	t.Helper()
-	require.Eventually(t, func() bool {
-		f, w := s.gather.Counts()
-		return f == flying && w == waiting
-	}, 10*time.Second, time.Millisecond)
+	drivertest.AwaitFlights(t, &s.gather.Flights, flying, waiting)
 }
 
 // busy has so many in flight as long as the function that it returns is not called.
 func busy(t *testing.T, s *Store, n int) (land func()) {
 	t.Helper()
-	counts(t, s, 0, 0)
-	one := make(chan struct{})
-	s.gather.Slow = time.Hour
-	s.gather.Here = func(ctx context.Context, flights int, w *work) bool {
-		if w == nil {
-			<-one
-			return true
-		}
-		return s.gather.here(ctx, flights, w)
-	}
-	for range n {
-		go s.gather.Do(context.Background(), nil, 0)
-	}
-	counts(t, s, n, 0)
-	return func() {
-		for range n {
-			one <- struct{}{}
-		}
-	}
+	return drivertest.Busy(t, &s.gather.Flights, n)
 }
 
 // counting is a client that counts the runs which it is given, and does something else
@@ -244,15 +224,13 @@ func (c *counting) DoMulti(ctx context.Context, cmds ...client.Completed) []clie
 	return results
 }
 
-var countScript = store.NewScript("count", "return {redis.call('INCR', KEYS[1]), tonumber(ARGV[1])}")
-
 // counted returns a store on a client whose script is loaded.
 func counted(t *testing.T) (*Store, *counting, *redistest.Server) {
 	server := redistest.Start(t)
 	c, err := client.NewClient(client.ClientOption{InitAddress: []string{server.Addr()}, ForceSingleClient: true, DisableCache: true})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	require.NoError(t, c.Do(context.Background(), c.B().ScriptLoad().Script(countScript.Source()).Build()).Error())
+	require.NoError(t, c.Do(context.Background(), c.B().ScriptLoad().Script(drivertest.Count.Source()).Build()).Error())
 	counting := &counting{Client: c}
 	s := New(counting)
 	s.gather.Apart = false // as if it were rueidis's own
@@ -262,27 +240,9 @@ func counted(t *testing.T) (*Store, *counting, *redistest.Server) {
 // Runs that come while some are in flight go together, each is run once, and each
 // caller gets the reply to its own.
 func TestRunsGoTogether(t *testing.T) {
-	const callers, runs = 64, 50
 	s, c, _ := counted(t)
-	var all sync.WaitGroup
-	var seen [callers*runs + 1]atomic.Int64
-	for i := range int64(callers) {
-		all.Go(func() {
-			for j := range int64(runs) {
-				reply, err := s.Run(context.Background(), countScript, []string{"n"}, []int64{i*runs + j})
-				if err != nil || len(reply) != 2 || reply[1] != i*runs+j {
-					t.Errorf("run %d of caller %d: %v, %v", j, i, reply, err)
-					return
-				}
-				seen[reply[0]].Add(1)
-			}
-		})
-	}
-	all.Wait()
-	for n := range seen[1:] {
-		require.EqualValues(t, 1, seen[n+1].Load(), "count %d", n+1)
-	}
-	require.EqualValues(t, callers*runs, c.single.Load()+c.together.Load())
+	runs := drivertest.GoTogether(t, s)
+	require.EqualValues(t, runs, c.single.Load()+c.together.Load())
 	require.Positive(t, c.together.Load())
 	counts(t, s, 0, 0)
 }
@@ -317,13 +277,13 @@ func TestOneFailsAlone(t *testing.T) {
 		return nil
 	}
 	for i := range 5 {
-		run(countScript, fmt.Sprint("n", i), is(1, 41))
+		run(drivertest.Count, fmt.Sprint("n", i), is(1, 41))
 	}
-	run(countScript, "text", failed)
+	run(drivertest.Count, "text", failed)
 	run(other, "n", is(42))
 	all.Go(func() {
 		runs := []store.Run{{Keys: []string{"a"}, Args: []int64{1}}, {Keys: []string{"text"}, Args: []int64{2}}, {Keys: []string{"b"}, Args: []int64{3}}}
-		s.RunAll(context.Background(), countScript, runs)
+		s.RunAll(context.Background(), drivertest.Count, runs)
 		for i, check := range []func([]int64, error) error{is(1, 1), failed, is(1, 3)} {
 			if err := check(runs[i].Reply, runs[i].Err); err != nil {
 				t.Error(err)
@@ -351,7 +311,7 @@ func TestClientFails(t *testing.T) {
 		errs := make(chan error, 3)
 		for range cap(errs) {
 			go func() {
-				_, err := s.Run(context.Background(), countScript, []string{"n"}, []int64{0})
+				_, err := s.Run(context.Background(), drivertest.Count, []string{"n"}, []int64{0})
 				errs <- err
 			}()
 		}
@@ -363,7 +323,7 @@ func TestClientFails(t *testing.T) {
 		counts(t, s, 0, 0)
 	}
 	c.instead = nil
-	_, err := s.Run(context.Background(), countScript, []string{"n"}, []int64{0})
+	_, err := s.Run(context.Background(), drivertest.Count, []string{"n"}, []int64{0})
 	require.NoError(t, err)
 }
 
@@ -383,12 +343,12 @@ func TestCommandsAreTheClients(t *testing.T) {
 	k := &keeping{Client: &deaf{}}
 	s := New(k)
 	for i := range int64(10) {
-		s.RunAll(context.Background(), countScript, []store.Run{{Args: []int64{i}}, {Args: []int64{-i}}})
+		s.RunAll(context.Background(), drivertest.Count, []store.Run{{Args: []int64{i}}, {Args: []int64{-i}}})
 	}
 	require.Len(t, k.kept, 10)
 	for i, commands := range k.kept {
 		for j, sign := range []int{1, -1} {
-			require.Equal(t, []string{"EVALSHA", countScript.SHA1(), "0", fmt.Sprint(sign * i)}, commands[j].Commands())
+			require.Equal(t, []string{"EVALSHA", drivertest.Count.SHA1(), "0", fmt.Sprint(sign * i)}, commands[j].Commands())
 		}
 	}
 }
@@ -463,7 +423,7 @@ func TestRedirectingClient(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 8 {
 			all.Go(func() {
-				if _, err := s.Run(ctx, countScript, []string{fmt.Sprint("k", i)}, nil); err != nil {
+				if _, err := s.Run(ctx, drivertest.Count, []string{fmt.Sprint("k", i)}, nil); err != nil {
 					t.Error(err)
 				}
 			})
@@ -476,7 +436,7 @@ func TestRedirectingClient(t *testing.T) {
 		for i := range runs {
 			runs[i].Keys = []string{fmt.Sprint("k", i)}
 		}
-		s.RunAll(ctx, countScript, runs)
+		s.RunAll(ctx, drivertest.Count, runs)
 		for _, r := range runs {
 			require.NoError(t, r.Err)
 		}
@@ -517,34 +477,8 @@ func TestApart(t *testing.T) {
 func TestFlightHangs(t *testing.T) {
 	redistest.NotEmbedded(t)
 	s, c, server := counted(t)
-	land := busy(t, s, flights.Few)
-	run := func(ctx context.Context) <-chan error {
-		errs := make(chan error, 1)
-		go func() {
-			_, err := s.Run(ctx, countScript, []string{"n"}, []int64{7})
-			errs <- err
-		}()
-		return errs
-	}
-	long, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	short, leave := context.WithCancel(context.Background())
-	defer leave()
-	stays := run(long)
-	counts(t, s, flights.Few, 1)
-	leaves := run(short)
-	counts(t, s, flights.Few, 2)
-	server.Pause()
-	land()
-	counts(t, s, 1, 0)
-	leave()
-	require.ErrorIs(t, <-leaves, context.Canceled)
-	server.Resume()
-	require.NoError(t, <-stays)
-	counts(t, s, 0, 0)
-	n, err := c.Client.Do(context.Background(), c.B().Get().Key("n").Build()).AsInt64()
-	require.NoError(t, err)
-	require.EqualValues(t, 2, n, "each was run once")
+	drivertest.HungFlight(t, s, &s.gather.Flights, server)
+	require.EqualValues(t, 2, c.together.Load())
 }
 
 // The reply to a run that was given up on goes nowhere, least of all to the next run.
