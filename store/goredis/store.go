@@ -177,7 +177,10 @@ func (s *Store) warm(keys []string, err error) {
 		if stats.IdleConns < maxWarm {
 			var all sync.WaitGroup
 			for range stats.IdleConns + 1 {
-				all.Go(func() { _ = c.Process(ctx, nothing()) })
+				all.Go(func() {
+					defer func() { _ = recover() }() // a hook may panic
+					_ = c.Process(ctx, nothing())
+				})
 			}
 			all.Wait()
 		}

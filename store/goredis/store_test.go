@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"sync"
 	"testing"
@@ -246,4 +247,42 @@ func BenchmarkRun(b *testing.B) {
 			}
 		})
 	}
+}
+
+// panics is a hook that panics, since it is broken.
+type panics struct{ warmed, over chan struct{} }
+
+func (p panics) DialHook(next redis.DialHook) redis.DialHook {
+	return func(context.Context, string, string) (net.Conn, error) {
+		<-p.over
+		return nil, errors.New("over")
+	}
+}
+
+func (p panics) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == "eval" { // which makes a connection, on a goroutine of its own
+			close(p.warmed)
+			panic("on purpose")
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (p panics) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// A hook that panics while a connection is made in the background does not end the process.
+func TestWarmContainsPanic(t *testing.T) {
+	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1, ContextTimeoutEnabled: true})
+	defer func() { require.NoError(t, client.Close()) }()
+	hook := panics{make(chan struct{}), make(chan struct{})}
+	defer close(hook.over)
+	client.AddHook(hook)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	_, err := goredis.New(client).Run(ctx, store.NewScript("x", "return {1}"), nil, nil)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	<-hook.warmed
 }

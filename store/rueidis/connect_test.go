@@ -194,8 +194,11 @@ func TestDialerClose(t *testing.T) {
 
 // The client panics on an error reply that looks like a redirection; Run does not.
 func TestRunContainsPanic(t *testing.T) {
-	_, err := New(panicking{}).Run(context.Background(), store.NewScript("x", ""), nil, nil)
+	s, script := New(panicking{}), store.NewScript("x", "")
+	_, err := s.Run(context.Background(), script, nil, nil)
 	require.ErrorContains(t, err, "the client panicked: runtime error")
+	_, err = s.Run(context.Background(), script, []string{"a"}, nil) // which that builder makes no command of
+	require.ErrorContains(t, err, "the client panicked: multi key")
 }
 
 type panicking struct{ client.Client }

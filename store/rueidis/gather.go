@@ -34,6 +34,8 @@ type work struct {
 	words    int
 }
 
+func panicked(p any) error { return fmt.Errorf("rueidis: the client panicked: %v", p) }
+
 var errNotRun = errors.New("rueidis: the client did not run the command")
 
 // newGather returns the one of a client to which commands of several callers go apart or
@@ -144,7 +146,7 @@ func (w *work) send(ctx context.Context) {
 	// is one.
 	defer func() {
 		if p := recover(); p != nil {
-			w.err = fmt.Errorf("rueidis: the client panicked: %v", p)
+			w.err = panicked(p)
 		}
 	}()
 	switch len(w.commands) {

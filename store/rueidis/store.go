@@ -116,7 +116,12 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 
 // run runs script on c, for a Run that began at start: EVALSHA, and EVAL where the
 // server does not have it.
-func (s *Store) run(ctx context.Context, start time.Time, c session, script *store.Script, keys []string, args []int64) ([]int64, error) {
+func (s *Store) run(ctx context.Context, start time.Time, c session, script *store.Script, keys []string, args []int64) (reply []int64, err error) {
+	defer func() { // the client also builds commands
+		if p := recover(); p != nil {
+			reply, err = nil, panicked(p)
+		}
+	}()
 	// The builder of a cluster client panics where keys have different slots.
 	if c.Mode() == client.ClientModeCluster && !hashslot.Same(keys) {
 		return nil, errCrossSlot
