@@ -32,17 +32,35 @@ type batch struct {
 	text   []byte
 	names  []string
 	args   []int64
+	across bool  // keys of several partitions are to be in one run, if they are on one server
 	alone  bool  // each key is to be in a run of its own
 	err    error // what all of it failed with; then the store may still have it
+	news   []news
+}
+
+// news is what a breaker is told of a run.
+type news struct {
+	breaker *breaker
+	caller  *sum
+	err     error
 }
 
 // group is the calls of one key, in the order in which they came.
 type group struct {
-	calls []*call
-	size  int // how many they will be
+	calls  []*call
+	size   int    // how many they will be
+	server uint64 // which has the key, where the batch goes across partitions
 }
 
 func (g group) partition() uint64 { return g.calls[0].partition }
+
+// run tells which run the group is to be in.
+func (g group) run(across bool) uint64 {
+	if across {
+		return g.server
+	}
+	return g.partition()
+}
 
 // plain tells whether the calls are one, of one unit.
 func (g group) plain() bool { return len(g.calls) == 1 && g.calls[0].n == 1 }
@@ -52,7 +70,7 @@ var batches = sync.Pool{New: func() any { return &batch{keys: make(map[sum]int, 
 // fill makes a batch of calls, and returns those for which there is no more room.
 func (b *batch) fill(l *Limiter, calls []*call) (rest []*call) {
 	clear(b.keys)
-	b.groups, b.came, b.places, b.alone = b.groups[:0], b.came[:0], b.places[:0], false
+	b.groups, b.came, b.places, b.across, b.alone = b.groups[:0], b.came[:0], b.places[:0], false, false
 	// Asked once, so that all calls get a place or none does. If none has, and keys are
 	// partitioned after all, the one run is refused, and the batch is split.
 	partitioned := l.partitions.exist()
@@ -92,14 +110,31 @@ func (b *batch) fill(l *Limiter, calls []*call) (rest []*call) {
 		g := &b.groups[b.places[i]]
 		g.calls = append(g.calls, c)
 	}
+	b.across = b.locate(l.partitions.span)
 	b.sort()
 	return calls
 }
 
-// sort brings those of one partition together, of which the plain ones last.
+// locate notes the servers of all groups. It is false if they are not known.
+func (b *batch) locate(span store.Spanning) bool {
+	if span == nil || len(b.groups) < 2 {
+		return false
+	}
+	for i := range b.groups {
+		server, ok := span.Server(b.groups[i].partition())
+		if !ok {
+			return false
+		}
+		b.groups[i].server = server
+	}
+	return true
+}
+
+// sort brings those of one run together, of which the plain ones last.
 func (b *batch) sort() {
+	across := b.across
 	slices.SortFunc(b.groups, func(a, b group) int {
-		if order := cmp.Compare(a.partition(), b.partition()); order != 0 {
+		if order := cmp.Compare(a.run(across), b.run(across)); order != 0 {
 			return order
 		}
 		switch plain := a.plain(); {
@@ -118,10 +153,12 @@ func (b *batch) run(l *Limiter) {
 	b.encode(l)
 	ctx := l.deadlines.Within(context.Background(), l.timeout)
 	defer ctx.End()
-	switch len(b.runs) {
-	case 0: // all have left
+	switch {
+	case len(b.runs) == 0: // all have left
 		b.err = nil
-	case 1:
+	case b.across:
+		b.err = l.runAll(ctx, l.partitions.span.RunAcross, l.program.Across(), b.runs)
+	case len(b.runs) == 1:
 		r := &b.runs[0]
 		r.Reply, r.Err = l.run(ctx, l.program.Script(), r.Keys, r.Args)
 		b.err = nil
@@ -129,7 +166,7 @@ func (b *batch) run(l *Limiter) {
 			b.err = r.Err
 		}
 	default:
-		b.err = l.runAll(ctx, l.program.Script(), b.runs)
+		b.err = l.runAll(ctx, l.pipeline, l.program.Script(), b.runs)
 	}
 	b.report(l, ctx.Began())
 	if l.runObservers != nil {
@@ -148,20 +185,32 @@ func (b *batch) tell(l *Limiter, start time.Time) {
 	}
 }
 
-// report tells the breakers how the runs ended that began at start. Runs of one
-// breaker, which are next to each other, are one to it: an answer to any will do.
+// report tells the breakers how the runs ended that began at start. Those of one
+// breaker are one run to it: an answer to any will do.
 func (b *batch) report(l *Limiter, start time.Time) {
-	from := 0
+	b.news = b.news[:0]
 	for i := range b.runs {
-		s := b.groups[from].calls[0]
-		breaker, err := l.breakers.of(s.partition), b.failure(i)
-		from = b.parts[i]
-		if i+1 < len(b.runs) && breaker == l.breakers.of(b.groups[from].partition()) {
-			if yes, _ := heard(err); !yes {
-				continue
+		if b.strays(i) {
+			continue // it goes again
+		}
+		groups, err := b.of(i), b.failure(i)
+		if !b.across {
+			groups = groups[:1] // all are of one partition
+		}
+		yes, _ := heard(err)
+		for _, g := range groups {
+			breaker := l.breakers.of(g.partition())
+			known := slices.IndexFunc(b.news, func(n news) bool { return n.breaker == breaker })
+			switch {
+			case known < 0:
+				b.news = append(b.news, news{breaker, &g.calls[0].sum, err})
+			case yes:
+				b.news[known].err = err
 			}
 		}
-		l.report(breaker, &s.sum, start, err)
+	}
+	for _, n := range b.news {
+		l.report(n.breaker, n.caller, start, n.err)
 	}
 }
 
@@ -178,6 +227,7 @@ func (b *batch) release() {
 	if b.err == nil {
 		clear(b.runs)
 		clear(b.names)
+		clear(b.news)
 		batches.Put(b)
 	}
 }
@@ -220,7 +270,7 @@ func (b *batch) encode(l *Limiter) {
 
 // together tells whether two keys may be in one run.
 func (b *batch) together(i, j int) bool {
-	return !b.alone && b.groups[i].partition() == b.groups[j].partition()
+	return !b.alone && b.groups[i].run(b.across) == b.groups[j].run(b.across)
 }
 
 // of returns the groups of a run.

@@ -125,7 +125,7 @@ func (l *Limiter) fly(q *queue, f *flight) (next *flight) {
 		q.fly(f, b, nil)
 		b.run(l)
 	}
-	if b.isAstride() {
+	for b.isParted() {
 		q.fly(f, nil, nil)
 		b.part(l)
 		q.fly(f, b, nil)

@@ -54,7 +54,7 @@ var mayImport = map[string]struct {
 	"store/embedded": {[]string{"store", "store/goredis", "github.com/alicebob/miniredis/v2"},
 		"only those who ask for the embedded Redis get it"},
 	"internal/bound":  {nil, "it is arithmetic"},
-	"internal/driver": {[]string{"store", "internal/redisurl"}, "it is what both drivers share, so it has no client"},
+	"internal/driver": {[]string{"store", "internal/hashslot", "internal/redisurl"}, "it is what both drivers share, so it has no client"},
 	"internal/driver/drivertest": {[]string{"store", "internal/driver", "internal/flights", "internal/redistest", "github.com/stretchr/testify"},
 		"it is the drivers' tests, so it has no client"},
 	"internal/deadline":     {nil, "it is a context"},

@@ -12,6 +12,8 @@ import (
 type partitions struct {
 	// of is nil where any may.
 	of atomic.Pointer[func(key string) (uint64, bool)]
+	// span is nil where a run keeps to one partition.
+	span store.Spanning
 }
 
 func newPartitions(s store.Store, k *keyring) *partitions {
@@ -19,6 +21,7 @@ func newPartitions(s store.Store, k *keyring) *partitions {
 	if p, ok := s.(store.Partitioned); ok && !together(p, k) {
 		of := p.Partition
 		ps.of.Store(&of)
+		ps.span, _ = s.(store.Spanning)
 	}
 	return ps
 }

@@ -40,13 +40,21 @@ func (l *Limiter) run(ctx *deadline.Context, s *store.Script, keys []string, arg
 	}
 }
 
-// runAll does all of runs at once. If it returns an error they are not to be
-// touched any more: the store may go on with them.
-func (l *Limiter) runAll(ctx *deadline.Context, s *store.Script, runs []store.Run) error {
-	all := l.callEach
+// all does runs, all at once.
+type all func(ctx context.Context, s *store.Script, runs []store.Run)
+
+// pipeline is the store's RunAll, or as good as it.
+func (l *Limiter) pipeline(ctx context.Context, s *store.Script, runs []store.Run) {
 	if p, ok := l.store.(store.Pipelined); ok {
-		all = p.RunAll
+		p.RunAll(ctx, s, runs)
+		return
 	}
+	l.callEach(ctx, s, runs)
+}
+
+// runAll has all of runs done. If it returns an error they are not to be touched any
+// more: the store may go on with them.
+func (l *Limiter) runAll(ctx *deadline.Context, all all, s *store.Script, runs []store.Run) error {
 	if err := l.turns.enter(ctx); err != nil {
 		return err
 	}
@@ -93,7 +101,7 @@ func (l *Limiter) call(ctx context.Context, s *store.Script, keys []string, args
 	return l.store.Run(ctx, s, keys, args)
 }
 
-func (l *Limiter) callAll(ctx context.Context, all func(context.Context, *store.Script, []store.Run), s *store.Script, runs []store.Run) (err error) {
+func (l *Limiter) callAll(ctx context.Context, all all, s *store.Script, runs []store.Run) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = panicked(p)

@@ -11,7 +11,7 @@ import (
 // crossesSlots tells whether the batch was refused since its keys are not all on
 // one server. Then nothing was run.
 func (b *batch) crossesSlots() bool {
-	if len(b.runs) != 1 || len(b.groups) < 2 || b.err != nil {
+	if b.across || len(b.runs) != 1 || len(b.groups) < 2 || b.err != nil {
 		return false
 	}
 	return refusal(b.runs[0].Err) == "CROSSSLOT"
@@ -28,38 +28,46 @@ func (b *batch) split(l *Limiter) {
 	b.sort()
 }
 
-// isAstride tells whether any of the runs was refused since the slot of its keys
-// is on its way from one node to another, which does not have all of them. Then
-// nothing of that one was run.
-func (b *batch) isAstride() bool {
+// isParted tells whether any of the runs was refused since its keys are not all on one
+// server, or on their way to another. Then nothing of that one was run.
+func (b *batch) isParted() bool {
 	if b.err != nil {
 		return false
 	}
 	for i := range b.runs {
-		if b.astride(i) {
+		if b.strays(i) || b.astride(i) {
 			return true
 		}
 	}
 	return false
 }
 
+// strays tells whether a run of keys of several slots was refused: one at least is on
+// another server by now.
+func (b *batch) strays(run int) bool { return b.across && refusal(b.failure(run)) == "CROSSSLOT" }
+
+// astride tells whether a run was refused since the slot of its keys is on its way from
+// one node to another, which does not have all of them.
 func (b *batch) astride(run int) bool {
-	return len(b.of(run)) > 1 && refusal(b.runs[run].Err) == "TRYAGAIN"
+	return len(b.of(run)) > 1 && refusal(b.failure(run)) == "TRYAGAIN"
 }
 
-// part answers what is decided, and leaves the rest in runs of one key, which are
-// redirected to the node that has it, or is to have it. To wait until the slot has
-// arrived, as Redis advises, may take long: a move that was broken off stays so.
+// part answers what is decided, and leaves the rest in smaller runs: of one slot each,
+// if they were of several, and otherwise of one key, which are redirected to the node that
+// has it, or is to have it. To wait until the slot has arrived, as Redis advises, may take
+// long: a move that was broken off stays so.
 func (b *batch) part(l *Limiter) {
 	var rest []group
 	for i := range b.runs {
-		if b.astride(i) {
+		if b.strays(i) || b.astride(i) {
 			rest = append(rest, b.of(i)...)
 		} else {
 			b.answerRun(l, i)
 		}
 	}
-	b.groups, b.alone = append(b.groups[:0], rest...), true
+	b.groups = append(b.groups[:0], rest...)
+	b.across, b.alone = false, !b.across
+	b.sort()
 }
 
 // refusal returns the code of an error that Redis replied with, or "".

@@ -25,6 +25,7 @@ var ErrFailed = errors.New("algorithm: the Lua step failed on the state of this 
 // for tests of algorithms.
 type Program struct {
 	script *store.Script
+	across *store.Script // nil for several limits
 	limits []*Plan
 	params []int64
 }
@@ -45,11 +46,13 @@ func Compose(limits ...*Plan) (*Program, error) {
 		names[i] = limit.Name
 		p.params = append(p.params, limit.Params...)
 	}
-	source := composeSingle(limits[0])
+	name := strings.Join(names, "+")
 	if len(limits) > 1 {
-		source = composeJoint(limits)
+		p.script = store.NewScript(name, composeJoint(limits))
+		return p, nil
 	}
-	p.script = store.NewScript(strings.Join(names, "+"), source)
+	p.script = store.NewScript(name, composeSingle(limits[0], false))
+	p.across = store.NewScript(name, composeSingle(limits[0], true))
 	return p, nil
 }
 
@@ -104,14 +107,21 @@ func definesAll(lua string) bool {
 	return len(found) == 3
 }
 
-func composeSingle(limit *Plan) string {
+func composeSingle(limit *Plan, across bool) string {
 	var b strings.Builder
 	b.WriteString(limit.Lua)
-	fmt.Fprintf(&b, "\nlocal additive, first = %t, %d\n", limit.Additive, len(limit.Params)+1)
+	fmt.Fprintf(&b, "\nlocal additive, across = %t, %t\n", limit.Additive, across)
+	before := "" // what is before the args in ARGV
+	if across {
+		b.WriteString("local before = ARGV[1] + 1\n")
+		b.WriteString("local KEYS = {unpack(ARGV, 2, before)}\n")
+		before = "before + "
+	}
+	fmt.Fprintf(&b, "local first = %s%d\n", before, len(limit.Params)+1)
 	b.WriteString("local p1, p2, p3, p4, p5, p6")
 	for i := range limit.Params {
 		b.WriteString([]string{" = ", ", "}[min(i, 1)])
-		fmt.Fprintf(&b, "tonumber(ARGV[%d])", i+1)
+		fmt.Fprintf(&b, "tonumber(ARGV[%s%d])", before, i+1)
 	}
 	b.WriteString("\n")
 	b.WriteString(singleLua)
@@ -141,6 +151,11 @@ func (p *Program) Limits() int { return len(p.limits) }
 
 // Script returns the composed script.
 func (p *Program) Script() *store.Script { return p.script }
+
+// Across returns the script for keys of several hash slots of a Cluster, as
+// [store.Spanning] has them: it takes the same args, and replies the same. It is nil for
+// several limits.
+func (p *Program) Across() *store.Script { return p.across }
 
 // AppendParams appends the limits' parameters to args: a run's args begin with
 // them.

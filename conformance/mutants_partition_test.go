@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/distributed-rate-limiter/ratelimit/internal/hashslot"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
 )
@@ -96,6 +97,96 @@ var partitionMutants = []mutant{
 			}
 		}),
 	},
+}
+
+// acrossMutants get runs on keys of several partitions wrong.
+var acrossMutants = []mutant{
+	{
+		name:   "AcrossDeclaresKeys",
+		broken: "RunAcross gives the keys as KEYS too.",
+		caught: "RunAcross",
+		open: spanned(func(ctx context.Context, good *goredis.Store, s *store.Script, runs []store.Run) {
+			source := "for i = 1, tonumber(ARGV[1]) do KEYS[i] = ARGV[i + 1] end\n" + s.Source()
+			good.RunAcross(ctx, store.NewScript(s.Name(), source), runs)
+		}),
+	},
+	{
+		name:   "AcrossLosesTheLastKey",
+		broken: "RunAcross runs on all keys but the last.",
+		caught: "RunAcross",
+		open: spanned(func(ctx context.Context, good *goredis.Store, s *store.Script, runs []store.Run) {
+			fewer := slices.Clone(runs)
+			for i := range fewer {
+				fewer[i].Keys = fewer[i].Keys[:max(1, len(fewer[i].Keys)-1)]
+			}
+			good.RunAcross(ctx, s, fewer)
+			for i := range runs {
+				runs[i].Reply, runs[i].Err = fewer[i].Reply, fewer[i].Err
+			}
+		}),
+	},
+	{
+		name:   "AcrossTwice",
+		broken: "RunAcross does each run twice.",
+		caught: "RunAcross",
+		open: spanned(func(ctx context.Context, good *goredis.Store, s *store.Script, runs []store.Run) {
+			good.RunAcross(ctx, s, runs)
+			good.RunAcross(ctx, s, runs)
+		}),
+	},
+	{
+		name:   "AcrossFailsForAll",
+		broken: "An error of one run of RunAcross is given to those after it too.",
+		caught: "RunAcross",
+		open: spanned(func(ctx context.Context, good *goredis.Store, s *store.Script, runs []store.Run) {
+			good.RunAcross(ctx, s, runs)
+			for i := range runs[1:] {
+				if runs[i].Err != nil {
+					runs[i+1].Reply, runs[i+1].Err = nil, runs[i].Err
+				}
+			}
+		}),
+	},
+	{
+		name:   "AcrossIgnoresTheContext",
+		broken: "RunAcross runs although its context has ended.",
+		caught: "RunAcross",
+		open: spanned(func(ctx context.Context, good *goredis.Store, s *store.Script, runs []store.Run) {
+			good.RunAcross(context.WithoutCancel(ctx), s, runs)
+		}),
+	},
+	{
+		name:   "AcrossClobbersArgs",
+		broken: "RunAcross reverses the args of each run.",
+		caught: "RunAcross",
+		open: spanned(func(ctx context.Context, good *goredis.Store, s *store.Script, runs []store.Run) {
+			good.RunAcross(ctx, s, runs)
+			for i := range runs {
+				slices.Reverse(runs[i].Args)
+			}
+		}),
+	},
+}
+
+// spanning is a Store of one server, which it takes for one of a Cluster.
+type spanning struct {
+	partitioned
+	good *goredis.Store
+	all  func(context.Context, *goredis.Store, *store.Script, []store.Run)
+}
+
+func (s spanning) Server(uint64) (uint64, bool) { return 7, true }
+
+func (s spanning) RunAcross(ctx context.Context, script *store.Script, runs []store.Run) {
+	s.all(ctx, s.good, script, runs)
+}
+
+func spanned(all func(context.Context, *goredis.Store, *store.Script, []store.Run)) func(parts) store.Store {
+	return func(p parts) store.Store {
+		good := goredis.New(p.client())
+		slot := func(key string) (uint64, bool) { return hashslot.Partition(key), true }
+		return spanning{partitioned{good, slot}, good, all}
+	}
 }
 
 // partitioned is a Store that says of itself that its keys are in partitions.

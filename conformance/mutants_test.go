@@ -34,7 +34,7 @@ type mutant struct {
 // mutants are all of them, in the order of the suite.
 func mutants() []mutant {
 	return slices.Concat(
-		runMutants, keyMutants, replyMutants, errorMutants, contextMutants, memoryMutants, concurrentMutants, partitionMutants,
+		runMutants, keyMutants, replyMutants, errorMutants, contextMutants, memoryMutants, concurrentMutants, partitionMutants, acrossMutants,
 		planMutants, lawMutants, ownMutants, isolatedMutants, luaMutants, harnessMutants, clockMutants, decisionMutants, jointMutants,
 	)
 }

@@ -24,5 +24,6 @@ var storeChecks = []check{
 	{"LostReply", "A run whose outcome is unknown is an error, and is not repeated.", lostReply},
 	{"Partitions", "A Store that is store.Partitioned says of each key where it is, and always the same; any keys of one partition may be in one run.", partitions},
 	{"RunAll", "RunAll of a Store that is store.Pipelined does each run as Run would: once, with a reply and an error of its own, whether the script is cached or not, and none once the context has ended.", runAll},
+	{"RunAcross", "RunAcross of a Store that is store.Spanning does each run on keys of several partitions of one server: as RunAll does, and without KEYS, which ARGV begins with.", runAcross},
 	{"NoGoroutineLeft", "A Store that is closed leaves no goroutine behind.", noGoroutineLeft},
 }

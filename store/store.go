@@ -61,7 +61,24 @@ type Pipelined interface {
 	RunAll(ctx context.Context, s *Script, runs []Run)
 }
 
-// Run is one of the runs of [Pipelined]: what Store.Run is given and returns.
+// Spanning is an ability that a Store may have which is Partitioned: it knows which
+// partitions are on one server, and runs scripts there on keys of several.
+type Spanning interface {
+	// Server returns the server that has partition, by any number that no other one has.
+	// ok is false where that is not known, or where the servers would not refuse a script
+	// the keys that they do not have; then a run keeps to one partition. All of it may
+	// change at any time.
+	Server(partition uint64) (server uint64, ok bool)
+	// RunAcross runs s once for each of runs, as RunAll of [Pipelined] would, each on the
+	// server that has its first key, and without any KEYS: ARGV is how many Keys it has,
+	// these, and Args. Each has one key or more.
+	//
+	// If that server turns out not to have them all, s is to have written nothing, and to
+	// reply with an error that begins with CROSSSLOT.
+	RunAcross(ctx context.Context, s *Script, runs []Run)
+}
+
+// Run is one of the runs of [Pipelined] and [Spanning]: what Store.Run is given and returns.
 type Run struct {
 	Keys []string
 	Args []int64

@@ -13,15 +13,34 @@
 --       are allowed, each with n less remaining and the same more to reset than
 --       the one before, are not told one by one: -3, how many, how much more.
 --
--- Before this text stand: read, step and write; additive, what the Plan says of
--- step; first, the place of the first decision in ARGV; p1 to p6, the parameters.
+-- Where the keys are in several hash slots, ARGV begins with how many they are, and
+-- with them, and there are no KEYS. If not all are on this server, the reply is an error
+-- that begins with CROSSSLOT, and nothing was written.
+--
+-- Before this text stand: read, step and write; across, whether it is so, and then
+-- KEYS; additive, what the Plan says of step; first, the place of the first decision in
+-- ARGV; p1 to p6, the parameters.
 
 -- One decision alone needs no tables. It is the same as below.
-local alone, texts = #KEYS == 1 and (ARGV[first + 1] or '1') == '1' and not ARGV[first + 2]
+local alone, texts = not across and #KEYS == 1 and (ARGV[first + 1] or '1') == '1' and not ARGV[first + 2]
 if alone then
   texts = redis.pcall('GET', KEYS[1])
   -- Of another type, perhaps: see below. Any other error is raised by this.
   if type(texts) == 'table' then texts = redis.call('MGET', KEYS[1])[1] end
+elseif across then
+  -- Redis refuses each GET of a key that is another server's, or that is on its way to
+  -- one and may be there already; and an MGET of several slots.
+  local pcall = redis.pcall
+  texts = {}
+  for i = 1, #KEYS do
+    local text = pcall('GET', KEYS[i])
+    if type(text) == 'table' then
+      text = pcall('MGET', KEYS[i])
+      if text.err then return redis.error_reply('CROSSSLOT Keys of the run are not on one server') end
+      text = text[1]
+    end
+    texts[i] = text
+  end
 else
   -- MGET gives nothing, and no error, for a key of another type: PSETEX mends it.
   texts = redis.call('MGET', unpack(KEYS))

@@ -109,7 +109,7 @@ func clusterFaults(c *redistest.Cluster) []fault {
 		},
 		{
 			name:     "Cluster: slots moved under load",
-			caller:   "Redis's answer, after one more round trip (MOVED, ASK)",
+			caller:   "Redis's answer, after one more round trip (MOVED, ASK), or two for keys of several slots",
 			charged:  "as answered",
 			returns:  "at once",
 			answers:  true,

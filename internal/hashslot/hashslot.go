@@ -22,7 +22,12 @@ func Of(key string) uint16 {
 
 // Partition returns the slot of key as store.Partitioned has it: a Cluster's
 // nodes have ranges of slots.
-func Partition(key string) uint64 { return uint64(Of(key)) << 50 }
+func Partition(key string) uint64 { return uint64(Of(key)) << shift }
+
+// OfPartition returns the slot that a partition is.
+func OfPartition(partition uint64) uint16 { return uint16(partition >> shift) }
+
+const shift = 50 // 64 bits less the 14 of a slot
 
 // Same reports whether all keys are in one slot; no keys are.
 func Same(keys []string) bool {

@@ -24,6 +24,13 @@ func TestOf(t *testing.T) {
 	require.Equal(t, Of("{bar"), Of("foo{{bar}}zap"))
 }
 
+func TestPartition(t *testing.T) {
+	for _, key := range []string{"", "foo", "{foo}bar", "123456789"} {
+		require.Equal(t, Of(key), OfPartition(Partition(key)), key)
+	}
+	require.EqualValues(t, Count-1, OfPartition(1<<64-1))
+}
+
 func TestSame(t *testing.T) {
 	require.True(t, Same(nil))
 	require.True(t, Same([]string{"a"}))

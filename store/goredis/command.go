@@ -23,7 +23,9 @@ type call struct {
 }
 
 // command returns the command that runs script, which is a digest or a source,
-// with keys and args, and has its reply written to the call's.
+// with keys and args, and has its reply written to the call's. Across slots, keys are not
+// declared as such, but are args, after their number; the first tells a cluster client
+// where to send it all the same.
 //
 // It is of a kind that go-redis never sends again once it may have been run,
 // since its reply may have been written already: not for the MaxRetries of the
@@ -33,11 +35,16 @@ type call struct {
 // The arguments are pointers into two copies, rather than values, each of which
 // would be an allocation of its own. They are copies since a client may still
 // write a command that its caller has given up on.
-func (c *call) command(ctx context.Context, verb any, script string, keys []string, args []int64) *redis.RawWriteToCmd {
+func (c *call) command(ctx context.Context, verb any, script string, keys []string, args []int64, across bool) *redis.RawWriteToCmd {
 	texts := append(append(c.texts[:0], script), keys...)
 	numbers := append(c.numbers[:0], args...)
-	argv := make([]any, 0, 3+len(keys)+len(args))
-	argv = append(argv, verb, &texts[0], len(keys))
+	argv := make([]any, 0, 4+len(keys)+len(args))
+	argv = append(argv, verb, &texts[0])
+	if across {
+		argv = append(argv, 0)
+	}
+	argv = append(argv, len(keys))
+	first := int8(len(argv))
 	for i := range keys {
 		argv = append(argv, &texts[1+i])
 	}
@@ -47,7 +54,7 @@ func (c *call) command(ctx context.Context, verb any, script string, keys []stri
 	c.reply.want = -1
 	cmd := redis.NewRawWriteToCmd(ctx, &c.reply, argv...)
 	if len(keys) > 0 {
-		cmd.SetFirstKeyPos(3) // what a cluster client routes by
+		cmd.SetFirstKeyPos(first) // what a cluster client routes by
 	}
 	// Not knowing this, a cluster client asks a node for it, once, for as long as
 	// 5 s, while all others wait.

@@ -74,7 +74,7 @@ func Open(url string, opts ...Option) (*Store, error) {
 		client := redis.NewClient(clientOptions(target))
 		store.client, store.close = client, client.Close
 	}
-	store.gather = newGather(store.client)
+	store.gather, store.layout = newGather(store.client), newLayout(store.client)
 	return store, nil
 }
 

@@ -14,6 +14,7 @@ import (
 var (
 	_ store.Partitioned = (*Store)(nil)
 	_ store.Pipelined   = (*Store)(nil)
+	_ store.Spanning    = (*Store)(nil)
 )
 
 // Partition implements [store.Partitioned]. To a *redis.Client all keys are on
@@ -34,10 +35,65 @@ func (s *Store) Partition(key string) (uint64, bool) {
 	return hashslot.Partition(key), true
 }
 
+// newLayout returns nil for a client that is not known to be one of a Cluster.
+func newLayout(client Client) *driver.Layout {
+	if _, ok := client.(*redis.ClusterClient); !ok {
+		return nil
+	}
+	return &driver.Layout{}
+}
+
+// Server implements [store.Spanning], for a *redis.ClusterClient. It knows none before
+// RunAll was called once for several runs, and for a second after the Cluster has turned
+// out to be different.
+func (s *Store) Server(partition uint64) (uint64, bool) {
+	if s == nil {
+		return 0, false
+	}
+	return s.layout.Server(partition)
+}
+
+// learnLayout asks for the Cluster's layout, if it is time to.
+func (s *Store) learnLayout(runs []store.Run) {
+	if len(runs) < 2 || len(runs[0].Keys) == 0 || !s.layout.Due() {
+		return
+	}
+	slots := func(ctx context.Context) ([]driver.Slots, error) {
+		cmd := redis.NewClusterSlotsCmd(ctx, "cluster", "slots")
+		if err := s.client.Process(ctx, cmd); err != nil {
+			return nil, err
+		}
+		var slots []driver.Slots
+		for _, r := range cmd.Val() {
+			if len(r.Nodes) > 0 {
+				slots = append(slots, driver.Slots{First: int64(r.Start), Last: int64(r.End), Server: r.Nodes[0].Addr})
+			}
+		}
+		return slots, nil
+	}
+	s.layout.Learn(runs[0].Keys[0], slots, func(ctx context.Context, script *store.Script, keys []string) ([]int64, error) {
+		return s.run(ctx, script, keys, nil, true)
+	})
+}
+
 // RunAll implements [store.Pipelined], by a pipeline where the client has them: a
 // cluster client's goes to all nodes at once. On a Ring, a shard that hangs may
 // hold up runs on others until ctx ends.
 func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.Run) {
+	if s.runAll(ctx, script, runs, false) {
+		s.learnLayout(runs)
+	}
+}
+
+// RunAcross implements [store.Spanning], as RunAll does.
+func (s *Store) RunAcross(ctx context.Context, script *store.Script, runs []store.Run) {
+	if s.runAll(ctx, script, runs, true) && driver.Refused(runs) {
+		s.layout.Refused()
+	}
+}
+
+// runAll is false if it could not begin.
+func (s *Store) runAll(ctx context.Context, script *store.Script, runs []store.Run, across bool) bool {
 	var err error
 	switch {
 	case s == nil || s.client == nil:
@@ -51,22 +107,22 @@ func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.R
 		for i := range runs {
 			runs[i].Reply, runs[i].Err = nil, err
 		}
-		return
-	}
-	client, ok := s.client.(interface{ Pipeline() redis.Pipeliner })
-	if !ok {
-		for i := range runs {
-			r := &runs[i]
-			r.Reply, r.Err = s.Run(ctx, script, r.Keys, r.Args)
-		}
-		return
+		return false
 	}
 	ctx = s.shared(ctx)
+	client, ok := s.client.(interface{ Pipeline() redis.Pipeliner })
+	if !ok || len(runs) == 1 {
+		for i := range runs {
+			r := &runs[i]
+			r.Reply, r.Err = s.run(ctx, script, r.Keys, r.Args, across)
+		}
+		return true
+	}
 	all := make([]int, len(runs))
 	for i := range all {
 		all[i] = i
 	}
-	s.send(ctx, client.Pipeline(), evalsha, script.SHA1(), runs, all)
+	s.send(ctx, client.Pipeline(), evalsha, script.SHA1(), runs, all, across)
 	unknown := all[:0]
 	for i := range runs {
 		if runs[i].Err != nil && driver.NoScript(runs[i].Err) {
@@ -74,15 +130,16 @@ func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.R
 		}
 	}
 	if len(unknown) > 0 {
-		s.send(ctx, client.Pipeline(), eval, script.Source(), runs, unknown)
+		s.send(ctx, client.Pipeline(), eval, script.Source(), runs, unknown, across)
 	}
+	return true
 }
 
 // send sends those of runs whose places are given.
-func (s *Store) send(ctx context.Context, pipeline redis.Pipeliner, verb any, script string, runs []store.Run, places []int) {
+func (s *Store) send(ctx context.Context, pipeline redis.Pipeliner, verb any, script string, runs []store.Run, places []int, across bool) {
 	calls := make([]call, len(places))
 	for i, place := range places {
-		_ = pipeline.Process(ctx, calls[i].command(ctx, verb, script, runs[place].Keys, runs[place].Args))
+		_ = pipeline.Process(ctx, calls[i].command(ctx, verb, script, runs[place].Keys, runs[place].Args, across))
 	}
 	cmds, refused := pipeline.Exec(ctx)
 	refused = refusal(cmds, refused)

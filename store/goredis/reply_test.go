@@ -30,7 +30,7 @@ func FuzzReply(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		call := &call{}
-		err := read(call.command(context.Background(), evalsha, "", nil, nil), data)
+		err := read(call.command(context.Background(), evalsha, "", nil, nil, false), data)
 		if err != nil {
 			return
 		}

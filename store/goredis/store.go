@@ -38,6 +38,7 @@ type Store struct {
 	// secrets are those of Open's URL and options.
 	secrets driver.Secrets
 	warmer  *driver.Warmer
+	layout  *driver.Layout // nil where there is no Cluster, or it is not asked how it is
 }
 
 var _ store.Store = (*Store)(nil)
@@ -68,7 +69,7 @@ func New(client Client) *Store {
 	if driver.IsNil(client) {
 		return nil
 	}
-	return &Store{client: client, gather: newGather(client), prompt: prompt(client), text: fmt.Sprintf("%T", client), warmer: &driver.Warmer{}}
+	return &Store{client: client, gather: newGather(client), prompt: prompt(client), text: fmt.Sprintf("%T", client), warmer: &driver.Warmer{}, layout: newLayout(client)}
 }
 
 // Close closes the client that [Open] made. It leaves alone one that was given
@@ -78,6 +79,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.warmer.Close()
+	s.layout.Close()
 	if err := s.close(); err != nil && !errors.Is(err, redis.ErrClosed) {
 		return fmt.Errorf("goredis: close: %w", err)
 	}
@@ -102,10 +104,14 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 	if err := ctx.Err(); err != nil {
 		return nil, driver.Wrap(ctx, name, err)
 	}
-	ctx = s.shared(ctx)
-	reply, err := s.do(ctx, evalsha, script.SHA1(), keys, args)
+	return s.run(s.shared(ctx), script, keys, args, false)
+}
+
+// run runs script: EVALSHA, and EVAL where the server does not have it.
+func (s *Store) run(ctx context.Context, script *store.Script, keys []string, args []int64, across bool) ([]int64, error) {
+	reply, err := s.do(ctx, evalsha, script.SHA1(), keys, args, across)
 	if err != nil && driver.NoScript(err) {
-		return s.do(ctx, eval, script.Source(), keys, args)
+		return s.do(ctx, eval, script.Source(), keys, args, across)
 	}
 	return reply, err
 }
@@ -120,9 +126,9 @@ func (s *Store) shared(ctx context.Context) context.Context {
 }
 
 // do sends one command and decodes its reply.
-func (s *Store) do(ctx context.Context, verb any, script string, keys []string, args []int64) ([]int64, error) {
+func (s *Store) do(ctx context.Context, verb any, script string, keys []string, args []int64, across bool) ([]int64, error) {
 	call := &call{}
-	call.cmd = call.command(ctx, verb, script, keys, args)
+	call.cmd = call.command(ctx, verb, script, keys, args, across)
 	err := s.process(ctx, call)
 	if err == nil {
 		err = call.cmd.Err() // which waits for it where the client is an AsyncAutoPipeline
@@ -165,7 +171,7 @@ const maxWarm = 4 * flights.Few
 func (s *Store) warm(keys []string, err error) {
 	keys = slices.Clone(keys[:min(1, len(keys))])
 	s.warmer.After(err, func(ctx context.Context) {
-		nothing := func() redis.Cmder { return (&call{}).command(ctx, eval, driver.Nothing, keys, nil) }
+		nothing := func() redis.Cmder { return (&call{}).command(ctx, eval, driver.Nothing, keys, nil, false) }
 		c, ok := s.client.(*redis.Client)
 		if !ok {
 			_ = s.client.Process(ctx, nothing())

@@ -9,10 +9,12 @@ import (
 )
 
 // command returns the command that runs script, which is a digest or a source,
-// with keys, and the decimal forms of args, which are parts of one string. It is
+// with keys, and the decimal forms of args, which are parts of one string. Across slots,
+// keys are not declared as such, but are args, after their number; the first tells the
+// client where to send it all the same. It is
 // not one that rueidis sends again by itself: that would take another way to
 // build it.
-func command(b client.Builder, verb, script string, keys []string, args []int64) client.Completed {
+func command(b client.Builder, verb, script string, keys []string, args []int64, across bool) client.Completed {
 	var room [512]byte
 	var places [64]int
 	text, ends := room[:0], places[:0]
@@ -21,7 +23,15 @@ func command(b client.Builder, verb, script string, keys []string, args []int64)
 		ends = append(ends, len(text))
 	}
 	all, start := string(text), 0
-	c := b.Arbitrary(verb, script, strconv.Itoa(len(keys))).Keys(keys...)
+	c, count := b.Arbitrary(verb, script), strconv.Itoa(len(keys))
+	switch {
+	case !across:
+		c = c.Args(count).Keys(keys...)
+	case len(keys) == 0:
+		c = c.Args("0", count)
+	default:
+		c = c.Args("0", count).Keys(keys[0]).Args(keys[1:]...)
+	}
 	for _, end := range ends {
 		c = c.Args(all[start:end])
 		start = end

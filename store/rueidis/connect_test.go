@@ -229,7 +229,7 @@ func TestCommand(t *testing.T) {
 	require.Error(t, err) // and a client all the same
 	t.Cleanup(c.Close)
 	args := func(keys []string, args []int64) []string {
-		built := command(c.B(), "EVAL", "return", keys, args)
+		built := command(c.B(), "EVAL", "return", keys, args, false)
 		return built.Commands()
 	}
 	require.Equal(t, []string{"EVAL", "return", "0"}, args(nil, nil))

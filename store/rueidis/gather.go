@@ -69,8 +69,8 @@ func (g *gather) begin(c client.Client, start time.Time) *work {
 	return w
 }
 
-func (w *work) add(verb, script string, keys []string, args []int64) {
-	w.commands = append(w.commands, command(w.client.B(), verb, script, keys, args))
+func (w *work) add(verb, script string, keys []string, args []int64, across bool) {
+	w.commands = append(w.commands, command(w.client.B(), verb, script, keys, args, across))
 	w.words += 3 + len(keys) + len(args)
 }
 

@@ -63,11 +63,12 @@ func Open(url string, opts ...Option) (*Store, error) {
 	connector := &connector{connect: func() (client.Client, error) {
 		return client.NewClient(options(target, dialer))
 	}}
-	warmer := &driver.Warmer{}
+	warmer, layout := &driver.Warmer{}, newLayout(target.Cluster)
 	return &Store{
 		get: connector.get,
 		close: func() {
 			warmer.Close()
+			layout.Close()
 			dialer.close()
 			connector.close()
 		},
@@ -76,6 +77,7 @@ func Open(url string, opts ...Option) (*Store, error) {
 		gather:  newGather(target.Cluster, !target.Cluster && !target.Sentinel),
 		secrets: target.Secrets(),
 		warmer:  warmer,
+		layout:  layout,
 	}, nil
 }
 

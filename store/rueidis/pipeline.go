@@ -3,6 +3,8 @@ package rueidis
 import (
 	"cmp"
 	"context"
+	"net"
+	"strconv"
 	"sync"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 var (
 	_ store.Partitioned = (*Store)(nil)
 	_ store.Pipelined   = (*Store)(nil)
+	_ store.Spanning    = (*Store)(nil)
 )
 
 // Partition implements [store.Partitioned]: a cluster client's keys are in the
@@ -27,53 +30,144 @@ func (s *Store) Partition(key string) (uint64, bool) {
 	return hashslot.Partition(key), true
 }
 
+// newLayout returns nil where there is no Cluster.
+func newLayout(cluster bool) *driver.Layout {
+	if !cluster {
+		return nil
+	}
+	return &driver.Layout{}
+}
+
+// Server implements [store.Spanning], for a client of a Cluster. It knows none before
+// RunAll was called once for several runs, and for a second after the Cluster has turned
+// out to be different.
+func (s *Store) Server(partition uint64) (uint64, bool) {
+	if s == nil {
+		return 0, false
+	}
+	return s.layout.Server(partition)
+}
+
+// learnLayout asks for the Cluster's layout, if it is time to.
+func (s *Store) learnLayout(c session, runs []store.Run) {
+	if len(runs) < 2 || len(runs[0].Keys) == 0 || !s.layout.Due() {
+		return
+	}
+	slots := func(ctx context.Context) ([]driver.Slots, error) {
+		ranges, err := c.Do(ctx, c.B().ClusterSlots().Build()).ToArray()
+		if err != nil {
+			return nil, err
+		}
+		return slotsOf(ranges)
+	}
+	s.layout.Learn(runs[0].Keys[0], slots, func(ctx context.Context, script *store.Script, keys []string) ([]int64, error) {
+		return s.run(ctx, time.Now(), c, script, keys, nil, true)
+	})
+}
+
+// slotsOf reads a reply to CLUSTER SLOTS: the first and the last slot of each range, and
+// its nodes, of which each has an address and a port.
+func slotsOf(ranges []client.RedisMessage) (slots []driver.Slots, err error) {
+	for _, r := range ranges {
+		parts, err := r.ToArray()
+		if err != nil {
+			return nil, err
+		}
+		if len(parts) < 3 {
+			continue // nobody's
+		}
+		var s driver.Slots
+		if s.First, err = parts[0].ToInt64(); err != nil {
+			return nil, err
+		}
+		if s.Last, err = parts[1].ToInt64(); err != nil {
+			return nil, err
+		}
+		master, err := parts[2].ToArray()
+		if err != nil {
+			return nil, err
+		}
+		if len(master) < 2 {
+			continue
+		}
+		host, _ := master[0].ToString() // unknown is nil
+		port, err := master[1].ToInt64()
+		if err != nil {
+			return nil, err
+		}
+		s.Server = net.JoinHostPort(host, strconv.FormatInt(port, 10))
+		slots = append(slots, s)
+	}
+	return slots, nil
+}
+
 // RunAll implements [store.Pipelined]: by DoMulti, but each by itself where there is no
 // Cluster, and the client is not known to send each of several commands once.
 func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.Run) {
+	if c, ok := s.runAll(ctx, script, runs, false); ok {
+		s.learnLayout(c, runs)
+	}
+}
+
+// RunAcross implements [store.Spanning], as RunAll does.
+func (s *Store) RunAcross(ctx context.Context, script *store.Script, runs []store.Run) {
+	if _, ok := s.runAll(ctx, script, runs, true); ok && driver.Refused(runs) {
+		s.layout.Refused()
+	}
+}
+
+// runAll returns the client. ok is false if it could not begin.
+func (s *Store) runAll(ctx context.Context, script *store.Script, runs []store.Run, across bool) (c session, ok bool) {
 	start := time.Now()
 	c, err := s.client(ctx, script)
 	if err != nil {
 		for i := range runs {
 			runs[i].Reply, runs[i].Err = nil, err
 		}
-		return
+		return c, false
 	}
-	if s.gather.Apart && c.Mode() != client.ClientModeCluster {
+	cluster := c.Mode() == client.ClientModeCluster
+	if s.gather.Apart && !cluster {
 		var all sync.WaitGroup
 		for i := range runs {
 			r := &runs[i]
-			all.Go(func() { r.Reply, r.Err = s.Run(ctx, script, r.Keys, r.Args) })
+			all.Go(func() {
+				r.Reply, r.Err = s.run(ctx, start, c, script, r.Keys, r.Args, across)
+				s.gather.ended(start, r.Err)
+				s.warm(c, r.Keys, r.Err)
+			})
 		}
 		all.Wait()
-		return
+		return c, true
 	}
 	places := make([]int, 0, len(runs))
 	for i := range runs {
 		runs[i].Reply, runs[i].Err = nil, nil
-		if c.Mode() == client.ClientModeCluster && !hashslot.Same(runs[i].Keys) { // see run
+		if !across && cluster && !hashslot.Same(runs[i].Keys) { // see run
 			runs[i].Err = errCrossSlot
 			continue
 		}
 		places = append(places, i)
 	}
-	places = s.sendAll(ctx, start, c, "EVALSHA", script.SHA1(), runs, places)
-	s.sendAll(ctx, start, c, "EVAL", script.Source(), runs, places)
+	places = s.sendAll(ctx, start, c, "EVALSHA", script.SHA1(), runs, places, across)
+	s.sendAll(ctx, start, c, "EVAL", script.Source(), runs, places, across)
 	for i := range runs {
 		err = cmp.Or(err, runs[i].Err)
 		s.warm(c, runs[i].Keys, runs[i].Err)
 	}
 	s.gather.ended(start, err)
+	return c, true
 }
 
 // sendAll sends those of runs whose places are given, and returns the places of
 // those for which the server does not have the script.
-func (s *Store) sendAll(ctx context.Context, start time.Time, c session, verb, script string, runs []store.Run, places []int) (unknown []int) {
+func (s *Store) sendAll(ctx context.Context, start time.Time, c session, verb, script string, runs []store.Run, places []int, across bool) (unknown []int) {
 	if len(places) == 0 {
 		return nil
 	}
 	w := s.gather.begin(c.Client, start)
 	for _, place := range places {
-		w.add(verb, script, runs[place].Keys, runs[place].Args)
+		w.add(verb, script, runs[place].Keys, runs[place].Args, across)
 	}
 	if err := s.gather.do(ctx, w); err != nil {
 		for _, place := range places {
@@ -86,7 +180,7 @@ func (s *Store) sendAll(ctx context.Context, start time.Time, c session, verb, s
 		r := &runs[place]
 		message, err := w.results[i].ToMessage()
 		if notSent(ctx, start, err) {
-			message, err = s.send(ctx, start, c, verb, script, r.Keys, r.Args)
+			message, err = s.send(ctx, start, c, verb, script, r.Keys, r.Args, across)
 		} else {
 			err = replyError(ctx, c.secrets, &message, err)
 		}

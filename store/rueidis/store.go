@@ -51,6 +51,7 @@ type Store struct {
 	// secrets are those of Open's URL and options.
 	secrets driver.Secrets
 	warmer  *driver.Warmer
+	layout  *driver.Layout // nil where there is no Cluster
 }
 
 // session is a client, with the secrets that no error of its may tell.
@@ -82,7 +83,7 @@ func New(c client.Client) *Store {
 		return nil
 	}
 	get := func(context.Context) (client.Client, error) { return c, nil }
-	return &Store{get: get, text: fmt.Sprintf("%T", c), cluster: c.Mode() == client.ClientModeCluster, gather: newGather(apart(c), false), warmer: &driver.Warmer{}}
+	return &Store{get: get, text: fmt.Sprintf("%T", c), cluster: c.Mode() == client.ClientModeCluster, gather: newGather(apart(c), false), warmer: &driver.Warmer{}, layout: newLayout(c.Mode() == client.ClientModeCluster)}
 }
 
 // Close closes the client that [Open] made. It leaves alone one that was given
@@ -108,7 +109,7 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 	if err != nil {
 		return nil, err
 	}
-	reply, err := s.run(ctx, start, c, script, keys, args)
+	reply, err := s.run(ctx, start, c, script, keys, args, false)
 	s.gather.ended(start, err)
 	s.warm(c, keys, err)
 	return reply, err
@@ -116,19 +117,19 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 
 // run runs script on c, for a Run that began at start: EVALSHA, and EVAL where the
 // server does not have it.
-func (s *Store) run(ctx context.Context, start time.Time, c session, script *store.Script, keys []string, args []int64) (reply []int64, err error) {
+func (s *Store) run(ctx context.Context, start time.Time, c session, script *store.Script, keys []string, args []int64, across bool) (reply []int64, err error) {
 	defer func() { // the client also builds commands
 		if p := recover(); p != nil {
 			reply, err = nil, panicked(p)
 		}
 	}()
 	// The builder of a cluster client panics where keys have different slots.
-	if c.Mode() == client.ClientModeCluster && !hashslot.Same(keys) {
+	if !across && c.Mode() == client.ClientModeCluster && !hashslot.Same(keys) {
 		return nil, errCrossSlot
 	}
-	message, err := s.send(ctx, start, c, "EVALSHA", script.SHA1(), keys, args)
+	message, err := s.send(ctx, start, c, "EVALSHA", script.SHA1(), keys, args, across)
 	if err != nil && driver.NoScript(err) {
-		message, err = s.send(ctx, start, c, "EVAL", script.Source(), keys, args)
+		message, err = s.send(ctx, start, c, "EVAL", script.Source(), keys, args, across)
 	}
 	if err != nil {
 		return nil, err
@@ -137,10 +138,10 @@ func (s *Store) run(ctx context.Context, start time.Time, c session, script *sto
 }
 
 // send sends a command and returns the reply, or its error as [store.Store] has it.
-func (s *Store) send(ctx context.Context, start time.Time, c session, verb, script string, keys []string, args []int64) (client.RedisMessage, error) {
+func (s *Store) send(ctx context.Context, start time.Time, c session, verb, script string, keys []string, args []int64, across bool) (client.RedisMessage, error) {
 	for {
 		w := s.gather.begin(c.Client, start)
-		w.add(verb, script, keys, args)
+		w.add(verb, script, keys, args, across)
 		if err := s.gather.do(ctx, w); err != nil {
 			return client.RedisMessage{}, err
 		}
@@ -162,7 +163,7 @@ func (s *Store) warm(c session, keys []string, err error) {
 	s.warmer.After(err, func(ctx context.Context) {
 		s.gather.warming.Add(1)
 		defer s.gather.warming.Add(-1)
-		c.Do(ctx, command(c.B(), "EVAL", driver.Nothing, keys, nil))
+		c.Do(ctx, command(c.B(), "EVAL", driver.Nothing, keys, nil, false))
 	})
 }
 

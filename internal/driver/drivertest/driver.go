@@ -49,6 +49,7 @@ func Run(t *testing.T, d Driver) {
 		{"Restart", restart},
 		{"AtMostOnce", atMostOnce},
 		{"Cluster", cluster},
+		{"Across", across},
 		{"Sentinel", sentinel},
 		{"Connection", connection},
 		{"TLS", tlsServer},

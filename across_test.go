@@ -1,0 +1,251 @@
+package ratelimit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
+	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
+)
+
+// TestAcross: calls for keys of several slots of one node go in one run; and each is
+// decided once, by the node that has its key, also while slots are on their way, several
+// at a time, of some of whose keys nothing is there yet.
+func TestAcross(t *testing.T) {
+	const identities, limit, inSeveral = 300, 10_000, 6
+	cluster := redistest.StartCluster(t)
+	for i, driver := range []string{"goredis", "rueidis"} {
+		t.Run(driver, func(t *testing.T) {
+			var seen runs
+			l := newLimiter(t, site{driver, cluster.URL(), cluster.Nodes}.open(t), tokenbucket.Limit{Rate: limit, Period: month},
+				ratelimit.WithNamespace(fmt.Sprint("across", i)), ratelimit.WithObserver(&seen))
+			var taken [identities]int64
+			all := func() {
+				var wait sync.WaitGroup
+				for i := range 4 * identities {
+					taken[i%identities]++
+					wait.Go(func() { allow(t, l, strconv.Itoa(i%identities), 1) })
+				}
+				wait.Wait()
+			}
+			across := func() bool { // two keys may be in one slot by chance, not so many
+				all()
+				for _, run := range seen.take() {
+					if run.Err == nil && run.Keys >= inSeveral {
+						return true
+					}
+				}
+				return false
+			}
+			require.Eventually(t, across, 20*time.Second, 10*time.Millisecond)
+
+			from, to := cluster.Nodes[0], cluster.Nodes[1]
+			var moves []*redistest.Move
+			moving := map[int]bool{}
+			for i := range identities {
+				slot := cluster.Slot(t, ratelimit.KeyOf(l, strconv.Itoa(i)))
+				if moving[slot] || len(moves) == 40 || cluster.Owner(slot) != from {
+					continue
+				}
+				if i%2 == 0 {
+					require.NoError(t, l.Reset(t.Context(), strconv.Itoa(i)))
+					taken[i] = 0
+				}
+				moving[slot] = true
+				moves = append(moves, cluster.BeginMove(t, slot, to))
+			}
+			for range 3 {
+				all()
+			}
+			require.NotEmpty(t, from.Info("errorstats")["errorstat_CROSSSLOT"], "no run was refused: this tests nothing")
+			for _, move := range moves {
+				move.End(t)
+			}
+			seen.take()
+			require.Eventually(t, across, 20*time.Second, 100*time.Millisecond)
+			for i, taken := range taken {
+				r, err := l.Peek(t.Context(), strconv.Itoa(i))
+				require.NoError(t, err)
+				require.False(t, r.Degraded)
+				require.Equal(t, limit-taken, r.Remaining, i)
+			}
+			for slot := range moving {
+				require.Equal(t, to, cluster.Owner(slot))
+				cluster.MoveSlot(t, slot, from) // for the other driver
+			}
+		})
+	}
+}
+
+// twoServers is a Redis that passes for two, each with two of four partitions, of which
+// each has a breaker, and all one queue.
+type twoServers struct {
+	*goredis.Store
+	t       *testing.T
+	strays  atomic.Int64 // of which partition keys are with the other server by now, or -1
+	away    atomic.Int64 // which server is away, or -1
+	refused atomic.Int64
+	between atomic.Int64
+}
+
+var errAway = errors.New("away")
+
+func (s *twoServers) Partition(key string) (uint64, bool) {
+	return uint64(crc32.ChecksumIEEE([]byte(key))%4) << 58, true
+}
+
+func (s *twoServers) Server(partition uint64) (uint64, bool) { return partition >> 59, true }
+
+// locate returns the one partition and the one server of all keys.
+func (s *twoServers) locate(keys []string) (partition, server int64) {
+	for i, key := range keys {
+		p, _ := s.Partition(key)
+		at, _ := s.Server(p)
+		if i > 0 && int64(at) != server {
+			s.t.Errorf("a run of two servers")
+		}
+		if i > 0 && int64(p>>58) != partition {
+			partition = -1
+		} else {
+			partition = int64(p >> 58)
+		}
+		server = int64(at)
+	}
+	return partition, server
+}
+
+func (s *twoServers) Run(ctx context.Context, script *store.Script, keys []string, args []int64) ([]int64, error) {
+	switch partition, server := s.locate(keys); {
+	case partition < 0:
+		s.t.Errorf("declared keys of two partitions")
+	case server == s.away.Load():
+		return nil, errAway
+	case len(keys) > 1 && partition == s.strays.Load(): // not all of them have arrived
+		s.between.Add(1)
+		return nil, &store.ServerError{Message: "TRYAGAIN Multiple keys request during rehashing of slot"}
+	}
+	return s.Store.Run(ctx, script, keys, args)
+}
+
+func (s *twoServers) RunAll(ctx context.Context, script *store.Script, runs []store.Run) {
+	for i := range runs {
+		runs[i].Reply, runs[i].Err = s.Run(ctx, script, runs[i].Keys, runs[i].Args)
+	}
+}
+
+func (s *twoServers) RunAcross(ctx context.Context, script *store.Script, runs []store.Run) {
+	for i := range runs {
+		r := &runs[i]
+		if _, server := s.locate(r.Keys); server == s.away.Load() {
+			r.Reply, r.Err = nil, errAway
+			continue
+		}
+		for _, key := range r.Keys {
+			if partition, _ := s.Partition(key); int64(partition>>58) == s.strays.Load() {
+				r.Reply, r.Err = nil, &store.ServerError{Message: "CROSSSLOT Keys of the run are not on one server"}
+				s.refused.Add(1)
+			}
+		}
+		if r.Err == nil {
+			s.Store.RunAcross(ctx, script, runs[i:i+1])
+		}
+	}
+}
+
+func newTwoServers(t *testing.T) *twoServers {
+	s, err := goredis.Open(start(t).URL())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	two := &twoServers{Store: s, t: t}
+	two.strays.Store(-1)
+	two.away.Store(-1)
+	return two
+}
+
+// crowd has many call at once, each some identities, and returns how many of them were
+// degraded.
+func crowd(t *testing.T, l *ratelimit.Limiter, identities, callers int) (degraded []int64) {
+	degraded = make([]int64, identities)
+	var wait sync.WaitGroup
+	for c := range callers {
+		wait.Go(func() {
+			for i := range identities {
+				i = (i + c) % identities
+				r, err := l.Allow(context.Background(), strconv.Itoa(i))
+				if err != nil || !r.Degraded && !r.Allowed {
+					t.Errorf("error %v, result %+v", err, r)
+				}
+				if r.Degraded {
+					atomic.AddInt64(&degraded[i], 1)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	return degraded
+}
+
+// TestAcrossStrays: a run that a server refuses, since one of its keys is elsewhere, goes
+// again in runs of one partition, and those that are refused too in runs of one key; and
+// no decision is lost, or taken twice.
+func TestAcrossStrays(t *testing.T) {
+	const identities, callers = 40, 100
+	s := newTwoServers(t)
+	var seen runs
+	var broken witness
+	l := newLimiter(t, s, tokenbucket.Limit{Rate: 1_000_000, Period: month}, ratelimit.WithObserver(&seen), ratelimit.WithObserver(&broken))
+	for round, strays := range []int64{-1, 2, 0, 3} {
+		s.strays.Store(strays)
+		before := s.refused.Load()
+		for _, n := range crowd(t, l, identities, callers) {
+			require.Zero(t, n)
+		}
+		require.Equal(t, strays >= 0, s.refused.Load() > before)
+		require.Equal(t, strays >= 0, s.between.Swap(0) > 0)
+		several := 0
+		for _, run := range seen.take() {
+			if run.Keys > 1 {
+				several++
+			}
+			if run.Err != nil {
+				require.Regexp(t, "CROSSSLOT|TRYAGAIN", run.Err.Error())
+			}
+		}
+		require.NotZero(t, several)
+		for i := range identities {
+			r, err := l.Peek(t.Context(), strconv.Itoa(i))
+			require.NoError(t, err)
+			require.EqualValues(t, 1_000_000-callers*(round+1), r.Remaining)
+		}
+	}
+	require.Empty(t, broken.states())
+}
+
+// TestAcrossBreakers: the breakers of a server's partitions open, and no others.
+func TestAcrossBreakers(t *testing.T) {
+	const identities = 40
+	s := newTwoServers(t)
+	var broken witness
+	l := newLimiter(t, s, tokenbucket.Limit{Rate: 1_000_000, Period: month}, ratelimit.WithObserver(&broken))
+	s.away.Store(1)
+	degraded := crowd(t, l, identities, 100)
+	for i := range identities {
+		partition, _ := s.Partition(ratelimit.KeyOf(l, strconv.Itoa(i)))
+		server, _ := s.Server(partition)
+		require.Equal(t, server == 1, degraded[i] == 100, i)
+		require.Equal(t, server == 0, degraded[i] == 0, i)
+	}
+	require.Equal(t, []ratelimit.BreakerState{ratelimit.BreakerOpen, ratelimit.BreakerOpen}, broken.states())
+}

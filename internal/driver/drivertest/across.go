@@ -1,0 +1,135 @@
+package drivertest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// addAcross adds one to each key, if all are here.
+var addAcross = store.NewScript("add across", `
+local reply = {#KEYS}
+for i = 2, ARGV[1] + 1 do
+  if type(redis.pcall('GET', ARGV[i])) == 'table' then return redis.error_reply('CROSSSLOT not here') end
+end
+for i = 2, ARGV[1] + 1 do reply[i] = redis.call('INCR', ARGV[i]) end
+return reply`)
+
+// spanning is what a Store of a Cluster is.
+type spanning interface {
+	store.Store
+	store.Partitioned
+	store.Pipelined
+	store.Spanning
+}
+
+// across: keys of several slots of one node are in one run; and nothing is run if one of
+// them is not there, or on its way.
+func across(t *testing.T, d Driver) {
+	c := redistest.StartCluster(t)
+	opened := open1(t, d, c.URL(), withCluster)
+	s, ok := opened.(spanning)
+	require.True(t, ok)
+
+	// Three keys for each node, in slots of their own.
+	keys := map[*redistest.Server][]string{}
+	var runs []store.Run
+	for i := 0; len(runs) < 3*len(c.Nodes); i++ {
+		key := fmt.Sprint("across", i)
+		if node := c.Owner(c.Slot(t, key)); len(keys[node]) < 3 {
+			keys[node] = append(keys[node], key)
+			runs = append(runs, store.Run{Keys: []string{key}})
+		}
+	}
+	server := func(key string) (uint64, bool) {
+		partition, ok := s.Partition(key)
+		require.True(t, ok)
+		return s.Server(partition)
+	}
+	learnt := func() bool {
+		s.RunAll(context.Background(), store.NewScript("none", "return {}"), runs)
+		for _, r := range runs {
+			if _, ok := server(r.Keys[0]); !ok {
+				return false
+			}
+		}
+		return true
+	}
+	require.Eventually(t, learnt, 20*time.Second, 10*time.Millisecond)
+	seen := map[uint64]bool{}
+	for _, keys := range keys {
+		node, _ := server(keys[0])
+		require.False(t, seen[node], "another's")
+		seen[node] = true
+		for _, key := range keys {
+			its, _ := server(key)
+			require.Equal(t, node, its)
+		}
+	}
+
+	add := func(keys ...string) ([]int64, error) {
+		runs := []store.Run{{Keys: keys}}
+		s.RunAcross(context.Background(), addAcross, runs)
+		return runs[0].Reply, runs[0].Err
+	}
+	a, b := c.Nodes[0], c.Nodes[1]
+	mustRefuse := func(keys ...string) {
+		reply, err := add(keys...)
+		require.Nil(t, reply)
+		server := (*store.ServerError)(nil)
+		require.ErrorAs(t, err, &server)
+		require.Equal(t, "CROSSSLOT", server.Prefix())
+	}
+	for want := int64(1); want <= 3; want++ {
+		reply, err := add(keys[a]...)
+		require.NoError(t, err)
+		require.Equal(t, []int64{0, want, want, want}, reply, "no KEYS")
+		for _, node := range c.Nodes {
+			node.MustDo(t, "SCRIPT", "FLUSH")
+		}
+	}
+
+	mustRefuse(keys[a][0], keys[b][0])
+	_, ok = server(keys[a][0])
+	require.False(t, ok, "it was wrong")
+	require.Eventually(t, learnt, 20*time.Second, 100*time.Millisecond)
+
+	// Two slots go from one node to another at once. Of the one, no key is there yet,
+	// so that Redis would send who asks for one on to the other node (ASK); where it must
+	// not be decided about the key of the other slot, which has not arrived.
+	slot := func(key string) int { return c.Slot(t, key) }
+	value := func(node *redistest.Server, key string) any { return node.MustDo(t, "GET", key) }
+	empty, full := keys[a][0], keys[a][1]
+	a.MustDo(t, "DEL", empty)
+	moves := []*redistest.Move{c.BeginMove(t, slot(empty), b), c.BeginMove(t, slot(full), b)}
+	mustRefuse(empty, full)
+	mustRefuse(full, empty)
+	require.Equal(t, "3", value(a, full))
+	for _, node := range []*redistest.Server{a, b} {
+		require.EqualValues(t, 0, node.MustDo(t, "CLUSTER", "COUNTKEYSINSLOT", fmt.Sprint(slot(empty))))
+	}
+	require.EqualValues(t, 0, b.MustDo(t, "CLUSTER", "COUNTKEYSINSLOT", fmt.Sprint(slot(full))))
+	for _, move := range moves {
+		move.End(t)
+	}
+	mustRefuse(full, keys[a][2]) // which are together no more
+	require.Eventually(t, func() bool {
+		_ = run(t, s, store.NewScript("none", "return {}"), []string{full}) // the client finds out
+		reply, err := add(append([]string{full, empty}, keys[b]...)...)
+		if err != nil {
+			return false
+		}
+		require.Equal(t, []int64{0, 4, 1, 1, 1, 1}, reply)
+		return true
+	}, 20*time.Second, 100*time.Millisecond)
+	require.Eventually(t, learnt, 20*time.Second, 100*time.Millisecond)
+	moved, _ := server(full)
+	its, _ := server(keys[b][0])
+	require.Equal(t, its, moved)
+}

@@ -1,0 +1,170 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/hashslot"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// aCluster is what a Layout asks.
+type aCluster struct {
+	slots   []Slots
+	err     error
+	reply   []int64
+	refused error
+	asked   atomic.Int32
+	keys    []string // of the last probe
+	panics  bool
+}
+
+func (c *aCluster) learn(l *Layout) {
+	l.Learn("ratelimit:x", func(context.Context) ([]Slots, error) {
+		c.asked.Add(1)
+		if c.panics {
+			panic("a hook")
+		}
+		return c.slots, c.err
+	}, func(_ context.Context, s *store.Script, keys []string) ([]int64, error) {
+		c.keys = keys
+		return c.reply, c.refused
+	})
+	synctest.Wait()
+}
+
+var halves = []Slots{{0, 8191, "a"}, {8192, hashslot.Count - 1, "b"}}
+
+func partition(slot int) uint64 { return uint64(slot) << 50 }
+
+// known returns for how many slots the server is known.
+func known(l *Layout) (n int) {
+	for slot := range hashslot.Count {
+		if _, ok := l.Server(partition(slot)); ok {
+			n++
+		}
+	}
+	return n
+}
+
+func TestLayout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, c := &Layout{}, &aCluster{slots: halves, reply: []int64{1}}
+		require.Zero(t, known(l))
+		require.True(t, l.Due())
+		c.learn(l)
+		require.Equal(t, hashslot.Count, known(l))
+		first, _ := l.Server(0)
+		same, _ := l.Server(partition(8191))
+		other, _ := l.Server(partition(8192))
+		require.Equal(t, first, same)
+		require.NotEqual(t, first, other)
+		require.False(t, l.Due(), "it is known")
+
+		// Two keys of one server in two slots, and one of the other.
+		require.Len(t, c.keys, 3)
+		at := func(i int) (slot uint16, server uint64) {
+			slot = hashslot.Of(c.keys[i])
+			server, _ = l.Server(partition(int(slot)))
+			return slot, server
+		}
+		slot0, server0 := at(0)
+		slot1, server1 := at(1)
+		_, server2 := at(2)
+		require.NotEqual(t, slot0, slot1)
+		require.Equal(t, server0, server1)
+		require.NotEqual(t, server0, server2)
+		for _, key := range c.keys {
+			require.Regexp(t, "^ratelimit:x-[0-9]+$", key)
+		}
+
+		// What turns out to be different is asked for again after a second.
+		l.Refused()
+		require.Zero(t, known(l))
+		require.False(t, l.Due())
+		c.learn(l)
+		require.EqualValues(t, 1, c.asked.Load())
+		time.Sleep(whenRefused)
+		require.True(t, l.Due())
+		c.slots = []Slots{{0, 8000, "a"}, {8001, 16000, "b"}}
+		c.learn(l)
+		require.Equal(t, 16001, known(l), "some slots are nobody's")
+	})
+}
+
+// TestLayoutUnknown: runs keep to one slot where it is not certain that a server refuses
+// the keys that it does not have.
+func TestLayoutUnknown(t *testing.T) {
+	for name, c := range map[string]*aCluster{
+		"NoAnswer":       {err: errors.New("refused")},
+		"Panics":         {panics: true},
+		"NothingRefused": {slots: halves, reply: []int64{0}},
+		"AllRefused":     {slots: halves, refused: &store.ServerError{Message: "ERR Script attempted to access undeclared keys"}},
+		"OddReply":       {slots: halves, reply: []int64{1, 1}},
+		"NoReply":        {slots: halves},
+		"OneServer":      {slots: []Slots{{0, hashslot.Count - 1, "a"}}, reply: []int64{1}},
+		"NoServer":       {reply: []int64{1}},
+		"OddSlots":       {slots: []Slots{{-5, -1, "a"}, {hashslot.Count, 1 << 62, "b"}, {9, 3, "c"}}, reply: []int64{1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := &Layout{}
+				c.learn(l)
+				require.Zero(t, known(l))
+				require.False(t, l.Due(), "not at once again")
+				time.Sleep(whenUnknown)
+				require.True(t, l.Due())
+				c.learn(l)
+				require.EqualValues(t, 2, c.asked.Load())
+				require.Zero(t, known(l))
+			})
+		})
+	}
+}
+
+// Keys of one hash tag tell nothing.
+func TestLayoutTag(t *testing.T) {
+	require.Nil(t, layoutOf(halves).probes("{x}:"))
+	require.NotNil(t, layoutOf(halves).probes("x:"))
+}
+
+// TestLayoutEnds: one asks at a time, and none once it is closed; what is under way is
+// ended by that, or by its own time.
+func TestLayoutEnds(t *testing.T) {
+	for _, end := range []func(*Layout){(*Layout).Close, func(*Layout) { time.Sleep(learnTimeout) }} {
+		synctest.Test(t, func(t *testing.T) {
+			l := &Layout{}
+			asked := 0
+			learn := func() {
+				l.Learn("x", func(ctx context.Context) ([]Slots, error) {
+					asked++
+					<-ctx.Done()
+					return halves, ctx.Err()
+				}, nil)
+			}
+			learn()
+			learn()
+			synctest.Wait()
+			end(l)
+			synctest.Wait()
+			require.Equal(t, 1, asked)
+			require.Zero(t, known(l))
+			l.Close()
+			time.Sleep(whenUnknown)
+			learn()
+			synctest.Wait()
+			require.Equal(t, 1, asked)
+		})
+	}
+	none := (*Layout)(nil)
+	none.Refused()
+	none.Close()
+	require.False(t, none.Due())
+	require.Zero(t, known(none))
+}
