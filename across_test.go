@@ -98,6 +98,8 @@ type twoServers struct {
 	away    atomic.Int64 // which server is away, or -1
 	refused atomic.Int64
 	between atomic.Int64
+	unknown atomic.Bool // where one of the partitions is
+	parted  atomic.Bool // some of the last runs were refused, and have not come back yet
 }
 
 var errAway = errors.New("away")
@@ -106,13 +108,18 @@ func (s *twoServers) Partition(key string) (uint64, bool) {
 	return uint64(crc32.ChecksumIEEE([]byte(key))%4) << 58, true
 }
 
-func (s *twoServers) Server(partition uint64) (uint64, bool) { return partition >> 59, true }
+func (s *twoServers) Server(partition uint64) (uint64, bool) {
+	if s.unknown.Load() && partition>>58 == 2 {
+		return 0, false
+	}
+	return partition >> 59, true
+}
 
 // locate returns the one partition and the one server of all keys.
 func (s *twoServers) locate(keys []string) (partition, server int64) {
 	for i, key := range keys {
 		p, _ := s.Partition(key)
-		at, _ := s.Server(p)
+		at := p >> 59
 		if i > 0 && int64(at) != server {
 			s.t.Errorf("a run of two servers")
 		}
@@ -127,6 +134,7 @@ func (s *twoServers) locate(keys []string) (partition, server int64) {
 }
 
 func (s *twoServers) Run(ctx context.Context, script *store.Script, keys []string, args []int64) ([]int64, error) {
+	s.parted.Store(false)
 	switch partition, server := s.locate(keys); {
 	case partition < 0:
 		s.t.Errorf("declared keys of two partitions")
@@ -140,12 +148,26 @@ func (s *twoServers) Run(ctx context.Context, script *store.Script, keys []strin
 }
 
 func (s *twoServers) RunAll(ctx context.Context, script *store.Script, runs []store.Run) {
+	s.parted.Store(false)
+	seen := map[int64]bool{}
+	several := false
+	for i := range runs {
+		partition, _ := s.locate(runs[i].Keys)
+		several = several || len(runs[i].Keys) > 1
+		if seen[partition] && several {
+			s.t.Errorf("two runs of one partition")
+		}
+		seen[partition] = true
+	}
 	for i := range runs {
 		runs[i].Reply, runs[i].Err = s.Run(ctx, script, runs[i].Keys, runs[i].Args)
 	}
 }
 
 func (s *twoServers) RunAcross(ctx context.Context, script *store.Script, runs []store.Run) {
+	if s.parted.Load() {
+		s.t.Errorf("what was refused comes again as it was")
+	}
 	for i := range runs {
 		r := &runs[i]
 		if _, server := s.locate(r.Keys); server == s.away.Load() {
@@ -156,6 +178,7 @@ func (s *twoServers) RunAcross(ctx context.Context, script *store.Script, runs [
 			if partition, _ := s.Partition(key); int64(partition>>58) == s.strays.Load() {
 				r.Reply, r.Err = nil, &store.ServerError{Message: "CROSSSLOT Keys of the run are not on one server"}
 				s.refused.Add(1)
+				s.parted.Store(true)
 			}
 		}
 		if r.Err == nil {
@@ -206,8 +229,9 @@ func TestAcrossStrays(t *testing.T) {
 	var seen runs
 	var broken witness
 	l := newLimiter(t, s, tokenbucket.Limit{Rate: 1_000_000, Period: month}, ratelimit.WithObserver(&seen), ratelimit.WithObserver(&broken))
-	for round, strays := range []int64{-1, 2, 0, 3} {
+	for round, strays := range []int64{-1, 2, 0, 3, -1} {
 		s.strays.Store(strays)
+		s.unknown.Store(round == 4)
 		before := s.refused.Load()
 		for _, n := range crowd(t, l, identities, callers) {
 			require.Zero(t, n)

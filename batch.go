@@ -70,7 +70,7 @@ var batches = sync.Pool{New: func() any { return &batch{keys: make(map[sum]int, 
 // fill makes a batch of calls, and returns those for which there is no more room.
 func (b *batch) fill(l *Limiter, calls []*call) (rest []*call) {
 	clear(b.keys)
-	b.groups, b.came, b.places, b.across, b.alone = b.groups[:0], b.came[:0], b.places[:0], false, false
+	b.groups, b.came, b.places, b.alone = b.groups[:0], b.came[:0], b.places[:0], false
 	// Asked once, so that all calls get a place or none does. If none has, and keys are
 	// partitioned after all, the one run is refused, and the batch is split.
 	partitioned := l.partitions.exist()

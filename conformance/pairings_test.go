@@ -90,9 +90,28 @@ func (s server) try(t *testing.T, clients ...client) {
 					h.OpenDial = func(t testing.TB, dial conformance.Dial) store.Store { return c.dial(t, s.addrs, dial) }
 				}
 				conformance.TestStore(t, h)
+				if len(s.addrs) > 1 { // else a check would be skipped
+					t.Run("Knows", func(t *testing.T) { knows(t, h.Open(t)) })
+				}
 			})
 		}
 	})
+}
+
+// knows waits until a Store on a Cluster knows where keys are.
+func knows(t *testing.T, s store.Store) {
+	spanning, ok := s.(interface {
+		store.Partitioned
+		store.Pipelined
+		store.Spanning
+	})
+	require.True(t, ok)
+	require.Eventually(t, func() bool {
+		spanning.RunAll(t.Context(), store.NewScript("none", "return {}"), []store.Run{{Keys: []string{"a"}}, {Keys: []string{"b"}}})
+		partition, _ := spanning.Partition("a")
+		_, known := spanning.Server(partition)
+		return known
+	}, 20*time.Second, 10*time.Millisecond)
 }
 
 // startRedis starts a redis-server, or says in a test of its own why not.

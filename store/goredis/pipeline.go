@@ -60,13 +60,15 @@ func (s *Store) learnLayout(runs []store.Run) {
 	}
 	slots := func(ctx context.Context) ([]driver.Slots, error) {
 		cmd := redis.NewClusterSlotsCmd(ctx, "cluster", "slots")
+		cmd.SetStepCount(1) // see command
 		if err := s.client.Process(ctx, cmd); err != nil {
 			return nil, err
 		}
 		var slots []driver.Slots
 		for _, r := range cmd.Val() {
 			if len(r.Nodes) > 0 {
-				slots = append(slots, driver.Slots{First: int64(r.Start), Last: int64(r.End), Server: r.Nodes[0].Addr})
+				master := r.Nodes[0].Addr + " " + r.Nodes[0].ID
+				slots = append(slots, driver.Slots{First: int64(r.Start), Last: int64(r.End), Server: master})
 			}
 		}
 		return slots, nil

@@ -66,7 +66,7 @@ func (s *Store) learnLayout(c session, runs []store.Run) {
 }
 
 // slotsOf reads a reply to CLUSTER SLOTS: the first and the last slot of each range, and
-// its nodes, of which each has an address and a port.
+// its nodes, of which each has an address, a port and an ID.
 func slotsOf(ranges []client.RedisMessage) (slots []driver.Slots, err error) {
 	for _, r := range ranges {
 		parts, err := r.ToArray()
@@ -96,6 +96,10 @@ func slotsOf(ranges []client.RedisMessage) (slots []driver.Slots, err error) {
 			return nil, err
 		}
 		s.Server = net.JoinHostPort(host, strconv.FormatInt(port, 10))
+		if len(master) > 2 {
+			id, _ := master[2].ToString()
+			s.Server += " " + id
+		}
 		slots = append(slots, s)
 	}
 	return slots, nil

@@ -1,0 +1,43 @@
+package driver
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
+)
+
+// TestProbe: the probe says yes to a server which refuses a script what is another's,
+// and that only.
+func TestProbe(t *testing.T) {
+	c := redistest.StartCluster(t)
+	node := c.Nodes[0]
+	var own, others []string
+	for i := 0; len(own) < 3 || len(others) < 2; i++ {
+		key := fmt.Sprint("probe", i)
+		if c.Owner(c.Slot(t, key)) == node {
+			own = append(own, key)
+		} else {
+			others = append(others, key)
+		}
+	}
+	ask := func(server *redistest.Server, keys ...string) (any, error) {
+		return server.Do(append([]string{"EVAL", probe.Source(), "0", fmt.Sprint(len(keys))}, keys...)...)
+	}
+	reply, err := ask(node, own[0], own[1], others[0])
+	require.NoError(t, err)
+	require.Equal(t, []any{int64(1)}, reply)
+	reply, err = ask(node, own[0], own[1], own[2])
+	require.NoError(t, err)
+	require.Equal(t, []any{int64(0)}, reply)
+	for _, keys := range [][]string{{own[0], others[0], others[1]}, {others[0], own[0], others[1]}} {
+		_, err = ask(node, keys...)
+		require.ErrorContains(t, err, "non local key")
+	}
+	// A server alone has all keys.
+	reply, err = ask(redistest.Start(t), own[0], own[1], others[0])
+	require.NoError(t, err)
+	require.Equal(t, []any{int64(0)}, reply)
+}
