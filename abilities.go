@@ -54,7 +54,7 @@ type RunObserver interface {
 }
 
 // RunEvent is one run of the script, as it was given to the store: whether or not
-// Redis got it, and once more where a Cluster refused it and it went again in parts.
+// Redis got it. What a Cluster refused goes again in parts, and each of those is one.
 // A [Joint]'s run is told of to each of its limiters, as one of one decision. Runs for
 // no caller are not told of: a breaker's probes, and those of Reset. It may get further
 // fields.

@@ -52,6 +52,7 @@ func TestAcross(t *testing.T) {
 			require.Eventually(t, across, 20*time.Second, 10*time.Millisecond)
 
 			from, to := cluster.Nodes[0], cluster.Nodes[1]
+			from.MustDo(t, "CONFIG", "RESETSTAT")
 			var moves []*redistest.Move
 			moving := map[int]bool{}
 			for i := range identities {
@@ -98,6 +99,7 @@ type twoServers struct {
 	away    atomic.Int64 // which server is away, or -1
 	refused atomic.Int64
 	between atomic.Int64
+	panics  atomic.Bool // who is asked for a server
 	unknown atomic.Bool // where one of the partitions is
 	parted  atomic.Bool // some of the last runs were refused, and have not come back yet
 }
@@ -109,6 +111,9 @@ func (s *twoServers) Partition(key string) (uint64, bool) {
 }
 
 func (s *twoServers) Server(partition uint64) (uint64, bool) {
+	if s.panics.Load() {
+		panic("no server")
+	}
 	if s.unknown.Load() && partition>>58 == 2 {
 		return 0, false
 	}
@@ -176,7 +181,8 @@ func (s *twoServers) RunAcross(ctx context.Context, script *store.Script, runs [
 		}
 		for _, key := range r.Keys {
 			if partition, _ := s.Partition(key); int64(partition>>58) == s.strays.Load() {
-				r.Reply, r.Err = nil, &store.ServerError{Message: "CROSSSLOT Keys of the run are not on one server"}
+				message := []string{"CROSSSLOT Not all keys", "MASTERDOWN Link with MASTER is down", "LOADING Redis is loading"}[s.refused.Load()%3]
+				r.Reply, r.Err = nil, &store.ServerError{Message: message}
 				s.refused.Add(1)
 				s.parted.Store(true)
 			}
@@ -229,9 +235,10 @@ func TestAcrossStrays(t *testing.T) {
 	var seen runs
 	var broken witness
 	l := newLimiter(t, s, tokenbucket.Limit{Rate: 1_000_000, Period: month}, ratelimit.WithObserver(&seen), ratelimit.WithObserver(&broken))
-	for round, strays := range []int64{-1, 2, 0, 3, -1} {
+	for round, strays := range []int64{-1, 2, 0, 3, -1, -1} {
 		s.strays.Store(strays)
 		s.unknown.Store(round == 4)
+		s.panics.Store(round == 5)
 		before := s.refused.Load()
 		for _, n := range crowd(t, l, identities, callers) {
 			require.Zero(t, n)
@@ -244,7 +251,7 @@ func TestAcrossStrays(t *testing.T) {
 				several++
 			}
 			if run.Err != nil {
-				require.Regexp(t, "CROSSSLOT|TRYAGAIN", run.Err.Error())
+				require.Regexp(t, "CROSSSLOT|MASTERDOWN|LOADING|TRYAGAIN", run.Err.Error())
 			}
 		}
 		require.NotZero(t, several)

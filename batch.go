@@ -19,8 +19,8 @@ const (
 	maxDecisions = 384
 )
 
-// batch is the calls that go to Redis together: in one run, or in one for each
-// partition that their keys are in.
+// batch is the calls that go to Redis together: in one run, or in one for each server
+// that has their keys, or for each partition that they are in.
 type batch struct {
 	keys   map[sum]int // to their groups
 	groups []group
@@ -116,10 +116,15 @@ func (b *batch) fill(l *Limiter, calls []*call) (rest []*call) {
 }
 
 // locate notes the servers of all groups. It is false if they are not known.
-func (b *batch) locate(span store.Spanning) bool {
+func (b *batch) locate(span store.Spanning) (known bool) {
 	if span == nil || len(b.groups) < 2 {
 		return false
 	}
+	defer func() {
+		if recover() != nil { // see call
+			known = false
+		}
+	}()
 	for i := range b.groups {
 		server, ok := span.Server(b.groups[i].partition())
 		if !ok {
@@ -225,9 +230,9 @@ func (b *batch) failure(run int) error {
 // release lets the batch be used again, if nobody else has it.
 func (b *batch) release() {
 	if b.err == nil {
-		clear(b.runs)
-		clear(b.names)
-		clear(b.news)
+		clear(b.runs[:cap(b.runs)]) // more of them may have been in use before it was parted
+		clear(b.names[:cap(b.names)])
+		clear(b.news[:cap(b.news)])
 		batches.Put(b)
 	}
 }

@@ -42,9 +42,20 @@ func (b *batch) isParted() bool {
 	return false
 }
 
-// strays tells whether a run of keys of several slots was refused: one at least is on
-// another server by now.
-func (b *batch) strays(run int) bool { return b.across && refusal(b.failure(run)) == "CROSSSLOT" }
+// strays tells whether a run of keys of several slots was refused where runs of one may
+// not be: one key at least is on another server by now, or that server has become a
+// replica, which has not got all from its master yet. Redis redirects only those who
+// declare their keys.
+func (b *batch) strays(run int) bool {
+	if !b.across {
+		return false
+	}
+	switch refusal(b.failure(run)) {
+	case "CROSSSLOT", "MASTERDOWN", "LOADING":
+		return true
+	}
+	return false
+}
 
 // astride tells whether a run was refused since the slot of its keys is on its way from
 // one node to another, which does not have all of them.

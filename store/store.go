@@ -9,6 +9,10 @@ import "context"
 
 // Store runs scripts on one Redis: a server, a Cluster, a Sentinel group.
 //
+// A Store may have abilities beside that: [Prompt], [Partitioned], [Pipelined],
+// [Spanning]. One that has another in it and changes what that does must have those
+// abilities of its own that it is to have, and not inherit them: runs go by them too.
+//
 // An implementation keeps these rules.
 //
 //  1. Run is safe for any number of goroutines.
@@ -74,7 +78,8 @@ type Spanning interface {
 	// these, and Args. Each has one key or more.
 	//
 	// If that server turns out not to have them all, s is to have written nothing, and to
-	// reply with an error that begins with CROSSSLOT.
+	// reply with an error that begins with CROSSSLOT. Runs that are refused so, or by a
+	// server that has become a replica (MASTERDOWN, LOADING), go again by RunAll or Run.
 	RunAcross(ctx context.Context, s *Script, runs []Run)
 }
 

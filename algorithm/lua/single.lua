@@ -14,8 +14,8 @@
 --       the one before, are not told one by one: -3, how many, how much more.
 --
 -- Where the keys are in several hash slots, ARGV begins with how many they are, and
--- with them, and there are no KEYS. If not all are on this server, the reply is an error
--- that begins with CROSSSLOT, and nothing was written.
+-- with them, and there are no KEYS. If not all can be read, as they are not all on this
+-- server, the reply is an error that begins with CROSSSLOT, and nothing was written.
 --
 -- Before this text stand: read, step and write; across, whether it is so, and then
 -- KEYS; additive, what the Plan says of step; first, the place of the first decision in
@@ -36,7 +36,7 @@ elseif across then
     local text = pcall('GET', KEYS[i])
     if type(text) == 'table' then
       text = pcall('MGET', KEYS[i])
-      if text.err then return redis.error_reply('CROSSSLOT Keys of the run are not on one server') end
+      if text.err then return redis.error_reply('CROSSSLOT Not all keys can be read here: ' .. text.err) end
       text = text[1]
     end
     texts[i] = text

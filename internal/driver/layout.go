@@ -56,7 +56,14 @@ const (
 
 // probe tells whether a server refuses a script the keys that it does not have, and only
 // those: it is run with two keys of its own and one of another's, none of which is there.
-var probe = store.NewScript("probe", `redis.call('GET', ARGV[2])
+//
+// Valkey 9.0.0 and 9.0.1, and what was released before them to try it out, must not be
+// given such scripts: where one writes keys of several slots, they put some where they do
+// not belong when they load that from their append-only file. See
+// https://github.com/valkey-io/valkey/issues/2995.
+var probe = store.NewScript("probe", `local valkey = redis.VALKEY_VERSION_NUM or 0
+if 0x080900 <= valkey and valkey < 0x090002 then return {0} end
+redis.call('GET', ARGV[2])
 redis.call('GET', ARGV[3])
 local text = redis.pcall('GET', ARGV[4])
 return {type(text) == 'table' and text.err and 1 or 0}
@@ -165,7 +172,7 @@ func (l *Layout) Close() {
 // layoutOf returns what a server told, as far as it can be.
 func layoutOf(ranges []Slots) *layout {
 	servers, numbers := &layout{}, map[string]uint16{}
-	for _, r := range ranges {
+	for _, r := range ranges[:min(len(ranges), hashslot.Count)] { // there are no more
 		number, ok := numbers[r.Server]
 		if !ok {
 			number = uint16(len(numbers) + 1)

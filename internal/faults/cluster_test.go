@@ -136,7 +136,7 @@ func clusterFaults(c *redistest.Cluster) []fault {
 		},
 		{
 			name:     "Cluster: a slot left half-way between two nodes",
-			caller:   "Redis's answer, after one more round trip (ASK), or two for several keys of that slot (TRYAGAIN)",
+			caller:   "Redis's answer, after one more round trip (ASK), or two for several keys of that slot (TRYAGAIN), and one more for keys of several slots",
 			charged:  "as answered",
 			returns:  "at once",
 			answers:  true,
@@ -176,7 +176,7 @@ func clusterFaults(c *redistest.Cluster) []fault {
 		},
 		{
 			name:    "Cluster: CLUSTER FAILOVER, as before maintenance",
-			caller:  "Redis's answer, late by the time of the handover, after one more round trip (MOVED)",
+			caller:  "Redis's answer, late by the time of the handover, after one more round trip (MOVED), or two for keys of several slots",
 			charged: "as answered",
 			returns: "at once",
 			answers: true,
