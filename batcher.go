@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
@@ -32,9 +33,10 @@ var errExited = errors.New("ratelimit: the store ended the goroutine")
 
 const (
 	// queueCount is how many queues there are where keys are partitioned, each for a
-	// range of partitions, so that a server which is slow holds up few others' callers.
-	// There it has one run in flight.
-	queueCount = 16
+	// range of partitions, so that a server which is slow holds up few others' callers:
+	// none where two, three or six have equal shares. Each has one batch in flight; the
+	// more there are, the smaller those are.
+	queueCount = 6
 	// lanes is how many lanes there are where keys are not partitioned, by their
 	// hashes, all of the first queue.
 	lanes = 8
@@ -51,7 +53,7 @@ const (
 func (b *batcher) queue(l *Limiter, c *call) *queue {
 	if b.place(l, c) {
 		c.lane = 0
-		return &b.queues[c.partition/(1<<64/queueCount)]
+		return &b.queues[c.partition/(math.MaxUint64/queueCount+1)]
 	}
 	c.lane = c.sum[0] % lanes
 	return &b.queues[0]
