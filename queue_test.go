@@ -1,12 +1,15 @@
 package ratelimit
 
 import (
+	"hash/crc32"
 	"math"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
 )
 
 // inLane returns n calls of one lane.
@@ -361,4 +364,26 @@ func TestQueueEndless(t *testing.T) {
 		f = q.landed(t, f)
 		require.Nil(t, q.landed(t, f))
 	})
+}
+
+// edge is a Store whose keys are in the partitions at the ends of all.
+type edge struct{ noStore }
+
+func (edge) Partition(key string) (uint64, bool) {
+	return -uint64(crc32.ChecksumIEEE([]byte(key)) % 2), true
+}
+
+// TestEnds: there is a queue and a breaker for each partition that there may be.
+func TestEnds(t *testing.T) {
+	l, err := New(edge{}, tokenbucket.Limit{Rate: 1, Period: time.Hour})
+	require.NoError(t, err)
+	seen := map[*queue]*breaker{}
+	for i := range 64 {
+		c := l.newCall(sum{byte(i)}, 1)
+		q := l.batcher.queue(l, c)
+		seen[q] = l.breakers.of(c.partition)
+	}
+	require.Len(t, seen, 2)
+	require.NotNil(t, seen[&l.batcher.queues[0]])
+	require.NotNil(t, seen[&l.batcher.queues[queueCount-1]])
 }

@@ -2,7 +2,6 @@ package ratelimit
 
 import (
 	"errors"
-	"hash/crc32"
 	"testing"
 	"time"
 
@@ -11,28 +10,6 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
-
-// edge is a Store whose keys are in the partitions at the ends of all.
-type edge struct{ noStore }
-
-func (edge) Partition(key string) (uint64, bool) {
-	return -uint64(crc32.ChecksumIEEE([]byte(key)) % 2), true
-}
-
-// TestEnds: there is a queue and a breaker for each partition that there may be.
-func TestEnds(t *testing.T) {
-	l, err := New(edge{}, tokenbucket.Limit{Rate: 1, Period: time.Hour})
-	require.NoError(t, err)
-	seen := map[*queue]*breaker{}
-	for i := range 64 {
-		c := l.newCall(sum{byte(i)}, 1)
-		q := l.batcher.queue(l, c)
-		seen[q] = l.breakers.of(c.partition)
-	}
-	require.Len(t, seen, 2)
-	require.NotNil(t, seen[&l.batcher.queues[0]])
-	require.NotNil(t, seen[&l.batcher.queues[queueCount-1]])
-}
 
 // TestReportAcross: of a run on keys of several partitions the breaker of each is told;
 // to one that has keys in several runs an answer to any will do; and a run that goes

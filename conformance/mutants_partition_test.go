@@ -53,11 +53,7 @@ var partitionMutants = []mutant{
 		caught: "RunAll",
 		open: piped(func(ctx context.Context, good *goredis.Store, s *store.Script, runs []store.Run) {
 			good.RunAll(ctx, s, runs)
-			for i := range runs[1:] {
-				if runs[i].Err != nil {
-					runs[i+1].Reply, runs[i+1].Err = nil, runs[i].Err
-				}
-			}
+			failOn(runs)
 		}),
 	},
 	{
@@ -92,9 +88,7 @@ var partitionMutants = []mutant{
 		caught: "RunAll",
 		open: piped(func(ctx context.Context, good *goredis.Store, s *store.Script, runs []store.Run) {
 			good.RunAll(ctx, s, runs)
-			for i := range runs {
-				slices.Reverse(runs[i].Args)
-			}
+			reverseArgs(runs)
 		}),
 	},
 }
@@ -140,11 +134,7 @@ var acrossMutants = []mutant{
 		caught: "RunAcross",
 		open: spanned(func(ctx context.Context, good *goredis.Store, s *store.Script, runs []store.Run) {
 			good.RunAcross(ctx, s, runs)
-			for i := range runs[1:] {
-				if runs[i].Err != nil {
-					runs[i+1].Reply, runs[i+1].Err = nil, runs[i].Err
-				}
-			}
+			failOn(runs)
 		}),
 	},
 	{
@@ -161,11 +151,24 @@ var acrossMutants = []mutant{
 		caught: "RunAcross",
 		open: spanned(func(ctx context.Context, good *goredis.Store, s *store.Script, runs []store.Run) {
 			good.RunAcross(ctx, s, runs)
-			for i := range runs {
-				slices.Reverse(runs[i].Args)
-			}
+			reverseArgs(runs)
 		}),
 	},
+}
+
+// failOn gives the error of a run to those after it.
+func failOn(runs []store.Run) {
+	for i := range runs[1:] {
+		if runs[i].Err != nil {
+			runs[i+1].Reply, runs[i+1].Err = nil, runs[i].Err
+		}
+	}
+}
+
+func reverseArgs(runs []store.Run) {
+	for i := range runs {
+		slices.Reverse(runs[i].Args)
+	}
 }
 
 // spanning is a Store of one server, which it takes for one of a Cluster.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -51,16 +50,16 @@ func across(t *testing.T, d Driver) {
 		partition, _ := s.Partition(key)
 		return s.Server(partition)
 	}
-	learnt := func() bool {
+	learnt := func() error {
 		s.RunAll(context.Background(), store.NewScript("none", "return {}"), runs)
 		for _, r := range runs {
 			if _, ok := server(r.Keys[0]); !ok {
-				return false
+				return fmt.Errorf("the server of %q is not known", r.Keys[0])
 			}
 		}
-		return true
+		return nil
 	}
-	require.Eventually(t, learnt, 20*time.Second, 10*time.Millisecond)
+	eventually(t, learnt)
 	seen := map[uint64]bool{}
 	for _, keys := range keys {
 		node, _ := server(keys[0])
@@ -97,7 +96,7 @@ func across(t *testing.T, d Driver) {
 	mustRefuse(keys[a][0], keys[b][0])
 	_, ok = server(keys[a][0])
 	require.False(t, ok, "it was wrong")
-	require.Eventually(t, learnt, 20*time.Second, 100*time.Millisecond)
+	eventually(t, learnt)
 
 	// Two slots go from one node to another at once. Of the one, no key is there yet,
 	// so that Redis would send who asks for one on to the other node (ASK); where it must
@@ -118,16 +117,14 @@ func across(t *testing.T, d Driver) {
 		move.End(t)
 	}
 	mustRefuse(full, keys[a][2]) // which are together no more
-	require.Eventually(t, func() bool {
+	var reply []int64
+	eventually(t, func() (err error) {
 		_ = run(t, s, store.NewScript("none", "return {}"), []string{full}) // the client finds out
-		reply, err := add(append([]string{full, empty}, keys[b]...)...)
-		if err != nil {
-			return false
-		}
-		require.Equal(t, []int64{0, 4, 1, 1, 1, 1}, reply)
-		return true
-	}, 20*time.Second, 100*time.Millisecond)
-	require.Eventually(t, learnt, 20*time.Second, 100*time.Millisecond)
+		reply, err = add(append([]string{full, empty}, keys[b]...)...)
+		return err
+	})
+	require.Equal(t, []int64{0, 4, 1, 1, 1, 1}, reply)
+	eventually(t, learnt)
 	moved, _ := server(full)
 	its, _ := server(keys[b][0])
 	require.Equal(t, its, moved)
