@@ -85,7 +85,7 @@ func exercise(t testing.TB, s opener, nodes []*redistest.Server, callers int) (w
 	}
 	for kind, limit := range kinds {
 		var seen events
-		l, err := ratelimit.New(s, limit(3, month), ratelimit.WithNamespace("myapp"), ratelimit.WithTimeout(5*time.Second), ratelimit.WithObserver(&seen))
+		l, err := ratelimit.New(s, limit(3, 12*time.Hour), ratelimit.WithNamespace("myapp"), ratelimit.WithTimeout(5*time.Second), ratelimit.WithObserver(&seen))
 		require.NoError(t, err)
 		var wait sync.WaitGroup
 		for i := range callers { // so that there are runs of many keys

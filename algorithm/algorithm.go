@@ -24,7 +24,7 @@
 //   - A clock that has stepped back gives nothing back.
 //   - Any text is a state: read mends what it can and starts afresh otherwise.
 //   - Once ResetAfter has passed, the state says the same as none. The harness
-//     therefore keeps it no longer.
+//     therefore keeps it no longer, unless [Plan.Plain] says that it may.
 package algorithm
 
 import "time"
@@ -68,6 +68,25 @@ type Plan struct {
 	// same state and outcome; and if ResetAfter is k times as much later by it as
 	// by the first of these, it is as much later by each. False promises nothing.
 	Additive bool
+
+	// Plain, if not nil, says that a state may be changed by adding to the integer
+	// that its text is, which leaves its key's time to live as it is, and costs Redis
+	// less than a new text. Lua then defines a fourth local function, and read and
+	// write do more:
+	//
+	//	read(text)           -> a, b, c, d     d says until when the key is kept
+	//	write(a, b, c, till) -> text, kept     in µs since 1970; kept is till or later
+	//	add(a, b, c, d, a2, b2, c2, till) -> the integer to add, as text, or nil
+	//
+	// Where write is given a till, the text may promise in its own way that its key is
+	// kept until the time that write returns, which may be later than must be, so that
+	// it can be added to. add answers only where the text that was read is an integer
+	// of 64 bits, without leading zeros, that promises to be kept until till at least;
+	// and where the sum is a text of a2, b2, c2 that promises no more than that did.
+	//
+	// Plain returns a text of the same state that promises nothing, which is what Step
+	// writes; text itself, if it promises nothing.
+	Plain func(text string) string
 
 	// Params is what step is given after n: at most [MaxParams] integers, each
 	// of magnitude at most 2^53.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/distributed-rate-limiter/ratelimit/store"
@@ -62,8 +63,10 @@ func (p *Plan) validate() error {
 		return errors.New("algorithm: plan is nil")
 	case !validName(p.Name):
 		return fmt.Errorf("algorithm: Name is %q: must be 1 to 64 lower-case letters, digits or underscores", p.Name)
-	case !definesAll(p.Lua):
+	case !defines(p.Lua, "read", "write", "step"):
 		return fmt.Errorf("algorithm %s: Lua does not define local functions read, write and step", p.Name)
+	case p.Plain != nil && !defines(p.Lua, "add"):
+		return fmt.Errorf("algorithm %s: Plain is not nil, and Lua does not define a local function add", p.Name)
 	case p.Limit < 1:
 		return fmt.Errorf("algorithm %s: Limit is %d: must be at least 1", p.Name, p.Limit)
 	case p.Window < 0:
@@ -95,21 +98,24 @@ func validName(name string) bool {
 	return 0 < len(name) && len(name) <= 64
 }
 
-var defines = regexp.MustCompile(`(?m)^local\s+(?:function\s+)?(read|write|step)\b`)
+var definition = regexp.MustCompile(`(?m)^local\s+(?:function\s+)?(\w+)\b`)
 
-// definesAll tells whether lua defines the three functions. Without this a
-// missing one would show in the first call only, where it would fail open.
-func definesAll(lua string) bool {
+// defines tells whether lua defines all of the functions. Without this a missing one
+// would show in the first call only, where it would fail open.
+func defines(lua string, functions ...string) bool {
 	found := map[string]bool{}
-	for _, match := range defines.FindAllStringSubmatch(lua, -1) {
+	for _, match := range definition.FindAllStringSubmatch(lua, -1) {
 		found[match[1]] = true
 	}
-	return len(found) == 3
+	return !slices.ContainsFunc(functions, func(name string) bool { return !found[name] })
 }
 
 func composeSingle(limit *Plan, across bool) string {
 	var b strings.Builder
 	b.WriteString(limit.Lua)
+	if limit.Plain == nil {
+		b.WriteString("\nlocal add = nil")
+	}
 	fmt.Fprintf(&b, "\nlocal additive, across = %t, %t\n", limit.Additive, across)
 	before := "" // what is before the args in ARGV
 	if across {

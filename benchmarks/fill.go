@@ -18,18 +18,24 @@ import (
 const (
 	fillers   = 4
 	fillDepth = 1_000
+
+	fillDecisions = 2
 )
 
 // fill makes the identities from first up to, not including, end exist, each in a
-// namespace, as one decision on each would: it writes copies of what a limiter
-// has written for one of them, which is many times faster than as many decisions.
+// namespace, as two decisions on each would, the second of which has to give it a new
+// time to live, for the last time in a while: otherwise of many identities this would be
+// measured, and of few what comes after. It writes copies of what a limiter has written
+// for one of them, which is many times faster than as many decisions.
 func (l *lab) fill(ctx context.Context, first, end int, namespace func(int) string) error {
 	limiter, err := newOurs(goredis.New(l.clients.goredis), growing.limit, ratelimit.WithNamespace(namespace(first)))
 	if err != nil {
 		return err
 	}
-	if _, err := decideOurs(limiter)(ctx, identity(first)); err != nil {
-		return fmt.Errorf("fill: %w", err)
+	for range fillDecisions {
+		if _, err := decideOurs(limiter)(ctx, identity(first)); err != nil {
+			return fmt.Errorf("fill: %w", err)
+		}
 	}
 	model := keyOf(namespace(first), identity(first))
 	state, err := l.clients.goredis.Get(ctx, model).Result()
@@ -54,8 +60,8 @@ func (l *lab) fill(ctx context.Context, first, end int, namespace func(int) stri
 		return err
 	}
 	res, err := limiter.Peek(ctx, identity(end-1))
-	if err == nil && (res.Degraded || res.Remaining != growing.limit.count-1) {
-		err = fmt.Errorf("a copied state is not that of an identity that took one unit: %+v", res)
+	if err == nil && (res.Degraded || res.Remaining != growing.limit.count-fillDecisions) {
+		err = fmt.Errorf("a copied state is not that of an identity that took its units: %+v", res)
 	}
 	if err != nil {
 		return fmt.Errorf("fill: %w", err)

@@ -9,7 +9,7 @@ import (
 // growIdentities measures at a growing number of keys, from which is drawn evenly.
 func (l *lab) growIdentities(ctx context.Context, g *growth, numbers []int) (*growth, error) {
 	g.memory = true
-	g.intro = fmt.Sprintf("%d callers of one process, every identity known to Redis, "+
+	g.intro = fmt.Sprintf("%d callers of one process, every identity known to Redis by two decisions, "+
 		"drawn evenly. Memory is what Redis has in use beyond what it had before there were any, divided by the keys; "+
 		"it is not told of so few keys that Redis's buffers for connections would blur it.", growthCallers)
 	all := identities(slices.Max(numbers))

@@ -29,6 +29,7 @@ var algorithmChecks = []check{
 	{"Model", "The Lua is the same function as Step, and its state is written as it says: for any state, time, n and limit, alone and with others in one run.", model},
 	{"ServerClock", "A decision is that of Step at the instant that it names, which is one by Redis's clock.", serverClock},
 	{"Expiry", "A state lives for its ResetAfter, and not much longer.", expiry},
+	{"Promises", "A state that is added to, of a Plan that has Plain, is kept for its ResetAfter, whatever came before.", promises},
 	{"Retune", "A limit can be changed while keys live: raised to more than twice, it helps at once; lowered, no more than its own bound is admitted from then on.", retune},
 	{"Exact", "Of many concurrent requests, as many are admitted as one after the other.", exact},
 	{"Linearizable", "What concurrent callers are told is what they would be told one after the other, in the order of the server's time, which is no other than their own.", linearizability},
@@ -58,6 +59,17 @@ func (l limit) next(state string, now, n int64) (string, algorithm.Outcome) {
 		next = ""
 	}
 	return next, out
+}
+
+// is tells whether what is found under a key is the state that there must be, whatever
+// it promises of the key's life. before is what was there: if that is to stay, it stays
+// to the byte.
+func (l limit) is(found, state, before stored) bool {
+	if l.Plain == nil || state == before {
+		return found == state
+	}
+	found.text = l.Plain(found.text)
+	return found == state
 }
 
 // request asks a limit for n units of the state of a key. Where a program has several

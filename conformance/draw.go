@@ -59,7 +59,7 @@ func drawText(t *rapid.T, state string, now int64) string {
 	digits := rapid.StringOfN(rapid.RuneFrom([]rune("0123456789")), 0, 60, -1)
 	switch rapid.SampledFrom([]string{"digits", "bytes", "number", "known", "instant", "instants", "flip", "cut", "twice", "zeros"}).Draw(t, "garbage") {
 	case "digits":
-		return digits.Draw(t, "digits")
+		return digits.Draw(t, "digits") + rapid.SampledFrom([]string{"", ".", ".7"}).Draw(t, "end")
 	case "bytes":
 		return string(rapid.SliceOfN(rapid.Byte(), 0, 60).Draw(t, "bytes"))
 	case "number":
@@ -70,7 +70,7 @@ func drawText(t *rapid.T, state string, now int64) string {
 		}).Draw(t, "known")
 	case "instant": // an instant that a wrong clock gave, with something about it
 		at := now + rapid.Int64Range(-1e14, 1e14).Draw(t, "away")
-		form := rapid.SampledFrom([]string{"%d", "1%d", "99%d", "%d.1", "1%d.7", "%d:1:1", "1:%d", "%d 1", "0%d"}).Draw(t, "form")
+		form := rapid.SampledFrom([]string{"%d", "1%d", "99%d", "1%d.", "99%d.", "%d.1", "1%d.7", "%d:1:1", "1:%d", "%d 1", "0%d"}).Draw(t, "form")
 		return fmt.Sprintf(form, at)
 	case "instants":
 		at := now + rapid.Int64Range(-1e13, 1e13).Draw(t, "away")

@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -41,6 +42,7 @@ type machine struct {
 
 	limit  limit
 	states []stored // what must be under each key
+	lives  *lives   // of keys, where they are watched
 	now    int64
 	last   struct { // the last request that was answered
 		request
@@ -92,8 +94,8 @@ func (m *machine) together(t *rapid.T) {
 		begins[len(requests)] = true
 		requests = append(requests, request{1, key})
 	}
-	reply := run(t, m.store, virtualclock.Script(p.Script()), m.keys, append(args, m.now)...)
 	before := m.begin()
+	reply := run(t, m.store, virtualclock.Script(p.Script()), m.keys, append(args, m.now)...)
 	outcomes, err := p.Outcomes(reply)
 	for i, r := range requests {
 		if begins[i] {
@@ -135,6 +137,9 @@ func (m *machine) run(t *rapid.T, places []int, requests []request) {
 func (m *machine) begin() []stored {
 	before := m.states
 	m.states = append([]stored(nil), before...)
+	if m.lives != nil {
+		m.lives.asked = time.Now()
+	}
 	return before
 }
 
@@ -154,9 +159,13 @@ func (m *machine) check(t *rapid.T, key int, n int64, got algorithm.Outcome, abo
 // look holds what is stored to Step.
 func (m *machine) look(t *rapid.T, before []stored, after []request) {
 	for i, got := range peek(t, m.store, m.keys...) {
-		if want := m.states[i]; got != want {
+		if want := m.states[i]; !m.limit.is(got, want, before[i]) {
 			differ(t, got, want, "what is stored under key %d after %d requests under %v at %d: %v; before them: %v", i, len(after), m.limit, m.now, after, before[i])
 		}
+		m.states[i] = got
+	}
+	if m.lives != nil {
+		m.live(t, before)
 	}
 }
 

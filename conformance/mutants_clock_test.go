@@ -12,8 +12,9 @@ const (
 	steps      = "local retry, remaining, reset, a2, b2, c2 = step(a, b, c, "
 	readsClock = "local now = clock[1] * 1000000 + clock[2]\n"
 	setsLife   = "local ms = math.ceil(reset / 1000) + 2\n" // under a virtual clock it is otherwise
-	setsAlone  = "redis.call('PSETEX', key, life(reset), write(a2, b2, c2))"
-	setsSome   = "call('PSETEX', KEYS[key], life(reset), texts[key])"
+	setsAlone  = "redis.call('PSETEX', key, lasting(texts, reset, a2, b2, c2))"
+	setsSome   = "call('PSETEX', KEYS[key], life, texts[key])"
+	setsJoint  = "call('PSETEX', KEYS[key], life(reset), texts[key])"
 )
 
 // clockMutants get wrong what the time is, or for how long a state lives. Under a
@@ -60,7 +61,7 @@ var clockMutants = []mutant{
 		broken: "States have no time to live.",
 		caught: "Expiry",
 		limits: tokenBuckets,
-		open:   edited(setsAlone, "redis.call('SET', key, write(a2, b2, c2))", setsSome, "call('SET', KEYS[key], texts[key])"),
+		open:   edited(setsAlone, "redis.call('SET', key, (write(a2, b2, c2)))", setsSome, "call('SET', KEYS[key], texts[key])"),
 	},
 	{
 		name:   "SecondKeyNeverExpires",
@@ -75,7 +76,7 @@ var clockMutants = []mutant{
 		broken: "States under several limits have no time to live.",
 		caught: "Expiry",
 		limits: tokenBuckets,
-		open:   edited("local width = #limits", "local width = #limits", setsSome, "call('SET', KEYS[key], texts[key])"),
+		open:   edited(setsJoint, "call('SET', KEYS[key], texts[key])"),
 	},
 	{
 		name:   "TTLInSeconds",
@@ -104,6 +105,48 @@ var clockMutants = []mutant{
 		caught: "Expiry",
 		limits: tokenBuckets,
 		open: edited(setsAlone,
-			"local left = redis.call('PTTL', key)\n      redis.call('PSETEX', key, left > 0 and left or life(reset), write(a2, b2, c2))"),
+			"local left = redis.call('PTTL', key)\n      redis.call('PSETEX', key, left > 0 and left or life(reset), (write(a2, b2, c2)))"),
+	},
+	{
+		name:   "AddsToAnyLife",
+		broken: "A state is added to, however soon its key ends.",
+		caught: "Expiry",
+		limits: tokenBuckets,
+		open:   edited("promised(t0, g) < till or ", ""),
+	},
+	{
+		name:   "PromiseGoesOn",
+		broken: "A state is added to so that it promises more than it did.",
+		caught: "Promises",
+		limits: tokenBuckets,
+		open:   edited(" or promised(t, g) ~= promised(t0, g)", ""),
+	},
+	{
+		name:   "PromiseIsNotKept",
+		broken: "A state that promises that its key is kept is written for no longer than it must be.",
+		caught: "Expiry",
+		limits: tokenBuckets,
+		open:   edited("reset = kept + 1000000 - now", "reset = reset + 0"),
+	},
+	{
+		name:   "PromiseOfAnotherPeriod",
+		broken: "A state is added to, although a limit with a longer Period needs it for longer.",
+		caught: "Promises",
+		limits: slidingWindows,
+		open:   edited(" and s + kept[k] * 1000000 >= till", ""),
+	},
+	{
+		name:   "AddsNoTime",
+		broken: "In Lua alone, what is added to a state does not make it a later one.",
+		caught: "Model",
+		limits: tokenBuckets,
+		open:   edited("more, digits(on))", "more, digits(0))"),
+	},
+	{
+		name:   "AddsWithoutLife",
+		broken: "A state is added to that promises nothing.",
+		caught: "Expiry",
+		limits: tokenBuckets,
+		open:   edited("local g = grid[k]\n", "local g = grid[k] or k and grid[9]\n"),
 	},
 }

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
 	"time"
@@ -153,14 +154,14 @@ if remaining < full and wait > 0 and 2 * full * wait < all then remaining = rema
 		name:   "ClockBackForgets",
 		broken: "A state from later than now is taken for that of a fresh identity.",
 		caught: "ClockBack",
-		limits: spoil(tokenBuckets, fromLater("0, 0, 0", func(_, _, _ string) string { return "" })),
+		limits: spoil(tokenBuckets, fromLater("0, 0, 0", func(_, _ int64, _ string) string { return "" })),
 		twice:  true,
 	},
 	{
 		name:   "ClockBackTwice",
 		broken: "A state from later than now is taken to be of now, so that what has come back since comes back again.",
 		caught: "ClockBack",
-		limits: spoil(tokenBuckets, fromLater("a, now, c", func(owed, now, rest string) string { return owed + now + rest })),
+		limits: spoil(tokenBuckets, fromLater("a, now, c", writeBucket)),
 		twice:  true,
 	},
 	{
@@ -239,22 +240,40 @@ func unevenResets(p *algorithm.Plan) {
 	p.Additive = promised
 }
 
-// owedSince is the state of a token bucket: the units owed, the instant, and what
-// that has beyond whole µs.
-var owedSince = regexp.MustCompile(`^([0-9]+)([0-9]{16})(\.?[0-9]*)$`)
+// The states of a token bucket: the units owed, the instant, and what that has beyond
+// whole µs.
+var (
+	wholeBucket = regexp.MustCompile(`^([1-9][0-9]{0,2})[0-9]([0-9]{15})$`)
+	otherBucket = regexp.MustCompile(`^([0-9]{1,16})([0-9]{16})\.([0-9]{0,16})$`)
+)
+
+const bucketEpoch = 1_700_000_000_000_000
 
 // readBucket returns the three, and whether the state is one.
-func readBucket(state string) (owed, since, rest string, ok bool) {
-	part := owedSince.FindStringSubmatch(state)
-	if part == nil || len(part[1]) > 16 || len(part[3]) > 17 || part[2] >= "9007199254740992" { // 2^53: no instant
-		return "", "", "", false
+func readBucket(state string) (owed, since int64, rest string, ok bool) {
+	part := wholeBucket.FindStringSubmatch(state)
+	if whole := part != nil; !whole {
+		part = append(otherBucket.FindStringSubmatch(state), "", "", "", "")
 	}
-	return part[1], part[2], part[3], true
+	owed, _ = strconv.ParseInt(part[1], 10, 64)
+	since, _ = strconv.ParseInt(part[2], 10, 64)
+	if len(part) == 3 {
+		return owed, bucketEpoch + since, "", owed <= 921
+	}
+	return owed, since, part[3], part[0] != "" && since < 1<<53 // otherwise no instant
+}
+
+// writeBucket is the other way round.
+func writeBucket(owed, since int64, rest string) string {
+	if after := since - bucketEpoch; rest == "" && 0 < owed && owed <= 921 && 0 <= after && after < 1e15 {
+		return fmt.Sprintf("%d0%015d", owed, after)
+	}
+	return fmt.Sprintf("%d%016d.%s", owed, since, rest)
 }
 
 // fromLater takes a token bucket's state from later than now for another one, of
 // which the Lua says what a, b and c are.
-func fromLater(lua string, other func(owed, now, rest string) string) func(*algorithm.Plan) {
+func fromLater(lua string, other func(owed, now int64, rest string) string) func(*algorithm.Plan) {
 	return alsoIn(`
 if b <= now then return whole(a, b, c, now, n, ...) end
 local retry, remaining, reset, a2, b2, c2 = whole(`+lua+`, now, n, ...)
@@ -262,12 +281,11 @@ if retry ~= 0 then a2, b2, c2 = a, b, c end
 return retry, remaining, reset, a2, b2, c2`,
 		func(_ *algorithm.Plan, whole stepFunc) stepFunc {
 			return func(state string, now, n int64) (string, algorithm.Outcome) {
-				at := strconv.FormatInt(now, 10)
 				owed, since, rest, ok := readBucket(state)
-				if !ok || since <= at {
+				if !ok || since <= now {
 					return whole(state, now, n)
 				}
-				next, out := whole(other(owed, at, rest), now, n)
+				next, out := whole(other(owed, now, rest), now, n)
 				if !out.Allowed() || n == 0 {
 					next = state
 				}

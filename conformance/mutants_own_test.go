@@ -162,8 +162,7 @@ return retry, remaining, reset, burst - a2, b2, c2`,
 				if !ok {
 					return state
 				}
-				n, _ := strconv.ParseInt(units, 10, 64)
-				return fmt.Sprint(p.Limit-min(n, p.Limit)) + since + rest
+				return writeBucket(p.Limit-min(units, p.Limit), since, rest)
 			}
 			return func(state string, now, n int64) (string, algorithm.Outcome) {
 				owed := turned(state)

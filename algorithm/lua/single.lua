@@ -17,9 +17,9 @@
 -- with them, and there are no KEYS. If not all can be read, as they are not all on this
 -- server, the reply is an error that begins with CROSSSLOT, and nothing was written.
 --
--- Before this text stand: read, step and write; across, whether it is so, and then
--- KEYS; additive, what the Plan says of step; first, the place of the first decision in
--- ARGV; p1 to p6, the parameters.
+-- Before this text stand: read, step, write, and add, which may be nil; across, whether
+-- it is so, and then KEYS; additive, what the Plan says of step; first, the place of the
+-- first decision in ARGV; p1 to p6, the parameters.
 
 -- One decision alone needs no tables. It is the same as below.
 local alone, texts = not across and #KEYS == 1 and (ARGV[first + 1] or '1') == '1' and not ARGV[first + 2]
@@ -61,13 +61,28 @@ local function life(reset)
   return ms
 end
 
+-- The life and the text of a new state, after one that text is of, if there was any. Who
+-- has come back may come again: their states live for as long as write says, so that
+-- they can be added to. A second more is for a server that is held up before it reads its
+-- clock.
+local function lasting(text, reset, a, b, c)
+  if not (text and add) then return life(reset), (write(a, b, c)) end
+  local kept
+  text, kept = write(a, b, c, now + reset)
+  if kept and kept > now + reset then reset = kept + 1000000 - now end
+  return life(reset), text
+end
+
 if alone then
   local key, n = KEYS[1], tonumber(ARGV[first])
-  local a, b, c = read(texts or '')
+  local a, b, c, d = read(texts or '')
   local retry, remaining, reset, a2, b2, c2 = step(a, b, c, now, n, p1, p2, p3, p4, p5, p6)
   if n > 0 and (a2 ~= a or b2 ~= b or c2 ~= c) then
-    if reset > 0 then
-      redis.call('PSETEX', key, life(reset), write(a2, b2, c2))
+    local more = add and add(a, b, c, d, a2, b2, c2, now + reset)
+    if more then
+      redis.call('INCRBY', key, more)
+    elseif reset > 0 then
+      redis.call('PSETEX', key, lasting(texts, reset, a2, b2, c2))
     else
       redis.call('DEL', key)
     end
@@ -78,6 +93,8 @@ end
 -- as, bs and cs are the states that further decisions may go by, texts those
 -- that are final.
 local as, bs, cs, resets = {}, {}, {}, {}
+-- What is to be written: how much to add, or how long what is in texts is to live.
+local mores, lives = {}, {}
 local reply, last = {now}, 1
 local KEYS, ARGV, tonumber, call = KEYS, ARGV, tonumber, redis.call
 local i, ones = first, #KEYS + 1
@@ -150,10 +167,18 @@ local function decide(failed)
   while KEYS[ones] do
     local key = ones
     ones = ones + 1
-    local a, b, c = read(texts[key] or '')
+    local text = texts[key]
+    local a, b, c, d = read(text or '')
     local retry, remaining, reset, a2, b2, c2 = step(a, b, c, now, 1, p1, p2, p3, p4, p5, p6)
     if a2 ~= a or b2 ~= b or c2 ~= c then
-      texts[key], resets[key] = write(a2, b2, c2), reset
+      local more = add and add(a, b, c, d, a2, b2, c2, now + reset)
+      if more then
+        mores[key] = more
+      elseif reset > 0 then
+        lives[key], texts[key] = lasting(text, reset, a2, b2, c2)
+      else
+        lives[key] = 0
+      end
     end
     reply[last + 1], reply[last + 2], reply[last + 3] = retry, remaining, reset
     last = last + 3
@@ -166,13 +191,20 @@ while not pcall(decide, failed) do failed = true end
 
 -- All texts before the first write: what fails has then changed nothing.
 for key, a in pairs(as) do
-  if resets[key] then texts[key] = write(a, bs[key], cs[key]) end
-end
-for key = 1, #KEYS do
   local reset = resets[key]
   if reset and reset > 0 then
-    call('PSETEX', KEYS[key], life(reset), texts[key])
+    lives[key], texts[key] = lasting(texts[key], reset, a, bs[key], cs[key])
   elseif reset then
+    lives[key] = 0
+  end
+end
+for key = 1, #KEYS do
+  local more, life = mores[key], lives[key]
+  if more then
+    call('INCRBY', KEYS[key], more)
+  elseif life and life ~= 0 then
+    call('PSETEX', KEYS[key], life, texts[key])
+  elseif life then
     call('DEL', KEYS[key])
   end
 end

@@ -4,9 +4,10 @@
 --   c  units taken in the current window, 0..limit
 --   p  units taken in the one before, 0..limit
 --   s  the instant at which the current window began, in µs since 1970
--- Written as s in whole seconds, then c and p in four digits each: an integer
--- that Redis stores in the pointer itself. Where that does not hold them, as
--- "s:c:p" with s in µs.
+--   k  for how long the key has been promised to be kept, 1 to 8; 0 says nothing
+-- Written as k unless it is 0, s in whole seconds, then c and p in four digits each:
+-- an integer that Redis stores in the pointer itself, and adds to without a new time
+-- to live. Where that does not hold them, as "s:c:p" with s in µs.
 --
 -- Parameters: limit, period (µs). Windows begin at multiples of the period.
 -- limit^2 < 2^53 and period <= 2^51.
@@ -39,23 +40,45 @@ local function numbers(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r)
     (seconds - 53333333328) * 1000000
 end
 
+-- A key with a promise k is kept for kept[k] seconds after s: two of a usual period.
+local kept = {2, 10, 30, 120, 600, 1800, 7200, 172800}
+
 local function read(text)
-  if #text == 18 and string.find(text, '^%d+$') then
-    return numbers(string.byte(text, 1, 18))
+  if (#text == 18 or #text == 19) and string.find(text, '^[1-8]?%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d$') then
+    local c, p, s = numbers(string.byte(text, -18, -1))
+    if #text == 18 then return c, p, s end
+    return c, p, s, string.byte(text) - 48
   end
   local s, c, p = string.match(text, '^(%d+):(%d+):(%d+)$')
   if not s or #s > 16 or #c > 15 or #p > 15 or tonumber(s) >= 2^53 then return 0, 0, 0 end
   return tonumber(c), tonumber(p), tonumber(s)
 end
 
-local function write(c, p, s)
+local function write(c, p, s, till)
   if c < 10000 and p < 10000 and s % 1000000 == 0 and s >= 1000000000000000 then
+    local k = ''
+    if till then
+      for i = 1, 8 do
+        local long = kept[i] * 1000000
+        if long >= till - s then
+          -- Longer than it must be, but not by more than this.
+          if long <= 3 * (till - s) then k, till = i, s + long end
+          break
+        end
+      end
+    end
     -- By %d, which is faster than %.0f and may be for 32 bits only.
     local seconds = s / 1000000
     local low = seconds % 100000
-    return string.format('%d%05d%04d%04d', (seconds - low) / 100000, low, c, p)
+    return string.format('%s%d%05d%04d%04d', k, (seconds - low) / 100000, low, c, p), till
   end
-  return string.format('%.0f:%.0f:%.0f', s, c, p)
+  return string.format('%.0f:%.0f:%.0f', s, c, p), till
+end
+
+local function add(c0, p0, s0, k, c, p, s, till)
+  if k and s == s0 and p == p0 and c < 10000 and s + kept[k] * 1000000 >= till then
+    return string.format('%d', (c - c0) * 10000)
+  end
 end
 
 local function step(c0, p0, s0, now, n, limit, period)

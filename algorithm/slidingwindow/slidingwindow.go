@@ -75,6 +75,7 @@ func (l Limit) Compile() (*algorithm.Plan, error) {
 		Name:     "sliding_window",
 		Lua:      windowLua,
 		Additive: true,
+		Plain:    plain,
 		Params:   []int64{w.limit, w.period},
 		Limit:    w.limit,
 		Window:   l.Period,

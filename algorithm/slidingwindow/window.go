@@ -21,7 +21,8 @@ type counts struct {
 }
 
 var (
-	packedText = regexp.MustCompile(`^([0-9]{10})([0-9]{4})([0-9]{4})$`)
+	// The first digit says for how long the key is kept, which is not for Step.
+	packedText = regexp.MustCompile(`^[1-8]?([0-9]{10})([0-9]{4})([0-9]{4})$`)
 	plainText  = regexp.MustCompile(`^([0-9]+):([0-9]+):([0-9]+)$`)
 )
 
@@ -35,6 +36,14 @@ func read(text string) counts {
 		}
 	}
 	return counts{}
+}
+
+// plain leaves out of a text for how long the key is kept.
+func plain(text string) string {
+	if part := packedText.FindStringSubmatch(text); part != nil {
+		return part[1] + part[2] + part[3]
+	}
+	return text
 }
 
 // number reads digits that cannot overflow.

@@ -19,11 +19,20 @@ type state struct {
 	u, t, f int64
 }
 
-var stateText = regexp.MustCompile(`^([0-9]+)([0-9]{16})\.?([0-9]*)$`)
+// epoch is what t is counted from in a text that Redis takes for an integer.
+const epoch = 1_700_000_000_000_000
+
+var (
+	wholeText = regexp.MustCompile(`^([1-9][0-9]{0,2})[0-9]([0-9]{15})$`) // and how long the key is kept, which is Redis's
+	otherText = regexp.MustCompile(`^([0-9]{1,16})([0-9]{16})\.([0-9]{0,16})$`)
+)
 
 func read(text string) state {
-	part := stateText.FindStringSubmatch(text)
-	if part == nil || len(part[1]) > 16 || len(part[3]) > 16 {
+	if part := wholeText.FindStringSubmatch(text); part != nil && number(part[1]) <= maxWhole {
+		return state{u: number(part[1]), t: epoch + number(part[2])}
+	}
+	part := otherText.FindStringSubmatch(text)
+	if part == nil {
 		return state{}
 	}
 	s := state{u: number(part[1]), t: number(part[2]), f: number(part[3])}
@@ -33,15 +42,29 @@ func read(text string) state {
 	return s
 }
 
-// number reads digits that cannot overflow; none are 0.
+// plain leaves out of a text for how long the key is kept.
+func plain(text string) string {
+	if part := wholeText.FindStringSubmatch(text); part != nil && number(part[1]) <= maxWhole {
+		return part[1] + "0" + part[2]
+	}
+	return text
+}
+
+// maxWhole is the most units owed that an integer of 64 bits has room for.
+const maxWhole = 921
+
+// number reads digits that cannot overflow.
 func number(digits string) int64 {
 	n, _ := strconv.ParseInt(digits, 10, 64)
 	return n
 }
 
 func (s state) String() string {
-	if s.f == 0 {
-		return fmt.Sprintf("%d%016d", s.u, s.t)
+	switch t := s.t - epoch; {
+	case s.f == 0 && 0 < s.u && s.u <= maxWhole && 0 <= t && t < 1e15:
+		return fmt.Sprintf("%d0%015d", s.u, t)
+	case s.f == 0:
+		return fmt.Sprintf("%d%016d.", s.u, s.t)
 	}
 	return fmt.Sprintf("%d%016d.%d", s.u, s.t, s.f)
 }

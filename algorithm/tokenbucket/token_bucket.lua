@@ -4,9 +4,11 @@
 --   u  units owed, 0..burst; 0 is a full bucket, the state of an absent key
 --   t  the instant at which just u units were owed, in µs since 1970
 --   f  what that instant has beyond whole µs, in d-ths of one: 0 <= f < d
--- Written as the digits of u, then t in 16 digits, then "." and f where f > 0:
--- up to 921 units owed at a whole µs, that is an integer that Redis stores in
--- the pointer itself.
+--   k  for how long the key has been promised to be kept, 1 to 9; 0 says nothing
+-- Written as the digits of u, of k, and 15 of t from epoch on: with up to 921 units
+-- owed at a whole µs, that is an integer that Redis stores in the pointer itself, and
+-- adds to without a new time to live. Otherwise as u, t in 16 digits, "." and f, which
+-- is left out where it is 0, and no k.
 --
 -- Parameters: burst, q, m, d. One unit comes back every q + m/d µs, 0 <= m < d.
 -- With u, burst <= B: B * d < 2^53 and B * (q + 1) < 2^53.
@@ -17,38 +19,70 @@ local function due(k, f, q, m, d)
   return k * q + (x + -x % d) / d
 end
 
--- The number that 16 digits are, of which these are the bytes. tonumber is slow
+local epoch = 1700000000000000 -- of November 2023; 15 digits last until 2055
+
+-- A key with a promise k is kept until the third multiple of grid[k] after t: that is
+-- the same for all t between two multiples, so that t can go on.
+local grid = {}
+for k = 1, 9 do grid[k] = 2000000 * 4^(k - 1) end -- 2 s to 36 h
+
+local function promised(t, g) return t - t % g + 3 * g end
+
+-- The number that 15 digits are, of which these are the bytes. tonumber is slow
 -- where there are so many, and needs a string of them alone, which Lua has to make.
--- No sum on the way passes 2^53 but where the number itself does.
-local function number(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p)
-  return (((((((a * 10 + b) * 10 + c) * 10 + d) * 10 + e) * 10 + f) * 10 + g) * 10 + h - 533333328) * 100000000
-    + (((((((i * 10 + j) * 10 + k) * 10 + l) * 10 + m) * 10 + n) * 10 + o) * 10 + p - 533333328)
+local function number(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o)
+  return ((((((a * 10 + b) * 10 + c) * 10 + d) * 10 + e) * 10 + f) * 10 + g - 53333328) * 100000000
+    + (((((((h * 10 + i) * 10 + j) * 10 + k) * 10 + l) * 10 + m) * 10 + n) * 10 + o - 533333328)
+end
+
+-- The 15 digits of a number.
+local function digits(x)
+  -- By %d, which is faster than %.0f and may be for 32 bits only.
+  local low = x % 1000000000
+  return (x - low) / 1000000000, low
 end
 
 local function read(text)
-  if #text > 16 and #text < 20 and string.find(text, '^%d+$') then
-    -- The same as below, faster.
-    local t, u, more = number(string.byte(text, -16, -1)), string.byte(text, 1, -17)
-    if t >= 2^53 then return 0, 0, 0 end
-    if more then return tonumber(string.sub(text, 1, -17)), t, 0 end
-    return u - 48, t, 0
+  if #text > 16 and #text < 20 and string.find(text, '^[1-9]%d+$') then
+    local uk = tonumber(string.sub(text, 1, -16))
+    if uk > 9219 then return 0, 0, 0 end -- more than 64 bits hold
+    local k = uk % 10
+    return (uk - k) / 10, epoch + number(string.byte(text, -15, -1)), 0, k
   end
-  local u, t, f = string.match(text, '^(%d+)(%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d)%.?(%d*)$')
+  local u, t, f = string.match(text, '^(%d+)(%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d)%.(%d*)$')
   if not u or #u > 16 or #f > 16 or tonumber(t) >= 2^53 then return 0, 0, 0 end
   return tonumber(u), tonumber(t), tonumber(f) or 0
 end
 
-local function write(u, t, f)
-  if f == 0 and u < 2147483648 then
-    -- The same by %d, which is faster and may be for 32 bits only.
+local function write(u, t, f, till)
+  if f == 0 and 0 < u and u < 922 and t >= epoch and t - epoch < 1000000000000000 then
+    local k = 0
+    if till then
+      for i = 1, 9 do
+        if 2 * grid[i] >= till - t then
+          k, till = i, promised(t, grid[i])
+          break
+        end
+      end
+    end
+    return string.format('%d%06d%09d', u * 10 + k, digits(t - epoch)), till
+  elseif f == 0 and u < 2147483648 then
     local low = t % 1000000000
-    local high = (t - low) / 1000000000
-    if 0 < u and u < 200 then return string.format('%d%09d', u * 10000000 + high, low) end
-    return string.format('%d%07d%09d', u, high, low)
+    return string.format('%d%07d%09d.', u, (t - low) / 1000000000, low), till
   elseif f == 0 then
-    return string.format('%.0f%016.0f', u, t)
+    return string.format('%.0f%016.0f.', u, t), till
   end
-  return string.format('%.0f%016.0f.%.0f', u, t, f)
+  return string.format('%.0f%016.0f.%.0f', u, t, f), till
+end
+
+local function add(u0, t0, f0, k, u, t, f, till)
+  local g = grid[k]
+  if not g or f ~= 0 or u < 1 or u > 921 or t < t0 then return nil end
+  if promised(t0, g) < till or promised(t, g) ~= promised(t0, g) then return nil end
+  local more, on = (u - u0) * 10, t - t0
+  if more == 0 then return string.format('%.0f', on) end
+  if more < 0 and on > 0 then return string.format('-%d%06d%09d', -1 - more, digits(1000000000000000 - on)) end
+  return string.format('%d%06d%09d', more, digits(on))
 end
 
 local function step(u0, t0, f0, now, n, burst, q, m, d)

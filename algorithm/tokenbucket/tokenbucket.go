@@ -85,6 +85,7 @@ func (l Limit) Compile() (*algorithm.Plan, error) {
 		Name:     "token_bucket",
 		Lua:      lua,
 		Additive: true,
+		Plain:    plain,
 		Params:   []int64{burst, b.q, b.m, b.d},
 		Limit:    burst,
 		Window:   time.Duration(refill)*time.Microsecond + time.Duration(rest*1000/uint64(b.d)),

@@ -5,6 +5,7 @@ package virtualclock
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
@@ -18,6 +19,9 @@ const (
 	ttl  = "local ms = math.ceil(reset / 1000) + 2\n"
 	long = "local ms = math.ceil(reset / 1000) + 3600000\n"
 )
+
+// Longer is how much longer than they need to keys live.
+const Longer = time.Hour
 
 // Script returns s with its clock replaced: the last of ARGV is the time, in µs
 // since 1970. As Redis's own clock does not follow, keys live an hour longer

@@ -1,0 +1,86 @@
+package conformance
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/virtualclock"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// promises drives limits whose states are added to, and watches when their keys end.
+func promises(t testing.TB, s *subject) {
+	st, keys := s.Open(t), newKeyspace().keys(3)
+	var limits []limit
+	for _, l := range s.limits {
+		if l.Plain != nil {
+			limits = append(limits, l)
+		}
+	}
+	if len(limits) == 0 {
+		return
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		run(t, st, dropScript, keys)
+		m := &machine{store: st, keys: keys, limits: limits, states: make([]stored, len(keys)), lives: &lives{ends: make([]int64, len(keys))}}
+		m.limit = rapid.SampledFrom(limits).Draw(t, "limit")
+		m.now = rapid.Int64Range(1_767_225_600_000_000, 2_524_608_000_000_000).Draw(t, "clock") // 2026 to 2050
+		t.Repeat(map[string]func(*rapid.T){
+			"Visit":    m.visit,
+			"Several":  m.several,
+			"Together": m.together,
+			"Wait":     m.wait,
+			"StepBack": m.stepBack,
+			"Retune":   m.retune,
+			"Reset":    m.reset,
+		})
+	})
+}
+
+// visit comes back to a key some times, for few units and before all are back.
+func (m *machine) visit(t *rapid.T) {
+	place := rapid.IntRange(0, len(m.keys)-1).Draw(t, "key")
+	for range rapid.IntRange(1, 12).Draw(t, "times") {
+		m.run(t, []int{place}, []request{{rapid.Int64Range(1, min(2, m.limit.Limit)).Draw(t, "n"), 0}})
+		m.now = min(dusk, m.now+rapid.Int64Range(0, 3*m.limit.refill()/m.limit.Limit).Draw(t, "wait"))
+	}
+}
+
+// lives says when keys end.
+type lives struct {
+	ends  []int64 // in µs, by the virtual clock
+	asked time.Time
+}
+
+// live holds the keys whose states have changed to the lives that these need.
+func (m *machine) live(t *rapid.T, before []stored) {
+	for i, left := range run(t, m.store, leftScript, m.keys) {
+		end := &m.lives.ends[i]
+		if left < leftAlone { // it was given a new life, by an upper bound on a slow machine
+			*end = m.now + left*1000 + time.Since(m.lives.asked).Microseconds() - virtualclock.Longer.Microseconds()
+		}
+		state := m.states[i]
+		if state == before[i] || state.text == "" {
+			continue
+		}
+		_, out := m.limit.Step(state.text, m.now, 0)
+		if until := m.now + out.ResetAfter; *end+2000 < until { // Redis has whole ms
+			differ(t, *end, until, "when key %d ends, in µs, under %v at %d: state %v, before it %v", i, m.limit, m.now, state, before[i])
+		}
+	}
+}
+
+// leftScript reads for how long keys live, in ms, and makes that longer than any limit
+// would, so that it can be told the next time which of them were given a new life.
+var leftScript = store.NewScript("left", `
+local r = {}
+for i, key in ipairs(KEYS) do
+	r[i] = redis.call('PTTL', key)
+	redis.call('PEXPIRE', key, '7889238000000')
+end
+return r`)
+
+// leftAlone is more than any limit gives a key, in ms: 222 years.
+const leftAlone = 7_000_000_000_000
