@@ -12,7 +12,7 @@ const (
 	steps      = "local retry, remaining, reset, a2, b2, c2 = step(a, b, c, "
 	readsClock = "local now = clock[1] * 1000000 + clock[2]\n"
 	setsLife   = "local ms = math.ceil(reset / 1000) + 2\n" // under a virtual clock it is otherwise
-	setsAlone  = "redis.call('PSETEX', key, lasting(texts, reset, a2, b2, c2))"
+	setsAlone  = "redis.call('PSETEX', key, life, text)"
 	setsSome   = "call('PSETEX', KEYS[key], life, texts[key])"
 	setsJoint  = "call('PSETEX', KEYS[key], life(reset), texts[key])"
 )
@@ -61,7 +61,7 @@ var clockMutants = []mutant{
 		broken: "States have no time to live.",
 		caught: "Expiry",
 		limits: tokenBuckets,
-		open:   edited(setsAlone, "redis.call('SET', key, (write(a2, b2, c2)))", setsSome, "call('SET', KEYS[key], texts[key])"),
+		open:   edited(setsAlone, "redis.call('SET', key, text)", setsSome, "call('SET', KEYS[key], texts[key])"),
 	},
 	{
 		name:   "SecondKeyNeverExpires",
@@ -105,28 +105,28 @@ var clockMutants = []mutant{
 		caught: "Expiry",
 		limits: tokenBuckets,
 		open: edited(setsAlone,
-			"local left = redis.call('PTTL', key)\n      redis.call('PSETEX', key, left > 0 and left or life(reset), (write(a2, b2, c2)))"),
+			"local left = redis.call('PTTL', key)\n        redis.call('PSETEX', key, left > 0 and left or life, text)"),
 	},
 	{
 		name:   "AddsToAnyLife",
 		broken: "A state is added to, however soon its key ends.",
 		caught: "Expiry",
 		limits: tokenBuckets,
-		open:   edited("promised(t0, g) < till or ", ""),
+		open:   edited("cell + 3 * g < till or ", ""),
 	},
 	{
 		name:   "PromiseGoesOn",
 		broken: "A state is added to so that it promises more than it did.",
 		caught: "Promises",
 		limits: tokenBuckets,
-		open:   edited(" or promised(t, g) ~= promised(t0, g)", ""),
+		open:   edited(" or t >= cell + g", ""),
 	},
 	{
 		name:   "PromiseIsNotKept",
 		broken: "A state that promises that its key is kept is written for no longer than it must be.",
 		caught: "Expiry",
 		limits: tokenBuckets,
-		open:   edited("reset = kept + 1000000 - now", "reset = reset + 0"),
+		open:   edited("reset = kept + 1000000 - now", ""),
 	},
 	{
 		name:   "PromiseOfAnotherPeriod",
@@ -140,7 +140,7 @@ var clockMutants = []mutant{
 		broken: "In Lua alone, what is added to a state does not make it a later one.",
 		caught: "Model",
 		limits: tokenBuckets,
-		open:   edited("more, digits(on))", "more, digits(0))"),
+		open:   edited("format(form, more, (on - low) / 1000000000, low)", "format(form, more, 0, 0)"),
 	},
 	{
 		name:   "AddsWithoutLife",

@@ -61,16 +61,19 @@ local function life(reset)
   return ms
 end
 
--- The life and the text of a new state, after one that text is of, if there was any. Who
--- has come back may come again: their states live for as long as write says, so that
--- they can be added to. A second more is for a server that is held up before it reads its
--- clock.
-local function lasting(text, reset, a, b, c)
+-- How to write the state a, b, c after what text was, if there was any, which may have
+-- been read already: for how long, and as what; or true, and what to add. Who has come
+-- back may come again: their states live for as long as write says, so that they can be
+-- added to. A second more is for a server that is held up before it reads its clock.
+local function change(text, reset, a, b, c, a0, b0, c0, d)
   if not (text and add) then return life(reset), (write(a, b, c)) end
-  local kept
-  text, kept = write(a, b, c, now + reset)
-  if kept and kept > now + reset then reset = kept + 1000000 - now end
-  return life(reset), text
+  if a0 == nil then a0, b0, c0, d = read(text) end
+  local till = now + reset
+  local more = add(a0, b0, c0, d, a, b, c, till)
+  if more then return true, more end
+  local new, kept = write(a, b, c, till)
+  if kept and kept > till then reset = kept + 1000000 - now end
+  return life(reset), new
 end
 
 if alone then
@@ -78,11 +81,13 @@ if alone then
   local a, b, c, d = read(texts or '')
   local retry, remaining, reset, a2, b2, c2 = step(a, b, c, now, n, p1, p2, p3, p4, p5, p6)
   if n > 0 and (a2 ~= a or b2 ~= b or c2 ~= c) then
-    local more = add and add(a, b, c, d, a2, b2, c2, now + reset)
-    if more then
-      redis.call('INCRBY', key, more)
-    elseif reset > 0 then
-      redis.call('PSETEX', key, lasting(texts, reset, a2, b2, c2))
+    if reset > 0 then
+      local life, text = change(texts, reset, a2, b2, c2, a, b, c, d)
+      if life == true then
+        redis.call('INCRBY', key, text)
+      else
+        redis.call('PSETEX', key, life, text)
+      end
     else
       redis.call('DEL', key)
     end
@@ -93,8 +98,9 @@ end
 -- as, bs and cs are the states that further decisions may go by, texts those
 -- that are final.
 local as, bs, cs, resets = {}, {}, {}, {}
--- What is to be written: how much to add, or how long what is in texts is to live.
-local mores, lives = {}, {}
+-- Of what is to be written, how long that is to live which is in texts: 0 if not at all,
+-- and true if it is to be added to what is there.
+local lives = {}
 local reply, last = {now}, 1
 local KEYS, ARGV, tonumber, call = KEYS, ARGV, tonumber, redis.call
 local i, ones = first, #KEYS + 1
@@ -171,11 +177,8 @@ local function decide(failed)
     local a, b, c, d = read(text or '')
     local retry, remaining, reset, a2, b2, c2 = step(a, b, c, now, 1, p1, p2, p3, p4, p5, p6)
     if a2 ~= a or b2 ~= b or c2 ~= c then
-      local more = add and add(a, b, c, d, a2, b2, c2, now + reset)
-      if more then
-        mores[key] = more
-      elseif reset > 0 then
-        lives[key], texts[key] = lasting(text, reset, a2, b2, c2)
+      if reset > 0 then
+        lives[key], texts[key] = change(text, reset, a2, b2, c2, a, b, c, d)
       else
         lives[key] = 0
       end
@@ -193,19 +196,19 @@ while not pcall(decide, failed) do failed = true end
 for key, a in pairs(as) do
   local reset = resets[key]
   if reset and reset > 0 then
-    lives[key], texts[key] = lasting(texts[key], reset, a, bs[key], cs[key])
+    lives[key], texts[key] = change(texts[key], reset, a, bs[key], cs[key])
   elseif reset then
     lives[key] = 0
   end
 end
 for key = 1, #KEYS do
-  local more, life = mores[key], lives[key]
-  if more then
-    call('INCRBY', KEYS[key], more)
-  elseif life and life ~= 0 then
-    call('PSETEX', KEYS[key], life, texts[key])
-  elseif life then
+  local life = lives[key]
+  if life == true then
+    call('INCRBY', KEYS[key], texts[key])
+  elseif life == 0 then
     call('DEL', KEYS[key])
+  elseif life then
+    call('PSETEX', KEYS[key], life, texts[key])
   end
 end
 return reply

@@ -44,10 +44,11 @@ end
 local kept = {2, 10, 30, 120, 600, 1800, 7200, 172800}
 
 local function read(text)
-  if (#text == 18 or #text == 19) and string.find(text, '^[1-8]?%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d$') then
+  if (#text == 18 or #text == 19) and string.find(text, '^%d+$') then
     local c, p, s = numbers(string.byte(text, -18, -1))
     if #text == 18 then return c, p, s end
-    return c, p, s, string.byte(text) - 48
+    local k = string.byte(text) - 48
+    if kept[k] then return c, p, s, k end
   end
   local s, c, p = string.match(text, '^(%d+):(%d+):(%d+)$')
   if not s or #s > 16 or #c > 15 or #p > 15 or tonumber(s) >= 2^53 then return 0, 0, 0 end

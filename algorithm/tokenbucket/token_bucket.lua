@@ -26,28 +26,27 @@ local epoch = 1700000000000000 -- of November 2023; 15 digits last until 2055
 local grid = {}
 for k = 1, 9 do grid[k] = 2000000 * 4^(k - 1) end -- 2 s to 36 h
 
-local function promised(t, g) return t - t % g + 3 * g end
+local byte, find, format = string.byte, string.find, string.format
 
--- The number that 15 digits are, of which these are the bytes. tonumber is slow
+-- The instant that 15 digits are, of which these are the bytes. tonumber is slow
 -- where there are so many, and needs a string of them alone, which Lua has to make.
-local function number(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o)
+local function instant(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o)
   return ((((((a * 10 + b) * 10 + c) * 10 + d) * 10 + e) * 10 + f) * 10 + g - 53333328) * 100000000
-    + (((((((h * 10 + i) * 10 + j) * 10 + k) * 10 + l) * 10 + m) * 10 + n) * 10 + o - 533333328)
+    + (((((((h * 10 + i) * 10 + j) * 10 + k) * 10 + l) * 10 + m) * 10 + n) * 10 + o - 533333328) + epoch
 end
 
--- The 15 digits of a number.
-local function digits(x)
-  -- By %d, which is faster than %.0f and may be for 32 bits only.
-  local low = x % 1000000000
-  return (x - low) / 1000000000, low
-end
+-- Digits are written by %d, nine at most: it is faster than %.0f, and may be for 32
+-- bits only.
 
 local function read(text)
-  if #text > 16 and #text < 20 and string.find(text, '^[1-9]%d+$') then
-    local uk = tonumber(string.sub(text, 1, -16))
-    if uk > 9219 then return 0, 0, 0 end -- more than 64 bits hold
-    local k = uk % 10
-    return (uk - k) / 10, epoch + number(string.byte(text, -15, -1)), 0, k
+  local size = #text
+  if size > 16 and size < 20 and find(text, '^[1-9]%d+$') then
+    local a, b, c, d = byte(text, 1, size - 15)
+    local u, k = a - 48, b - 48
+    if c then u, k = u * 10 + k, c - 48 end
+    if d then u, k = u * 10 + k, d - 48 end
+    if u > 921 then return 0, 0, 0 end -- more than 64 bits hold
+    return u, instant(byte(text, -15, -1)), 0, k
   end
   local u, t, f = string.match(text, '^(%d+)(%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d)%.(%d*)$')
   if not u or #u > 16 or #f > 16 or tonumber(t) >= 2^53 then return 0, 0, 0 end
@@ -60,29 +59,35 @@ local function write(u, t, f, till)
     if till then
       for i = 1, 9 do
         if 2 * grid[i] >= till - t then
-          k, till = i, promised(t, grid[i])
+          k, till = i, t - t % grid[i] + 3 * grid[i]
           break
         end
       end
     end
-    return string.format('%d%06d%09d', u * 10 + k, digits(t - epoch)), till
+    local low = (t - epoch) % 1000000000
+    return format('%d%06d%09d', u * 10 + k, (t - epoch - low) / 1000000000, low), till
   elseif f == 0 and u < 2147483648 then
     local low = t % 1000000000
-    return string.format('%d%07d%09d.', u, (t - low) / 1000000000, low), till
+    return format('%d%07d%09d.', u, (t - low) / 1000000000, low), till
   elseif f == 0 then
-    return string.format('%.0f%016.0f.', u, t), till
+    return format('%.0f%016.0f.', u, t), till
   end
-  return string.format('%.0f%016.0f.%.0f', u, t, f), till
+  return format('%.0f%016.0f.%.0f', u, t, f), till
 end
 
 local function add(u0, t0, f0, k, u, t, f, till)
   local g = grid[k]
   if not g or f ~= 0 or u < 1 or u > 921 or t < t0 then return nil end
-  if promised(t0, g) < till or promised(t, g) ~= promised(t0, g) then return nil end
+  local cell = t0 - t0 % g
+  if cell + 3 * g < till or t >= cell + g then return nil end
   local more, on = (u - u0) * 10, t - t0
-  if more == 0 then return string.format('%.0f', on) end
-  if more < 0 and on > 0 then return string.format('-%d%06d%09d', -1 - more, digits(1000000000000000 - on)) end
-  return string.format('%d%06d%09d', more, digits(on))
+  if more == 0 then return format('%.0f', on) end
+  local form = '%d%06d%09d'
+  if more < 0 and on > 0 then
+    form, more, on = '-%d%06d%09d', -1 - more, 1000000000000000 - on
+  end
+  local low = on % 1000000000
+  return format(form, more, (on - low) / 1000000000, low)
 end
 
 local function step(u0, t0, f0, now, n, burst, q, m, d)
