@@ -22,9 +22,8 @@ end
 local epoch = 1700000000000000 -- of November 2023; 15 digits last until 2055
 
 -- A key with a promise k is kept until the third multiple of grid[k] after t: that is
--- the same for all t between two multiples, so that t can go on.
-local grid = {}
-for k = 1, 9 do grid[k] = 2000000 * 4^(k - 1) end -- 2 s to 36 h
+-- the same for all t between two multiples, so that t can go on. From 2 s to 36 h.
+local grid = {2000000, 8000000, 32000000, 128000000, 512000000, 2048000000, 8192000000, 32768000000, 131072000000}
 
 local byte, find, format = string.byte, string.find, string.format
 
