@@ -203,10 +203,10 @@ func TestDeniedByACL(t *testing.T) {
 			for kind, limit := range kinds {
 				var seen events
 				s := site{driver, fmt.Sprintf("redis://%s:secret@%s", user, server.Addr()), []*redistest.Server{server}}.open(t)
-				l := newLimiter(t, s, limit(2, month), ratelimit.WithFailureMode(ratelimit.FailClosed),
+				l := newLimiter(t, s, limit(3, 12*time.Hour), ratelimit.WithFailureMode(ratelimit.FailClosed),
 					ratelimit.WithObserver(&seen), ratelimit.WithNamespace(fmt.Sprint(driver, kind, i)))
 				var allowed int
-				for range 4 {
+				for range 5 {
 					r, err := l.Allow(context.Background(), "x")
 					require.NoError(t, err)
 					require.Equal(t, !c.decided, r.Degraded, "%s %s %s", c.rule, driver, kind)
@@ -215,7 +215,7 @@ func TestDeniedByACL(t *testing.T) {
 					}
 				}
 				if c.decided {
-					require.Equal(t, 2, allowed, "%s %s %s", c.rule, driver, kind)
+					require.Equal(t, 3, allowed, "%s %s %s", c.rule, driver, kind)
 					continue
 				}
 				require.Zero(t, allowed, "%s %s %s", c.rule, driver, kind)

@@ -74,13 +74,13 @@ type Plan struct {
 	// less than a new text. Lua then defines a fourth local function, and read and
 	// write do more:
 	//
-	//	read(text)           -> a, b, c, d     d says until when the key is kept
-	//	write(a, b, c, till) -> text, kept     in µs since 1970; kept is till or later
-	//	add(a, b, c, d, a2, b2, c2, till) -> the integer to add, as text, or nil
+	//	read(text)           -> a, b, c, k     k is what it promises
+	//	write(a, b, c, till) -> text, kept     in µs since 1970
+	//	add(a, b, c, k, a2, b2, c2, till) -> the integer to add, as text, or nil
 	//
 	// Where write is given a till, the text may promise in its own way that its key is
-	// kept until the time that write returns, which may be later than must be, so that
-	// it can be added to. add answers only where the text that was read is an integer
+	// kept until kept: till or later, so that it can be added to; nil if it promises
+	// nothing, as it must without a till. add answers only where the text that was read is an integer
 	// of 64 bits, without leading zeros, that promises to be kept until till at least;
 	// and where the sum is a text of a2, b2, c2 that promises no more than that did.
 	//

@@ -30,14 +30,14 @@ func TestLife(t *testing.T) {
 	for _, c := range []struct {
 		limit algorithm.Algorithm
 		pause time.Duration // at most
-		most  int64         // how many times as long as it must a key may live
+		most  time.Duration // how many times as long as a whole refill takes a key may live
 		added float64       // how much of what is written, at least
 	}{
-		{tokenbucket.Limit{Rate: 100, Period: time.Minute}, 800 * time.Millisecond, 12, 0.9},      // with the bucket all but empty
-		{tokenbucket.Limit{Rate: 100, Period: time.Minute}, 2 * time.Second, 12, 0.3},             // with few units owed
-		{tokenbucket.Limit{Rate: 1000, Period: time.Second}, 100 * time.Millisecond, 12, 0.9},     // all back each time
-		{tokenbucket.Limit{Rate: 600, Period: 24 * time.Hour}, 3 * time.Minute, 12, 0.9},          // and of days
-		{tokenbucket.Limit{Rate: 5, Period: time.Second, Burst: 2}, time.Second, 12, 0.3},         // next to nothing at once
+		{tokenbucket.Limit{Rate: 100, Period: time.Minute}, 800 * time.Millisecond, 6, 0.9},       // with the bucket all but empty
+		{tokenbucket.Limit{Rate: 100, Period: time.Minute}, 2 * time.Second, 6, 0.3},              // with few units owed
+		{tokenbucket.Limit{Rate: 1000, Period: time.Second}, 100 * time.Millisecond, 6, 0.9},      // all back each time
+		{tokenbucket.Limit{Rate: 600, Period: 24 * time.Hour}, 3 * time.Minute, 6, 0.9},           // and of days
+		{tokenbucket.Limit{Rate: 5, Period: time.Second, Burst: 2}, time.Second, 6, 0.3},          // next to nothing at once
 		{slidingwindow.Limit{Rate: 100, Period: time.Minute}, 800 * time.Millisecond, 3, 0.95},    // with a promise that just fits
 		{slidingwindow.Limit{Rate: 1000, Period: 45 * time.Minute}, 5 * time.Second, 3, 0.95},     // with one that does not
 		{slidingwindow.Limit{Rate: 1000, Period: 6 * time.Hour}, time.Minute, 3, 0},               // with none
@@ -46,10 +46,12 @@ func TestLife(t *testing.T) {
 		for _, server := range servers {
 			t.Run(fmt.Sprintf("%T%+v/%s", c.limit, c.limit, server.name), func(t *testing.T) {
 				s, rnd, key := server.open(t), rand.New(rand.NewPCG(1, 2)), []string{"state"}
-				program, err := algorithm.Compose(compile(t, c.limit))
+				plan := compile(t, c.limit)
+				program, err := algorithm.Compose(plan)
 				require.NoError(t, err)
 				script := virtualclock.Script(program.Script())
 				now, written, added := int64(1_782_907_200_123_456), 0, 0
+				var end time.Time
 				for range 500 {
 					fresh := get(t, s, key[0]) == ""
 					args := program.AppendRequest(program.AppendParams(nil), 1, 0)
@@ -67,11 +69,14 @@ func TestLife(t *testing.T) {
 						added++
 						written++
 					case fresh:
+						end = time.UnixMicro(now).Add(left)
 						require.LessOrEqual(t, left, must+time.Millisecond)
 					default:
-						require.LessOrEqual(t, left, max(time.Duration(c.most)*must, 7*time.Second)+time.Second)
+						end = time.UnixMicro(now).Add(left)
 						written++
 					}
+					whole := time.Duration(refillTime(plan)) * time.Microsecond
+					require.LessOrEqual(t, end.Sub(time.UnixMicro(now)), max(c.most*whole, 7*time.Second)+time.Second)
 					now += rnd.Int64N(c.pause.Microseconds())
 				}
 				share := float64(added) / float64(written)

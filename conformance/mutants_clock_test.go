@@ -12,8 +12,8 @@ const (
 	steps      = "local retry, remaining, reset, a2, b2, c2 = step(a, b, c, "
 	readsClock = "local now = clock[1] * 1000000 + clock[2]\n"
 	setsLife   = "local ms = math.ceil(reset / 1000) + 2\n" // under a virtual clock it is otherwise
-	setsAlone  = "redis.call('PSETEX', key, life, text)"
-	setsSome   = "call('PSETEX', KEYS[key], life, texts[key])"
+	setsAlone  = "redis.call('PSETEX', key, lives, text)"
+	setsSome   = "call('PSETEX', KEYS[key], ms, texts[key])"
 	setsJoint  = "call('PSETEX', KEYS[key], life(reset), texts[key])"
 )
 
@@ -105,7 +105,7 @@ var clockMutants = []mutant{
 		caught: "Expiry",
 		limits: tokenBuckets,
 		open: edited(setsAlone,
-			"local left = redis.call('PTTL', key)\n        redis.call('PSETEX', key, left > 0 and left or life, text)"),
+			"local left = redis.call('PTTL', key)\n        redis.call('PSETEX', key, left > 0 and left or lives, text)"),
 	},
 	{
 		name:   "AddsToAnyLife",
@@ -126,14 +126,14 @@ var clockMutants = []mutant{
 		broken: "A state that promises that its key is kept is written for no longer than it must be.",
 		caught: "Expiry",
 		limits: tokenBuckets,
-		open:   edited("reset = kept + 1000000 - now", ""),
+		open:   edited("life(kept and kept + 1000000 - now or reset)", "life(reset)"),
 	},
 	{
 		name:   "PromiseOfAnotherPeriod",
 		broken: "A state is added to, although a limit with a longer Period needs it for longer.",
 		caught: "Promises",
 		limits: slidingWindows,
-		open:   edited(" and s + kept[k] * 1000000 >= till", ""),
+		open:   edited(" and s + long[k] * 1000000 >= till", ""),
 	},
 	{
 		name:   "AddsNoTime",

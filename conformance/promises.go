@@ -26,7 +26,11 @@ func promises(t testing.TB, s *subject) {
 		run(t, st, dropScript, keys)
 		m := &machine{store: st, keys: keys, limits: limits, states: make([]stored, len(keys)), lives: &lives{ends: make([]int64, len(keys))}}
 		m.limit = rapid.SampledFrom(limits).Draw(t, "limit")
-		m.now = rapid.Int64Range(1_767_225_600_000_000, 2_524_608_000_000_000).Draw(t, "clock") // 2026 to 2050
+		around := rapid.OneOf(
+			rapid.Int64Range(1_767_225_600_000_000, 2_524_608_000_000_000), // 2026 to 2050
+			rapid.SampledFrom([]int64{17e14, 27e14}),                       // between these a bucket has room for promises
+		).Draw(t, "clock")
+		m.now = max(dawn, around-rapid.Int64Range(0, 3*m.limit.refill()).Draw(t, "earlier"))
 		t.Repeat(map[string]func(*rapid.T){
 			"Visit":    m.visit,
 			"Several":  m.several,

@@ -62,31 +62,30 @@ local function life(reset)
 end
 
 -- How to write the state a, b, c after what text was, if there was any, which may have
--- been read already: for how long, and as what; or true, and what to add. Who has come
--- back may come again: their states live for as long as write says, so that they can be
--- added to. A second more is for a server that is held up before it reads its clock.
-local function change(text, reset, a, b, c, a0, b0, c0, d)
+-- been read already, with what it promises, k: for how long, and as what; or true, and
+-- what to add. Who has come back may come again: their states live for as long as write
+-- promises, so that they can be added to. A second more is for a server that is held up
+-- before it reads its clock.
+local function change(text, reset, a, b, c, a0, b0, c0, k)
   if not (text and add) then return life(reset), (write(a, b, c)) end
-  if a0 == nil then a0, b0, c0, d = read(text) end
-  local till = now + reset
-  local more = add(a0, b0, c0, d, a, b, c, till)
+  if a0 == nil then a0, b0, c0, k = read(text) end
+  local more = add(a0, b0, c0, k, a, b, c, now + reset)
   if more then return true, more end
-  local new, kept = write(a, b, c, till)
-  if kept and kept > till then reset = kept + 1000000 - now end
-  return life(reset), new
+  local new, kept = write(a, b, c, now + reset)
+  return life(kept and kept + 1000000 - now or reset), new
 end
 
 if alone then
   local key, n = KEYS[1], tonumber(ARGV[first])
-  local a, b, c, d = read(texts or '')
+  local a, b, c, k = read(texts or '')
   local retry, remaining, reset, a2, b2, c2 = step(a, b, c, now, n, p1, p2, p3, p4, p5, p6)
   if n > 0 and (a2 ~= a or b2 ~= b or c2 ~= c) then
     if reset > 0 then
-      local life, text = change(texts, reset, a2, b2, c2, a, b, c, d)
-      if life == true then
+      local lives, text = change(texts, reset, a2, b2, c2, a, b, c, k)
+      if lives == true then
         redis.call('INCRBY', key, text)
       else
-        redis.call('PSETEX', key, life, text)
+        redis.call('PSETEX', key, lives, text)
       end
     else
       redis.call('DEL', key)
@@ -174,11 +173,11 @@ local function decide(failed)
     local key = ones
     ones = ones + 1
     local text = texts[key]
-    local a, b, c, d = read(text or '')
+    local a, b, c, k = read(text or '')
     local retry, remaining, reset, a2, b2, c2 = step(a, b, c, now, 1, p1, p2, p3, p4, p5, p6)
     if a2 ~= a or b2 ~= b or c2 ~= c then
       if reset > 0 then
-        lives[key], texts[key] = change(text, reset, a2, b2, c2, a, b, c, d)
+        lives[key], texts[key] = change(text, reset, a2, b2, c2, a, b, c, k)
       else
         lives[key] = 0
       end
@@ -202,13 +201,13 @@ for key, a in pairs(as) do
   end
 end
 for key = 1, #KEYS do
-  local life = lives[key]
-  if life == true then
+  local ms = lives[key]
+  if ms == true then
     call('INCRBY', KEYS[key], texts[key])
-  elseif life == 0 then
+  elseif ms == 0 then
     call('DEL', KEYS[key])
-  elseif life then
-    call('PSETEX', KEYS[key], life, texts[key])
+  elseif ms then
+    call('PSETEX', KEYS[key], ms, texts[key])
   end
 end
 return reply

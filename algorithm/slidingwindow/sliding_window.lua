@@ -40,15 +40,15 @@ local function numbers(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r)
     (seconds - 53333333328) * 1000000
 end
 
--- A key with a promise k is kept for kept[k] seconds after s: two of a usual period.
-local kept = {2, 10, 30, 120, 600, 1800, 7200, 172800}
+-- A key with a promise k is kept for long[k] seconds after s: two of a usual period.
+local long = {2, 10, 30, 120, 600, 1800, 7200, 172800}
 
 local function read(text)
   if (#text == 18 or #text == 19) and string.find(text, '^%d+$') then
     local c, p, s = numbers(string.byte(text, -18, -1))
     if #text == 18 then return c, p, s end
     local k = string.byte(text) - 48
-    if kept[k] then return c, p, s, k end
+    if long[k] then return c, p, s, k end
   end
   local s, c, p = string.match(text, '^(%d+):(%d+):(%d+)$')
   if not s or #s > 16 or #c > 15 or #p > 15 or tonumber(s) >= 2^53 then return 0, 0, 0 end
@@ -57,13 +57,13 @@ end
 
 local function write(c, p, s, till)
   if c < 10000 and p < 10000 and s % 1000000 == 0 and s >= 1000000000000000 then
-    local k = ''
+    local k, kept = ''
     if till then
       for i = 1, 8 do
-        local long = kept[i] * 1000000
-        if long >= till - s then
+        local span = long[i] * 1000000
+        if span >= till - s then
           -- Longer than it must be, but not by more than this.
-          if long <= 3 * (till - s) then k, till = i, s + long end
+          if span <= 3 * (till - s) then k, kept = i, s + span end
           break
         end
       end
@@ -71,13 +71,13 @@ local function write(c, p, s, till)
     -- By %d, which is faster than %.0f and may be for 32 bits only.
     local seconds = s / 1000000
     local low = seconds % 100000
-    return string.format('%s%d%05d%04d%04d', k, (seconds - low) / 100000, low, c, p), till
+    return string.format('%s%d%05d%04d%04d', k, (seconds - low) / 100000, low, c, p), kept
   end
-  return string.format('%.0f:%.0f:%.0f', s, c, p), till
+  return string.format('%.0f:%.0f:%.0f', s, c, p)
 end
 
 local function add(c0, p0, s0, k, c, p, s, till)
-  if k and s == s0 and p == p0 and c < 10000 and s + kept[k] * 1000000 >= till then
+  if k and s == s0 and p == p0 and c < 10000 and s + long[k] * 1000000 >= till then
     return string.format('%d', (c - c0) * 10000)
   end
 end

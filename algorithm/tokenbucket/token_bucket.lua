@@ -54,35 +54,36 @@ end
 
 local function write(u, t, f, till)
   if f == 0 and 0 < u and u < 922 and t >= epoch and t - epoch < 1000000000000000 then
-    local k = 0
+    local k, kept = 0
     if till then
       for i = 1, 9 do
         if 2 * grid[i] >= till - t then
-          k, till = i, t - t % grid[i] + 3 * grid[i]
+          k, kept = i, t - t % grid[i] + 3 * grid[i]
           break
         end
       end
     end
     local low = (t - epoch) % 1000000000
-    return format('%d%06d%09d', u * 10 + k, (t - epoch - low) / 1000000000, low), till
+    return format('%d%06d%09d', u * 10 + k, (t - epoch - low) / 1000000000, low), kept
   elseif f == 0 and u < 2147483648 then
     local low = t % 1000000000
-    return format('%d%07d%09d.', u, (t - low) / 1000000000, low), till
+    return format('%d%07d%09d.', u, (t - low) / 1000000000, low)
   elseif f == 0 then
-    return format('%.0f%016.0f.', u, t), till
+    return format('%.0f%016.0f.', u, t)
   end
-  return format('%.0f%016.0f.%.0f', u, t, f), till
+  return format('%.0f%016.0f.%.0f', u, t, f)
 end
 
 local function add(u0, t0, f0, k, u, t, f, till)
   local g = grid[k]
-  if not g or f ~= 0 or u < 1 or u > 921 or t < t0 then return nil end
+  if not g or f ~= 0 or u < 1 or u > 921 or t < t0 or t - epoch >= 1000000000000000 then return nil end
   local cell = t0 - t0 % g
   if cell + 3 * g < till or t >= cell + g then return nil end
   local more, on = (u - u0) * 10, t - t0
   if more == 0 then return format('%.0f', on) end
   local form = '%d%06d%09d'
   if more < 0 and on > 0 then
+    -- The digits of a negative sum: one of more is borrowed.
     form, more, on = '-%d%06d%09d', -1 - more, 1000000000000000 - on
   end
   local low = on % 1000000000
