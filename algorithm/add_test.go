@@ -64,7 +64,7 @@ func TestAdd(t *testing.T) {
 			t.Run(c.name+"/"+server.name, func(t *testing.T) {
 				s, keys := server.open(t), []string{"added", "written"}
 				script := store.NewScript("add", c.plan.Lua+addScript)
-				const cases = 3000
+				const cases = 1500
 				refused := 0
 				for range cases {
 					text, a, b, d, till := c.draw()

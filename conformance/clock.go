@@ -83,13 +83,13 @@ func expiry(t testing.TB, s *subject) {
 			{l.program, keys[:1], []int{0, 0, 0, 0, 0}, true, false},
 			{l.program, keys, []int{0, 1}, false, true},
 		}
-		for i := range 30 {
+		for i := range 20 {
 			way := ways[i%len(ways)]
 			run(t, st, dropScript, keys)
 			// Another unit later on makes it live longer, whether or not the first
 			// who come back had that foreseen.
-			first := 1 + int64(i)*(l.Limit-1)/29
-			for j, n := range []int64{first, 1, 1, max(1, first/2), 1, 1, 1} {
+			first := 1 + int64(i)*(l.Limit-1)/19
+			for j, n := range []int64{first, 1, 1, max(1, first/2), 1} {
 				var requests []request
 				for _, place := range way.places {
 					requests = append(requests, request{n, place})

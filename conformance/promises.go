@@ -31,22 +31,29 @@ func promises(t testing.TB, s *subject) {
 			rapid.SampledFrom([]int64{17e14, 27e14}),                       // between these a bucket has room for promises
 		).Draw(t, "clock")
 		m.now = max(dawn, around-rapid.Int64Range(0, 3*m.limit.refill()).Draw(t, "earlier"))
-		t.Repeat(map[string]func(*rapid.T){
-			"Visit":    m.visit,
-			"Several":  m.several,
-			"Together": m.together,
-			"Wait":     m.wait,
-			"StepBack": m.stepBack,
-			"Retune":   m.retune,
-			"Reset":    m.reset,
-		})
+		for range rapid.IntRange(1, 14).Draw(t, "steps") {
+			switch rapid.SampledFrom([]string{"visit", "visit", "visit", "several", "together", "wait", "step back", "retune", "retune"}).Draw(t, "step") {
+			case "visit":
+				m.visit(t)
+			case "several":
+				m.several(t)
+			case "together":
+				m.together(t)
+			case "wait":
+				m.wait(t)
+			case "step back":
+				m.stepBack(t)
+			case "retune":
+				m.retune(t)
+			}
+		}
 	})
 }
 
 // visit comes back to a key some times, for few units and before all are back.
 func (m *machine) visit(t *rapid.T) {
 	place := rapid.IntRange(0, len(m.keys)-1).Draw(t, "key")
-	for range rapid.IntRange(1, 12).Draw(t, "times") {
+	for range rapid.IntRange(1, 10).Draw(t, "times") {
 		m.run(t, []int{place}, []request{{rapid.Int64Range(1, min(2, m.limit.Limit)).Draw(t, "n"), 0}})
 		m.now = min(dusk, m.now+rapid.Int64Range(0, 3*m.limit.refill()/m.limit.Limit).Draw(t, "wait"))
 	}
