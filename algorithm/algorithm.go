@@ -80,9 +80,10 @@ type Plan struct {
 	//
 	// Where write is given a till, the text may promise in its own way that its key is
 	// kept until kept: till or later, so that it can be added to; nil if it promises
-	// nothing, as it must without a till. add answers only where the text that was read is an integer
-	// of 64 bits, without leading zeros, that promises to be kept until till at least;
-	// and where the sum is a text of a2, b2, c2 that promises no more than that did.
+	// nothing, as it must without a till. add answers only where the text that was read
+	// is an integer of 64 bits, without leading zeros, that promises to be kept until
+	// till at least; and where the sum is a text of a2, b2, c2 that promises no more than
+	// that did.
 	//
 	// Plain returns a text of the same state that promises nothing, which is what Step
 	// writes; text itself, if it promises nothing.

@@ -30,7 +30,7 @@ func TestLife(t *testing.T) {
 	for _, c := range []struct {
 		limit algorithm.Algorithm
 		pause time.Duration // at most
-		most  time.Duration // how many times as long as a whole refill takes a key may live
+		most  int64         // how many times as long as a whole refill takes a key may live
 		added float64       // how much of what is written, at least
 	}{
 		{tokenbucket.Limit{Rate: 100, Period: time.Minute}, 800 * time.Millisecond, 6, 0.9},       // with the bucket all but empty
@@ -76,7 +76,7 @@ func TestLife(t *testing.T) {
 						written++
 					}
 					whole := time.Duration(refillTime(plan)) * time.Microsecond
-					require.LessOrEqual(t, end.Sub(time.UnixMicro(now)), max(c.most*whole, 7*time.Second)+time.Second)
+					require.LessOrEqual(t, end.Sub(time.UnixMicro(now)), max(time.Duration(c.most)*whole, 7*time.Second)+time.Second)
 					now += rnd.Int64N(c.pause.Microseconds())
 				}
 				share := float64(added) / float64(written)

@@ -251,16 +251,20 @@ const bucketEpoch = 1_700_000_000_000_000
 
 // readBucket returns the three, and whether the state is one.
 func readBucket(state string) (owed, since int64, rest string, ok bool) {
-	part := wholeBucket.FindStringSubmatch(state)
-	if whole := part != nil; !whole {
-		part = append(otherBucket.FindStringSubmatch(state), "", "", "", "")
+	number := func(digits string) int64 {
+		n, _ := strconv.ParseInt(digits, 10, 64)
+		return n
 	}
-	owed, _ = strconv.ParseInt(part[1], 10, 64)
-	since, _ = strconv.ParseInt(part[2], 10, 64)
-	if len(part) == 3 {
-		return owed, bucketEpoch + since, "", owed <= 921
+	if part := wholeBucket.FindStringSubmatch(state); part != nil {
+		owed = number(part[1])
+		return owed, bucketEpoch + number(part[2]), "", owed <= 921
 	}
-	return owed, since, part[3], part[0] != "" && since < 1<<53 // otherwise no instant
+	part := otherBucket.FindStringSubmatch(state)
+	if part == nil {
+		return 0, 0, "", false
+	}
+	since = number(part[2])
+	return number(part[1]), since, part[3], since < 1<<53 // a later one is no instant
 }
 
 // writeBucket is the other way round.

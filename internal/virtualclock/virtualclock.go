@@ -16,7 +16,7 @@ const (
 	used  = "local now = virtual\n"
 
 	ttl  = "local ms = math.ceil(reset / 1000) + 2\n"
-	long = "local ms = math.ceil(reset / 1000) + 3600000\n"
+	long = "local ms = math.ceil(reset / 1000) + %d\n"
 )
 
 // Longer is how much longer than they need to keys live.
@@ -33,9 +33,9 @@ func Script(s *store.Script) *store.Script {
 		panic(fmt.Sprintf("virtualclock: script %s does not read the clock once, as the harness does", s.Name()))
 	}
 	if strings.Count(source, ttl) != 1 {
-		panic(fmt.Sprintf("virtualclock: script %s does not set every time to live as the harness does", s.Name()))
+		panic(fmt.Sprintf("virtualclock: script %s does not count the time to live in one place, as the harness does", s.Name()))
 	}
 	source = taken + strings.Replace(source, clock, used, 1)
-	source = strings.Replace(source, ttl, long, 1)
+	source = strings.Replace(source, ttl, fmt.Sprintf(long, Longer.Milliseconds()), 1)
 	return store.NewScript(s.Name()+"@virtual", source)
 }
