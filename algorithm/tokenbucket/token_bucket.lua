@@ -81,6 +81,7 @@ local function add(u0, t0, f0, k, u, t, f, till)
   if cell + 3 * g < till or t >= cell + g then return nil end
   local more, on = (u - u0) * 10, t - t0
   if more == 0 then return format('%.0f', on) end
+  if on == 0 and more == 10 then return '10000000000000000' end -- as below, without its cost
   local form = '%d%06d%09d'
   if more < 0 and on > 0 then
     -- The digits of a negative sum: one of more is borrowed.
