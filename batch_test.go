@@ -138,39 +138,6 @@ func TestTogether(t *testing.T) {
 	require.Len(t, keys, waiting+identities)
 }
 
-// denying is a store whose runs take a millisecond, and deny what is asked for one
-// identity.
-type denying struct{ runs atomic.Int64 }
-
-func (d *denying) Prompt() bool { return true }
-
-func (d *denying) Run(context.Context, *store.Script, []string, []int64) ([]int64, error) {
-	d.runs.Add(1)
-	time.Sleep(time.Millisecond)
-	return []int64{time.Now().UnixMicro(), 1, 0, 1}, nil
-}
-
-// TestAllComeBack: those who have an answer and call again are in the next run, rather
-// than in the one after that of the few who have none yet.
-func TestAllComeBack(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // otherwise it is a matter of luck
-	synctest.Test(t, func(t *testing.T) {
-		const callers, each = 30, 50
-		d := &denying{}
-		l := newLimiter(t, d, tokenbucket.Limit{Rate: 1, Period: time.Second}, ratelimit.WithTimeout(time.Minute))
-		var wait sync.WaitGroup
-		for range callers {
-			wait.Go(func() {
-				for range each {
-					require.False(t, allow(t, l, "x", 1).Allowed)
-				}
-			})
-		}
-		wait.Wait()
-		require.Less(t, d.runs.Load(), int64(each*3/2))
-	})
-}
-
 // TestAlone: without batching each call is a run.
 func TestAlone(t *testing.T) {
 	h := hold(start(t))

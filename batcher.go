@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"runtime"
 	"sync"
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
@@ -102,13 +101,25 @@ func (l *Limiter) lead(q *queue, f *flight) {
 }
 
 // fly runs the calls of a flight, as many of them as may go at once, and returns the
-// next one that is due.
+// next one that is due. That is to be on its way while those whose calls these are
+// wake, which takes half as long as a run; so they are woken by another goroutine.
 func (l *Limiter) fly(q *queue, f *flight) (next *flight) {
 	b := batches.Get().(*batch)
 	rest := b.fill(l, f.calls)
 	q.fly(f, b, rest)
 	exits := true
-	defer func() { next = l.land(q, f, b, exits) }()
+	defer func() {
+		next = q.land(f)
+		switch {
+		case next == nil:
+			b.finish(l)
+		case exits: // the store ends the goroutine, this one
+			q.start(next)
+			b.finish(l)
+		default:
+			go b.finish(l)
+		}
+	}()
 	b.run(l)
 	if b.crossesSlots() {
 		q.fly(f, nil, nil)
@@ -124,33 +135,4 @@ func (l *Limiter) fly(q *queue, f *flight) (next *flight) {
 	}
 	exits = false
 	return nil // which is next, once it has landed
-}
-
-// land answers the calls of a flight, and returns the next one that is due. That is to
-// be on its way while those whose calls these are wake, which takes half as long as a
-// run; so they are woken by another goroutine.
-//
-// But where nearly all who call are in this flight, as on one hot key, the next one would
-// be of the few who wait, and those who wake would come back to wait for it. So it is left
-// until they have woken, and then until the scheduler has come back here twice.
-func (l *Limiter) land(q *queue, f *flight, b *batch, exits bool) (next *flight) {
-	if !exits && q.hasMost(f) {
-		q.fly(f, nil, nil)
-		b.finish(l)
-		for turn := 0; turn < 2 && q.hasMost(f); turn++ {
-			runtime.Gosched()
-		}
-		return q.land(f)
-	}
-	next = q.land(f)
-	switch {
-	case next == nil:
-		b.finish(l)
-	case exits: // the store ends the goroutine, this one
-		q.start(next)
-		b.finish(l)
-	default:
-		go b.finish(l)
-	}
-	return next
 }

@@ -193,22 +193,6 @@ func (q *queue) land(f *flight) (next *flight) {
 	return next
 }
 
-// hasMost tells whether a flight, the only one and of several, has more calls than wait.
-func (q *queue) hasMost(f *flight) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.flying > 1 || f.size < 2 {
-		return false
-	}
-	waiting := q.ready
-	for i, mine := range f.lanes {
-		if mine {
-			waiting += q.lanes[i].waiting()
-		}
-	}
-	return waiting < f.size
-}
-
 // fly notes what is in a flight. Calls of it that are not, the rest, go back to where
 // they came from: they are the last that were taken of their lanes.
 func (q *queue) fly(f *flight, b *batch, rest []*call) {

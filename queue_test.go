@@ -236,32 +236,6 @@ func TestQueueFlights(t *testing.T) {
 	})
 }
 
-// TestQueueHasMost: few wait, if those who do in any lane are fewer than fly, all in one
-// flight.
-func TestQueueHasMost(t *testing.T) {
-	onQueue(t, func(t *testing.T, q *aQueue) {
-		_, f := q.join(&call{lane: 0})
-		require.False(t, q.hasMost(f), "one")
-		require.Empty(t, q.wait(t, inLane(0, 4)))
-		f = q.landed(t, f)
-		require.True(t, q.hasMost(f))
-		require.Empty(t, q.wait(t, inLane(0, 1)))
-		require.Empty(t, q.wait(t, inLane(1, 2)), "few beside more")
-		require.True(t, q.hasMost(f))
-		require.Empty(t, q.wait(t, inLane(0, 1)))
-		require.False(t, q.hasMost(f), "as many wait, in two lanes")
-		require.Len(t, q.wait(t, inLane(1, 2)), 1)
-		require.False(t, q.hasMost(f))
-		require.Nil(t, q.landed(t, &q.flights[1]))
-		f = q.landed(t, f)
-		require.True(t, q.hasMost(f))
-		require.Len(t, q.wait(t, inLane(1, 2)), 1)
-		require.False(t, q.hasMost(f), "others fly")
-		require.Nil(t, q.landed(t, f))
-		require.Nil(t, q.landed(t, &q.flights[1]))
-	})
-}
-
 // TestQueueTurn: a flight takes lanes, in turn, until it has enough calls.
 func TestQueueTurn(t *testing.T) {
 	onQueue(t, func(t *testing.T, q *aQueue) {
