@@ -27,7 +27,7 @@ func (denying) Run(context.Context, *store.Script, []string, []int64) ([]int64, 
 
 // BenchmarkBusyNeighbours is eight callers on one key, in a process whose cores others
 // keep busy, by jobs of 200 µs, or idle. What helps callers on idle cores, such as to wait
-// until others have run, may take a hundred times as long on busy ones.
+// until others have run, may take ten times as long on busy ones.
 func BenchmarkBusyNeighbours(b *testing.B) {
 	for _, workers := range []int{0, 4 * runtime.GOMAXPROCS(0)} {
 		b.Run(fmt.Sprintf("Workers=%d", workers), func(b *testing.B) {
