@@ -287,6 +287,20 @@ func (b *batch) of(run int) []group {
 	return b.groups[from:b.parts[run]]
 }
 
+// beforeLast returns the last but one that finish answers, or the only one. It is the
+// last to run, as a rule: a scheduler's queue goes by who was woken first, but for the one
+// who was woken last.
+func (b *batch) beforeLast() *call {
+	g := b.groups[len(b.groups)-1].calls
+	switch {
+	case len(g) > 1:
+		return g[len(g)-2]
+	case len(b.groups) > 1:
+		g = b.groups[len(b.groups)-2].calls
+	}
+	return g[len(g)-1]
+}
+
 // finish answers the batch's calls, and is the end of it.
 func (b *batch) finish(l *Limiter) {
 	for i := range b.parts {

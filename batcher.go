@@ -86,15 +86,22 @@ func (l *Limiter) queued(ctx context.Context, s sum, n int64) (algorithm.Outcome
 	}
 	l.free(c)
 	defer func() {
-		if next := q.land(f); next != nil {
+		switch next, held := q.land(f, 1); {
+		case held:
+			l.resume(q)
+		case next != nil:
 			q.start(next)
 		}
 	}()
 	return l.alone(ctx, s, n)
 }
 
-// lead runs the calls of a flight, and then those of the next one, until none is due.
+// lead runs the calls of a flight, of the one that is due after a hold if it is nil, and
+// then those of the next one, until none is due.
 func (l *Limiter) lead(q *queue, f *flight) {
+	if f == nil {
+		f = q.resumed()
+	}
 	for f != nil {
 		f = l.fly(q, f)
 	}
@@ -102,15 +109,23 @@ func (l *Limiter) lead(q *queue, f *flight) {
 
 // fly runs the calls of a flight, as many of them as may go at once, and returns the
 // next one that is due. That is to be on its way while those whose calls these are
-// wake, which takes half as long as a run; so they are woken by another goroutine.
+// wake, which takes half as long as a run; so they are woken by another goroutine. Or
+// the queue is held until they have woken, and no flight is due.
 func (l *Limiter) fly(q *queue, f *flight) (next *flight) {
 	b := batches.Get().(*batch)
 	rest := b.fill(l, f.calls)
 	q.fly(f, b, rest)
 	exits := true
 	defer func() {
-		next = q.land(f)
-		switch {
+		back := 0
+		if len(b.groups) <= holdKeys && !exits {
+			back = len(b.came)
+		}
+		var held bool
+		switch next, held = q.land(f, back); {
+		case held:
+			b.beforeLast().resumes = q
+			b.finish(l)
 		case next == nil:
 			b.finish(l)
 		case exits: // the store ends the goroutine, this one

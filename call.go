@@ -31,6 +31,7 @@ type call struct {
 	now     int64
 	outcome algorithm.Outcome
 	err     error
+	resumes *queue // which is held until the call is freed
 }
 
 // The states of a call.
@@ -54,6 +55,10 @@ func (l *Limiter) newCall(s sum, n int64) *call {
 // makes who has it next look once too often.
 func (l *Limiter) free(c *call) {
 	c.err, c.partition, c.placed = nil, 0, false
+	if q := c.resumes; q != nil {
+		c.resumes = nil
+		l.resume(q)
+	}
 	if c.late.Load() {
 		c.late.Store(false)
 	}

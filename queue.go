@@ -14,6 +14,7 @@ import (
 // as they have, or enough. So who is alone, or the second one, goes at once; a few
 // callers share few runs; and many keep as many in flight as there may be. Who has
 // waited for a whole tick, since those in flight are slow, goes beside them anyway.
+// After a run of few keys, none begins until its callers have woken: see hold.
 //
 // The time of calls is kept by one timer for all of them, and only while there
 // are any: a call is late after so many of its ticks.
@@ -29,6 +30,8 @@ type queue struct {
 	timer    *time.Timer   // nil while nobody waits
 	since    time.Time     // the beginning of the first tick
 	tick     int64
+
+	hold hold
 
 	lanes   [lanes]lane
 	flights [maxFlights]flight
@@ -128,7 +131,7 @@ func (q *queue) isDue() bool { return q.ready > 0 && q.mayBegin(q.ready) }
 
 // mayBegin tells whether a run of so many calls may begin.
 func (q *queue) mayBegin(calls int) bool {
-	return q.flying == 0 || q.flying < maxFlights && calls >= min(enough, q.sent)
+	return !q.hold.on && (q.flying == 0 || q.flying < maxFlights && calls >= min(enough, q.sent))
 }
 
 // begin returns a flight for a run that is due, to which its calls are to be given.
@@ -171,8 +174,9 @@ func (q *queue) fill() *flight {
 }
 
 // land ends a flight, and returns the first that has become due by it, or nil. It starts
-// the others.
-func (q *queue) land(f *flight) (next *flight) {
+// the others. Or it begins a hold for those who will wake, if there are any for whom
+// there may be one.
+func (q *queue) land(f *flight, back int) (next *flight, held bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i, mine := range f.lanes {
@@ -186,11 +190,19 @@ func (q *queue) land(f *flight) (next *flight) {
 	q.sent -= f.size
 	clear(f.calls)
 	*f = flight{calls: f.calls[:0]}
+	if back > 0 && back+q.ready > 1 && q.flying == 0 && q.hold.begin(back) {
+		return nil, true
+	}
+	return q.next(), false
+}
+
+// next returns the first flight that is due, or nil, and starts the others.
+func (q *queue) next() (f *flight) {
 	if q.isDue() {
-		next = q.fill()
+		f = q.fill()
 	}
 	q.startDue()
-	return next
+	return f
 }
 
 // fly notes what is in a flight. Calls of it that are not, the rest, go back to where
@@ -245,7 +257,7 @@ func (q *queue) onTick() {
 	if waits && q.flying < maxFlights {
 		q.start(q.fill())
 	}
-	if q.flying == 0 {
+	if q.flying == 0 && !q.hold.on {
 		q.timer = nil
 		return
 	}

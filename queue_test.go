@@ -46,7 +46,8 @@ func (q *aQueue) due() []*flight {
 
 // landed ends a flight, and returns the only one that has become due by it, or nil.
 func (q *aQueue) landed(t *testing.T, f *flight) *flight {
-	next := q.land(f)
+	next, held := q.land(f, 0)
+	require.False(t, held)
 	require.Empty(t, q.due())
 	return next
 }
@@ -260,7 +261,9 @@ func TestQueueStarts(t *testing.T) {
 	onQueue(t, func(t *testing.T, q *aQueue) {
 		f, came := q.crowded(t, enough)
 		q.flying = 1
-		due := append([]*flight{q.land(f)}, q.due()...)
+		next, held := q.land(f, 0)
+		require.False(t, held)
+		due := append([]*flight{next}, q.due()...)
 		require.Len(t, due, maxFlights)
 		for i, f := range due {
 			requireCalls(t, f, came[i]...)

@@ -1,0 +1,204 @@
+package ratelimit
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// holds lands a flight, and requires that it is held for so many who wake.
+func (q *aQueue) holds(t *testing.T, f *flight, back int) {
+	t.Helper()
+	next, held := q.land(f, back)
+	require.True(t, held)
+	require.Nil(t, next)
+	require.Empty(t, q.due())
+}
+
+// alone returns the flight of a call that nobody is before.
+func (q *aQueue) alone(t *testing.T) *flight {
+	t.Helper()
+	at, f := q.join(&call{})
+	require.Equal(t, first, at)
+	return f
+}
+
+// TestHold: who comes after a landing, while those wake whose calls have landed, is in
+// one run with who came before it.
+func TestHold(t *testing.T) {
+	onQueue(t, func(t *testing.T, q *aQueue) {
+		f := q.alone(t)
+		came := inLane(0, 3)
+		require.Empty(t, q.wait(t, came[:2]))
+		q.holds(t, f, 1)
+		require.Empty(t, q.wait(t, came[2:]))
+		others := inLane(1, enough)
+		require.Empty(t, q.wait(t, others), "nor is it enough that they are many")
+		f = q.resumed()
+		requireCalls(t, f, append(came, others...)...)
+		require.Nil(t, q.landed(t, f))
+	})
+}
+
+// TestHoldNobody: a landing is held for two at least, and not beside other flights, nor
+// where it is not asked for.
+func TestHoldNobody(t *testing.T) {
+	onQueue(t, func(t *testing.T, q *aQueue) {
+		next, held := q.land(q.alone(t), 1)
+		require.False(t, held, "nobody else is there to be waited for")
+		require.Nil(t, next)
+
+		f := q.alone(t)
+		at, beside := q.join(&call{lane: 1})
+		require.Equal(t, first, at)
+		came := inLane(0, 1)
+		require.Empty(t, q.wait(t, came))
+		next, held = q.land(f, 10)
+		require.False(t, held, "another is in flight")
+		requireCalls(t, next, came...)
+		require.Nil(t, q.landed(t, next))
+
+		require.Empty(t, q.wait(t, inLane(1, 1)))
+		next = q.landed(t, beside)
+		require.NotNil(t, next)
+		q.holds(t, next, 2)
+		require.Nil(t, q.resumed())
+		require.Nil(t, q.landed(t, q.alone(t)), "all is as before")
+	})
+}
+
+// TestHoldLong: a hold that took longer than those need who wake is the last one for
+// some time, of which it was a small part.
+func TestHoldLong(t *testing.T) {
+	onQueue(t, func(t *testing.T, q *aQueue) {
+		const back = 100
+		fair := fairBase + back*fairEach
+		q.holds(t, q.alone(t), back)
+		time.Sleep(fair)
+		require.Nil(t, q.resumed())
+		q.holds(t, q.alone(t), back)
+		time.Sleep(fair + 1)
+		require.Nil(t, q.resumed())
+		begun := time.Now().Add(-fair - 1)
+		for time.Since(begun) < pauseTimes*(fair+1) {
+			next, held := q.land(q.alone(t), back)
+			require.False(t, held)
+			require.Nil(t, next)
+			time.Sleep(fair)
+		}
+		q.holds(t, q.alone(t), back)
+		require.Nil(t, q.resumed())
+		q.holds(t, q.alone(t), back)
+		require.Nil(t, q.resumed())
+		require.Nil(t, q.resumed(), "by another one who wakes late")
+	})
+}
+
+// TestHoldTick: who has waited for a whole tick goes, also where nobody resumes.
+func TestHoldTick(t *testing.T) {
+	onQueue(t, func(t *testing.T, q *aQueue) {
+		q.holds(t, q.alone(t), 2)
+		came := inLane(0, 2)
+		require.Empty(t, q.wait(t, came))
+		time.Sleep(3 * q.interval)
+		synctest.Wait()
+		due := q.due()
+		require.Len(t, due, 1)
+		requireCalls(t, due[0], came...)
+		require.Nil(t, q.resumed())
+		require.Nil(t, q.landed(t, due[0]))
+	})
+}
+
+// gate is a store whose runs end when they are let go, and allow what they are asked.
+type gate struct {
+	noStore
+	arrived chan []int64 // the arguments of each run
+	letGo   chan struct{}
+}
+
+func (gate) Prompt() bool { return true }
+
+func (g gate) Run(_ context.Context, _ *store.Script, _ []string, args []int64) ([]int64, error) {
+	g.arrived <- args
+	<-g.letGo
+	return []int64{time.Now().UnixMicro(), 0, 1, 1}, nil
+}
+
+// TestHoldLeft: those who wait go at once where the one has left that was to resume.
+func TestHoldLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := gate{arrived: make(chan []int64), letGo: make(chan struct{})}
+		l, err := New(g, tokenbucket.Limit{Rate: 10, Period: time.Hour}, WithTimeout(time.Hour))
+		require.NoError(t, err)
+		var callers sync.WaitGroup
+		ask := func(ctx context.Context, want error) {
+			callers.Go(func() {
+				_, err := l.Allow(ctx, "x")
+				require.ErrorIs(t, err, want)
+			})
+			synctest.Wait()
+		}
+		ask(t.Context(), nil)
+		<-g.arrived
+		ctx, cancel := context.WithCancel(t.Context())
+		ask(ctx, context.Canceled) // waits
+		g.letGo <- struct{}{}
+		<-g.arrived
+		ask(t.Context(), nil) // waits for the one that is to leave
+		begin := time.Now()
+		cancel()
+		synctest.Wait()
+		g.letGo <- struct{}{}
+		<-g.arrived
+		require.Zero(t, time.Since(begin))
+		g.letGo <- struct{}{}
+		callers.Wait()
+	})
+}
+
+// TestHoldTogether: callers that share a key, and call again as soon as they have their
+// answers, share runs. Without holds there would be twice as many, of one and of seven in
+// turn.
+func TestHoldTogether(t *testing.T) {
+	const callers, each = 8, 100
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{took: time.Millisecond}
+		l, err := New(s, tokenbucket.Limit{Rate: 10, Period: time.Hour})
+		require.NoError(t, err)
+		var all sync.WaitGroup
+		for range callers {
+			all.Go(func() {
+				for range each {
+					_, err := l.Allow(t.Context(), "x")
+					require.NoError(t, err)
+				}
+			})
+		}
+		all.Wait()
+		require.Less(t, s.runs.Load(), int64(callers*each/5))
+	})
+}
+
+// slow is a store whose runs take time, and deny what they are asked for.
+type slow struct {
+	noStore
+	took time.Duration
+	runs atomic.Int64
+}
+
+func (*slow) Prompt() bool { return true }
+
+func (s *slow) Run(context.Context, *store.Script, []string, []int64) ([]int64, error) {
+	s.runs.Add(1)
+	time.Sleep(s.took)
+	return []int64{time.Now().UnixMicro(), 1, 0, 1}, nil
+}
