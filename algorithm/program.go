@@ -127,7 +127,7 @@ func composeSingle(limit *Plan, across bool) string {
 	b.WriteString("local p1, p2, p3, p4, p5, p6")
 	for i := range limit.Params {
 		b.WriteString([]string{" = ", ", "}[min(i, 1)])
-		fmt.Fprintf(&b, "tonumber(ARGV[%s%d])", before, i+1)
+		fmt.Fprintf(&b, "ARGV[%s%d] + 0", before, i+1)
 	}
 	b.WriteString("\n")
 	b.WriteString(singleLua)

@@ -126,7 +126,7 @@ var clockMutants = []mutant{
 		broken: "A state that promises that its key is kept is written for no longer than it must be.",
 		caught: "Expiry",
 		limits: tokenBuckets,
-		open:   edited("life(kept and kept + 1000000 - now or reset)", "life(reset)"),
+		open:   edited("if kept then reset = kept + 1000000 - now end", ""),
 	},
 	{
 		name:   "PromiseOfAnotherPeriod",
