@@ -22,6 +22,7 @@ func newBatcher(l *Limiter) *batcher {
 	b := &batcher{}
 	for i := range b.queues {
 		q := &b.queues[i]
+		q.index = uint8(i)
 		q.setTimeout(l.timeout)
 		q.start = func(f *flight) { go l.lead(q, f) }
 	}
@@ -124,7 +125,7 @@ func (l *Limiter) fly(q *queue, f *flight) (next *flight) {
 		var held bool
 		switch next, held = q.land(f, back); {
 		case held:
-			b.beforeLast().resumes = q
+			b.beforeLast().holds = q.index + 1
 			b.finish(l)
 		case next == nil:
 			b.finish(l)

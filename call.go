@@ -25,13 +25,13 @@ type call struct {
 
 	state atomic.Int32
 	late  atomic.Bool   // its time is up
+	holds uint8         // the index of the queue that is held until the call is freed, and 1
 	wake  chan struct{} // tells the caller to look at state and late
 
 	// The answer, once state is answered.
 	now     int64
 	outcome algorithm.Outcome
 	err     error
-	resumes *queue // which is held until the call is freed
 }
 
 // The states of a call.
@@ -55,9 +55,9 @@ func (l *Limiter) newCall(s sum, n int64) *call {
 // makes who has it next look once too often.
 func (l *Limiter) free(c *call) {
 	c.err, c.partition, c.placed = nil, 0, false
-	if q := c.resumes; q != nil {
-		c.resumes = nil
-		l.resume(q)
+	if c.holds > 0 {
+		l.resume(&l.batcher.queues[c.holds-1])
+		c.holds = 0
 	}
 	if c.late.Load() {
 		c.late.Store(false)

@@ -9,7 +9,8 @@ import "time"
 // It ends as soon as the last but one of them runs, which takes some microseconds, whether
 // they have called again or not. But where they wait for a core, or work for long once
 // they are awake, it would take longer, and be for nothing. So one that did is the last
-// for a multiple of the time that it took, and all of them are a small part of it.
+// for a multiple of the time that it took, and all of them are a small part of it. If
+// nobody ends it, as the caller's context panicked, say, the queue's next tick does.
 type hold struct {
 	on    bool
 	begun time.Time
@@ -38,15 +39,15 @@ func (h *hold) begin(back int) bool {
 	return true
 }
 
+// isLong tells whether it takes longer than it may.
+func (h *hold) isLong() bool { return h.on && time.Since(h.begun) > h.fair }
+
 // end notes how long it took.
 func (h *hold) end() {
-	if !h.on {
-		return
+	if h.isLong() {
+		h.pause = h.begun.Add(pauseTimes * time.Since(h.begun))
 	}
 	h.on = false
-	if took := time.Since(h.begun); took > h.fair {
-		h.pause = h.begun.Add(pauseTimes * took)
-	}
 }
 
 // resume has what came during a hold go, on another goroutine. Who calls it, as soon as it

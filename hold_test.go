@@ -102,19 +102,49 @@ func TestHoldLong(t *testing.T) {
 	})
 }
 
-// TestHoldTick: who has waited for a whole tick goes, also where nobody resumes.
+// TestHoldTick: where nobody ends a hold, the next tick does, and all goes on as before.
 func TestHoldTick(t *testing.T) {
 	onQueue(t, func(t *testing.T, q *aQueue) {
 		q.holds(t, q.alone(t), 2)
-		came := inLane(0, 2)
+		var came []*call
+		for i := range uint8(lanes) {
+			came = append(came, inLane(i, enough)...)
+		}
 		require.Empty(t, q.wait(t, came))
-		time.Sleep(3 * q.interval)
+		time.Sleep(q.interval)
 		synctest.Wait()
 		due := q.due()
-		require.Len(t, due, 1)
-		requireCalls(t, due[0], came...)
-		require.Nil(t, q.resumed())
-		require.Nil(t, q.landed(t, due[0]))
+		require.Len(t, due, maxFlights)
+		for _, f := range due {
+			requireCalls(t, f, came[:enough]...)
+			came = came[enough:]
+		}
+		for _, f := range due {
+			f = q.landed(t, f)
+			requireCalls(t, f, came[:enough]...)
+			came = came[enough:]
+			defer func() { require.Nil(t, q.landed(t, f)) }()
+		}
+		require.Nil(t, q.resumed(), "who was to end it comes late")
+	})
+}
+
+// TestHoldTicked: a hold that has just begun is none of a tick's business, though who
+// waits has done so for long, and is no other one by what happens meanwhile.
+func TestHoldTicked(t *testing.T) {
+	onQueue(t, func(t *testing.T, q *aQueue) {
+		f := q.alone(t)
+		came := inLane(0, 1)
+		require.Empty(t, q.wait(t, came))
+		time.Sleep(3*q.interval - 1)
+		q.holds(t, f, 1)
+		time.Sleep(2)
+		synctest.Wait()
+		require.Empty(t, q.due())
+		require.NotNil(t, q.timer, "somebody waits")
+		f = q.resumed()
+		requireCalls(t, f, came...)
+		require.Nil(t, q.landed(t, f))
 	})
 }
 

@@ -36,6 +36,7 @@ type queue struct {
 	lanes   [lanes]lane
 	flights [maxFlights]flight
 	start   func(*flight) // has it run, and does not wait for it
+	index   uint8         // among the batcher's
 
 	_ [64]byte // the next one is another core's
 }
@@ -248,13 +249,17 @@ func (q *queue) onTick() {
 			}
 		}
 	}
+	if q.hold.isLong() {
+		q.hold.end()
+		q.startDue()
+	}
 	waits := false // for longer than a tick, in a lane that is ready
 	for i := range q.lanes {
 		l := &q.lanes[i]
 		waits = waits || !l.flying && l.waiting() > 0 && q.tick-l.calls[l.head].tick > 1
 		tell(l.calls[l.head:])
 	}
-	if waits && q.flying < maxFlights {
+	if waits && !q.hold.on && q.flying < maxFlights {
 		q.start(q.fill())
 	}
 	if q.flying == 0 && !q.hold.on {

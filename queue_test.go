@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -389,4 +390,13 @@ func TestEnds(t *testing.T) {
 	require.Len(t, seen, 2)
 	require.NotNil(t, seen[&l.batcher.queues[0]])
 	require.NotNil(t, seen[&l.batcher.queues[queueCount-1]])
+}
+
+// TestCallLines: a call is two cache lines, so that no other is in them.
+func TestCallLines(t *testing.T) {
+	if unsafe.Sizeof(uintptr(0)) != 8 {
+		t.Skip("for addresses of 8 bytes")
+	}
+	require.EqualValues(t, 2*64, unsafe.Sizeof(call{}))
+	require.EqualValues(t, 64, unsafe.Offsetof(call{}.late), "the run's")
 }
