@@ -22,10 +22,10 @@ const (
 	// holdKeys is the most keys of a run that a hold comes after. One of more takes Redis
 	// so long that it had better work on the next while callers wake.
 	holdKeys = 24
-	// A hold may take fairBase and fairEach for each of those who wake: twice what they
-	// need on a slow core. One that took longer makes a pause of pauseTimes as long.
+	// A hold may take fairBase and fairEach for each of those who wake: what they need on
+	// a slow core, twice. One that took longer makes a pause of pauseTimes as long.
 	fairBase   = 50 * time.Microsecond
-	fairEach   = 2 * time.Microsecond
+	fairEach   = 4 * time.Microsecond
 	pauseTimes = 64
 )
 
