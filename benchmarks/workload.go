@@ -65,6 +65,7 @@ func workloads() []*workload {
 		{distinctAllowed, 512},
 		{distinctDenied, 512},
 		{zipfAllowed, 512},
+		{hotAllowed, 8},
 		{hotAllowed, 512},
 		{hotDenied, 512},
 	}
