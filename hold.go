@@ -24,7 +24,7 @@ const (
 	holdKeys = 24
 	// A hold may take fairBase and fairEach for each of those who wake: what they need on
 	// a slow core, twice. One that took longer makes a pause of pauseTimes as long.
-	fairBase   = 50 * time.Microsecond
+	fairBase   = 100 * time.Microsecond
 	fairEach   = 4 * time.Microsecond
 	pauseTimes = 64
 )
