@@ -138,7 +138,7 @@ func TestHoldTicked(t *testing.T) {
 		require.Empty(t, q.wait(t, came))
 		time.Sleep(3*q.interval - 1)
 		q.holds(t, f, 1)
-		time.Sleep(2)
+		time.Sleep(2 * time.Nanosecond)
 		synctest.Wait()
 		require.Empty(t, q.due())
 		require.NotNil(t, q.timer, "somebody waits")
@@ -150,7 +150,6 @@ func TestHoldTicked(t *testing.T) {
 
 // gate is a store whose runs end when they are let go, and allow what they are asked.
 type gate struct {
-	noStore
 	arrived chan []int64 // the arguments of each run
 	letGo   chan struct{}
 }
@@ -220,7 +219,6 @@ func TestHoldTogether(t *testing.T) {
 
 // slow is a store whose runs take time, and deny what they are asked for.
 type slow struct {
-	noStore
 	took time.Duration
 	runs atomic.Int64
 }
