@@ -138,6 +138,60 @@ func TestTogether(t *testing.T) {
 	require.Len(t, keys, waiting+identities)
 }
 
+// TestHoldTogether: callers that share a key, and call again as soon as they have their
+// answers, share runs. Without holds there would be twice as many, of one and of seven in
+// turn.
+func TestHoldTogether(t *testing.T) {
+	const callers, each = 8, 100
+	synctest.Test(t, func(t *testing.T) {
+		h := hold(denying{})
+		close(h.letGo)
+		l := newLimiter(t, h, tokenbucket.Limit{Rate: 10, Period: time.Hour}, ratelimit.WithTimeout(time.Minute))
+		var wait sync.WaitGroup
+		for range callers {
+			wait.Go(func() {
+				for range each {
+					allow(t, l, "x", 1)
+				}
+			})
+		}
+		wait.Wait()
+		require.Less(t, len(h.runs), callers*each/5)
+	})
+}
+
+// TestHoldLeft: those who wait go at once, not by a tick, where the one has left who was
+// to end the hold.
+func TestHoldLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hold(denying{})
+		l := newLimiter(t, h, tokenbucket.Limit{Rate: 10, Period: time.Hour}, ratelimit.WithTimeout(time.Minute))
+		var wait sync.WaitGroup
+		ask := func(ctx context.Context, want error) {
+			wait.Go(func() {
+				_, err := l.Allow(ctx, "x")
+				require.ErrorIs(t, err, want)
+			})
+			synctest.Wait()
+		}
+		ask(context.Background(), nil)
+		ctx, cancel := context.WithCancel(context.Background())
+		ask(ctx, context.Canceled) // waits for the first
+		<-h.arrived
+		h.letGo <- struct{}{}
+		<-h.arrived
+		ask(context.Background(), nil) // waits for the one that is to leave
+		cancel()
+		synctest.Wait()
+		begin := time.Now()
+		h.letGo <- struct{}{}
+		<-h.arrived
+		require.Less(t, time.Since(begin), time.Millisecond, "but for the run")
+		h.letGo <- struct{}{}
+		wait.Wait()
+	})
+}
+
 // TestAlone: without batching each call is a run.
 func TestAlone(t *testing.T) {
 	h := hold(start(t))

@@ -1,17 +1,11 @@
 package ratelimit
 
 import (
-	"context"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
-	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
 // holds lands a flight, and requires that it is held for so many who wake.
@@ -146,87 +140,4 @@ func TestHoldTicked(t *testing.T) {
 		requireCalls(t, f, came...)
 		require.Nil(t, q.landed(t, f))
 	})
-}
-
-// gate is a store whose runs end when they are let go, and allow what they are asked.
-type gate struct {
-	arrived chan []int64 // the arguments of each run
-	letGo   chan struct{}
-}
-
-func (gate) Prompt() bool { return true }
-
-func (g gate) Run(_ context.Context, _ *store.Script, _ []string, args []int64) ([]int64, error) {
-	g.arrived <- args
-	<-g.letGo
-	return []int64{time.Now().UnixMicro(), 0, 1, 1}, nil
-}
-
-// TestHoldLeft: those who wait go at once where the one has left that was to resume.
-func TestHoldLeft(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := gate{arrived: make(chan []int64), letGo: make(chan struct{})}
-		l, err := New(g, tokenbucket.Limit{Rate: 10, Period: time.Hour}, WithTimeout(time.Hour))
-		require.NoError(t, err)
-		var callers sync.WaitGroup
-		ask := func(ctx context.Context, want error) {
-			callers.Go(func() {
-				_, err := l.Allow(ctx, "x")
-				require.ErrorIs(t, err, want)
-			})
-			synctest.Wait()
-		}
-		ask(t.Context(), nil)
-		<-g.arrived
-		ctx, cancel := context.WithCancel(t.Context())
-		ask(ctx, context.Canceled) // waits
-		g.letGo <- struct{}{}
-		<-g.arrived
-		ask(t.Context(), nil) // waits for the one that is to leave
-		begin := time.Now()
-		cancel()
-		synctest.Wait()
-		g.letGo <- struct{}{}
-		<-g.arrived
-		require.Zero(t, time.Since(begin))
-		g.letGo <- struct{}{}
-		callers.Wait()
-	})
-}
-
-// TestHoldTogether: callers that share a key, and call again as soon as they have their
-// answers, share runs. Without holds there would be twice as many, of one and of seven in
-// turn.
-func TestHoldTogether(t *testing.T) {
-	const callers, each = 8, 100
-	synctest.Test(t, func(t *testing.T) {
-		s := &slow{took: time.Millisecond}
-		l, err := New(s, tokenbucket.Limit{Rate: 10, Period: time.Hour})
-		require.NoError(t, err)
-		var all sync.WaitGroup
-		for range callers {
-			all.Go(func() {
-				for range each {
-					_, err := l.Allow(t.Context(), "x")
-					require.NoError(t, err)
-				}
-			})
-		}
-		all.Wait()
-		require.Less(t, s.runs.Load(), int64(callers*each/5))
-	})
-}
-
-// slow is a store whose runs take time, and deny what they are asked for.
-type slow struct {
-	took time.Duration
-	runs atomic.Int64
-}
-
-func (*slow) Prompt() bool { return true }
-
-func (s *slow) Run(context.Context, *store.Script, []string, []int64) ([]int64, error) {
-	s.runs.Add(1)
-	time.Sleep(s.took)
-	return []int64{time.Now().UnixMicro(), 1, 0, 1}, nil
 }

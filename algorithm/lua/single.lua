@@ -59,8 +59,8 @@ local now = clock[1] * 1000000 + clock[2]
 -- A state lives for its reset, rounded up, and 2 ms more: Redis counts from the script's
 -- beginning, which is earlier than now, in whole ms. But who has come back may come
 -- again: theirs lives for as long as write promises, so that it can be added to. A second
--- more is for a server that is held up before it reads its clock. As text it takes Redis
--- less time; but %d is for 32 bits, on some machines.
+-- more is for a server that is held up before it reads its clock. The ms are text, which
+-- takes Redis less time; but %d is for 32 bits, on some machines.
 local function change(text, reset, a, b, c, a0, b0, c0, k)
   local till = text and add and now + reset
   if till then
