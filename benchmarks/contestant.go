@@ -34,6 +34,9 @@ func (c *contestant) String() string { return c.name }
 // decides reports whether it answers by the limit, so that answers can be wrong.
 func (c *contestant) decides() bool { return c.kind != floor }
 
+// keeps reports whether it keeps states, which are to exist before it is measured.
+func (c *contestant) keeps() bool { return c.decides() || c.warm != nil }
+
 // subject is a contestant that is ready to be asked.
 type subject struct {
 	// caller returns what one goroutine calls, over and over.
@@ -83,7 +86,10 @@ const (
 	nameOurs         = "ratelimit on go-redis"
 	nameOursRueidis  = "ratelimit on rueidis"
 	nameReference    = "redis_rate"
+	nameFloorGoRedis = "floor: empty script, go-redis"
 	nameFloorRueidis = "floor: empty script, rueidis"
+	nameLeastGoRedis = "floor: least script, go-redis"
+	nameLeastRueidis = "floor: least script, rueidis"
 )
 
 // contestants returns all, in the report's order.
@@ -91,7 +97,7 @@ func contestants() []*contestant {
 	all := []*contestant{
 		ratelimitGoRedis(), ratelimitGoRedisAlone(), ratelimitRueidis(), ratelimitRueidisAlone(),
 		redisRate(), redisRateAuto(), throttledGCRA(), ululeLimiter(), chiHTTPRate(), goLimiter(),
-		floorGoRedis(), floorPipeline(), floorRueidis(),
+		floorGoRedis(), floorPipeline(), floorRueidis(), leastGoRedis(), leastRueidis(),
 	}
 	for _, c := range all {
 		c.pipeline = max(c.pipeline, 1)

@@ -5,37 +5,31 @@ import (
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/rueidis"
 )
 
-// The floors run an empty script on the identity's key, as one would a limiter's.
+// The floors run a script on the identity's key, as one would a limiter's: an empty one, or
+// the least by which an exact limiter could do. That reads the state and the clock, adds to
+// the state and tells the answer.
 const (
 	emptySource = "return 1"
+	leastSource = "local state, clock = redis.call('GET', KEYS[1]), redis.call('TIME') " +
+		"redis.call('INCRBY', KEYS[1], 1) " +
+		"return {clock[1] * 1000000 + clock[2], 0, 1, 2}"
 	floorPrefix = "floor:"
 	// floorDepth is how many commands a pipeline of a caller's own has.
 	floorDepth = 64
 )
 
 func floorGoRedis() *contestant {
-	return &contestant{name: "floor: empty script, go-redis", kind: floor, client: "go-redis",
-		note: "`return 1` by EVALSHA, each caller by itself",
-		open: func(c *clients, _ limit) (*subject, error) {
-			digest, err := loadEmpty(c)
-			if err != nil {
-				return nil, err
-			}
-			return single(func(ctx context.Context, identity string) (bool, error) {
-				n, err := c.goredis.EvalSha(ctx, digest, []string{floorPrefix + identity}).Int64()
-				return n == 1, err
-			}), nil
-		}}
+	return &contestant{name: nameFloorGoRedis, kind: floor, client: "go-redis",
+		note: "`return 1` by EVALSHA, each caller by itself", open: onGoRedis(emptySource)}
 }
 
 func floorPipeline() *contestant {
 	return &contestant{name: "floor: empty script, go-redis pipelines of 64", kind: floor, client: "go-redis", pipeline: floorDepth,
 		note: "the same in explicit pipelines, one for each 64 callers; latency is that of a pipeline",
 		open: func(c *clients, _ limit) (*subject, error) {
-			digest, err := loadEmpty(c)
+			digest, err := know(c, emptySource)
 			if err != nil {
 				return nil, err
 			}
@@ -48,7 +42,7 @@ func floorPipeline() *contestant {
 				})
 				a.err = err
 				for _, command := range commands {
-					if n, err := command.(*redis.Cmd).Int64(); err != nil || n != 1 {
+					if command.Err() != nil {
 						a.failed++
 					} else {
 						a.allowed++
@@ -62,28 +56,54 @@ func floorPipeline() *contestant {
 
 func floorRueidis() *contestant {
 	return &contestant{name: nameFloorRueidis, kind: floor, client: "rueidis",
-		note: "the same through rueidis, which pipelines callers by itself",
-		open: func(c *clients, _ limit) (*subject, error) {
-			digest, err := loadEmpty(c)
-			if err != nil {
-				return nil, err
-			}
-			return single(func(ctx context.Context, identity string) (bool, error) {
-				n, err := c.rueidis.Do(ctx, evalsha(c.rueidis, digest, floorPrefix+identity)).AsInt64()
-				return n == 1, err
-			}), nil
-		}}
+		note: "the same through rueidis, which pipelines callers by itself", open: onRueidis(emptySource)}
 }
 
-func evalsha(c rueidis.Client, digest, key string) rueidis.Completed {
-	return c.B().Evalsha().Sha1(digest).Numkeys(1).Key(key).Build()
+func leastGoRedis() *contestant {
+	return &contestant{name: nameLeastGoRedis, kind: floor, client: "go-redis",
+		note: "`GET`, `TIME` and `INCRBY` in a script, by which an exact limiter could do, and a reply of four numbers; nothing between them",
+		warm: onRueidis(leastSource), open: onGoRedis(leastSource)}
 }
 
-// loadEmpty has Redis know the empty script, and returns its digest.
-func loadEmpty(c *clients) (string, error) {
-	digest, err := c.goredis.ScriptLoad(context.Background(), emptySource).Result()
+func leastRueidis() *contestant {
+	return &contestant{name: nameLeastRueidis, kind: floor, client: "rueidis",
+		note: "the same through rueidis", warm: onRueidis(leastSource), open: onRueidis(leastSource)}
+}
+
+// onGoRedis opens a subject that runs a script, each caller by itself.
+func onGoRedis(source string) func(*clients, limit) (*subject, error) {
+	return func(c *clients, _ limit) (*subject, error) {
+		digest, err := know(c, source)
+		if err != nil {
+			return nil, err
+		}
+		return single(func(ctx context.Context, identity string) (bool, error) {
+			err := c.goredis.EvalSha(ctx, digest, []string{floorPrefix + identity}).Err()
+			return err == nil, err
+		}), nil
+	}
+}
+
+// onRueidis is the same through rueidis.
+func onRueidis(source string) func(*clients, limit) (*subject, error) {
+	return func(c *clients, _ limit) (*subject, error) {
+		digest, err := know(c, source)
+		if err != nil {
+			return nil, err
+		}
+		return single(func(ctx context.Context, identity string) (bool, error) {
+			run := c.rueidis.B().Evalsha().Sha1(digest).Numkeys(1).Key(floorPrefix + identity).Build()
+			err := c.rueidis.Do(ctx, run).Error()
+			return err == nil, err
+		}), nil
+	}
+}
+
+// know has Redis know a script, and returns its digest.
+func know(c *clients, source string) (string, error) {
+	digest, err := c.goredis.ScriptLoad(context.Background(), source).Result()
 	if err != nil {
-		return "", fmt.Errorf("load the empty script: %w", err)
+		return "", fmt.Errorf("load the script %q: %w", source, err)
 	}
 	return digest, nil
 }

@@ -54,6 +54,14 @@ func (o *outcome) ratioTo(other *outcome) (float64, bool) {
 	return ratio(o.samples, other.samples, func(s sample) float64 { return s.perSecond })
 }
 
+// latencyTo returns the same of the median latency.
+func (o *outcome) latencyTo(other *outcome) (float64, bool) {
+	if other == nil {
+		return 0, false
+	}
+	return ratio(o.samples, other.samples, func(s sample) float64 { return float64(s.p50) })
+}
+
 // ratio returns the median over rounds of a figure divided by the same of others in
 // that round; false if there is none.
 func ratio(samples, others []sample, figure func(sample) float64) (float64, bool) {

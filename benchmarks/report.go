@@ -48,7 +48,8 @@ func (r *report) method(b *strings.Builder) {
 go-redis share one client; on rueidis, ratelimit has the one that its Open makes, and the
 floor another. In each round the contestants were measured one right after the other, so
 that noise hits all alike. Figures are medians over the rounds; a ratio is the median of
-each round's own.
+each round's own. For one caller each round is ten short ones: how fast a virtual machine
+wakes is most of such a latency, and changes within seconds.
 
 Each contestant's keys are in a database of their own, which is swapped in for its turn.
 Keys that are drawn evenly all exist before anything is measured, and of others the popular
@@ -119,8 +120,30 @@ func (r *report) result(b *strings.Builder, one *result) {
 			redisCPU, round3(f.clientCPU)+" µs", round3(f.allocs), bytes)
 	}
 	t.write(b)
+	if one.workload.callers == 1 {
+		writeLatencies(b, one)
+	}
 	for _, line := range erred {
 		fmt.Fprintf(b, "⚠ %s\n\n", line)
+	}
+}
+
+// writeLatencies compares our medians with those of the floors on the same clients.
+func writeLatencies(b *strings.Builder, one *result) {
+	t := &table{header: []string{"median latency", "× empty script", "× least script"}}
+	for _, names := range [][3]string{{nameOurs, nameFloorGoRedis, nameLeastGoRedis}, {nameOursRueidis, nameFloorRueidis, nameLeastRueidis}} {
+		own := one.of(names[0])
+		if own == nil {
+			continue
+		}
+		row := []string{names[0]}
+		for _, floor := range names[1:] {
+			row = append(row, times(own.latencyTo(one.of(floor))))
+		}
+		t.add(row...)
+	}
+	if len(t.rows) > 0 {
+		t.write(b)
 	}
 }
 

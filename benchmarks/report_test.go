@@ -60,6 +60,31 @@ func TestReport(t *testing.T) {
 	require.Equal(t, string(want), b.String(), "go test ./benchmarks -run TestReport -update rewrites it")
 }
 
+// TestLatencies: ours are compared with the floors on the same client, turn by turn.
+func TestLatencies(t *testing.T) {
+	of := func(c *contestant, p50 ...time.Duration) *outcome {
+		o := &outcome{contestant: c}
+		for _, d := range p50 {
+			o.samples = append(o.samples, sample{p50: d})
+		}
+		return o
+	}
+	var b strings.Builder
+	writeLatencies(&b, &result{workload: workloads()[0], outcomes: []*outcome{
+		of(ratelimitGoRedis(), 60, 300, 120), of(floorGoRedis(), 40, 100, 100), of(leastGoRedis(), 60, 200, 100),
+		of(ratelimitRueidis(), 100), of(floorRueidis(), 80),
+	}})
+	require.Equal(t, `| median latency | × empty script | × least script |
+| --- | ---: | ---: |
+| ratelimit on go-redis | 1.50× | 1.20× |
+| ratelimit on rueidis | 1.25× | – |
+
+`, b.String())
+	b.Reset()
+	writeLatencies(&b, &result{workload: workloads()[0], outcomes: []*outcome{of(redisRate(), 60)}})
+	require.Empty(t, b.String())
+}
+
 // TestWins: what is better is found, and nothing else.
 func TestWins(t *testing.T) {
 	found := make(map[string][]string)

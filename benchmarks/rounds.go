@@ -87,14 +87,18 @@ func (l *lab) measureScene(ctx context.Context, s *scene, workloads []*workload)
 	return results, l.admin.flush(ctx)
 }
 
-// measureWorkload has all contestants take turns, round by round.
+// measureWorkload has all contestants take turns, round by round. Where a workload has
+// several turns in a round, each of them counts as one of its own.
 func (l *lab) measureWorkload(ctx context.Context, w *workload, subjects []*subject) (*result, error) {
 	r := &result{workload: w}
 	for _, c := range l.contestants {
 		r.outcomes = append(r.outcomes, &outcome{contestant: c})
 	}
-	for round := range l.rounds {
-		l.say("measuring: %s: round %d of %d", w, round+1, l.rounds)
+	turns := w.turns()
+	for round := range l.rounds * turns {
+		if round%turns == 0 {
+			l.say("measuring: %s: round %d of %d", w, round/turns+1, l.rounds)
+		}
 		r.cores = append(r.cores, betweenCores())
 		for turn := range l.contestants {
 			i := (turn + round) % len(l.contestants) // nobody is always first
@@ -109,7 +113,7 @@ func (l *lab) measureWorkload(ctx context.Context, w *workload, subjects []*subj
 					keys:       w.keys,
 					identities: l.identities,
 					seed:       uint64(round + 1),
-					time:       l.time,
+					time:       l.time / time.Duration(turns),
 				})
 				if err != nil {
 					return err

@@ -27,7 +27,7 @@ Markdown to stdout. Progress goes to stderr.
 
   go run ./benchmarks [flags] > report.md
 
-The default run takes about eight minutes, -growth four more. Short ones, of
+The default run takes about nine minutes, -growth four more. Short ones, of
 -time 200ms -rounds 1, are good for trying out, not for comparing.
 
 Flags:

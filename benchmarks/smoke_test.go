@@ -19,6 +19,7 @@ func TestSmoke(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	code := run(t.Context(), []string{"-time", "20ms", "-rounds", "1", "-keys", "2000", "-charts", charts}, nil, &stdout, &stderr)
 	require.Zero(t, code, stderr.String())
+	require.Equal(t, 1, strings.Count(stderr.String(), "measuring: 1 caller, distinct allowed: round"), stderr.String())
 	sections := strings.Split(stdout.String(), "\n## ")
 	for _, w := range workloads() {
 		section := ""
@@ -28,6 +29,7 @@ func TestSmoke(t *testing.T) {
 			}
 		}
 		require.NotEmpty(t, section, w)
+		require.Equal(t, w.callers == 1, strings.Contains(section, "| median latency |"), w)
 		for _, c := range contestants() {
 			if c.pipeline > w.callers {
 				continue

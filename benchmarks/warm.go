@@ -14,9 +14,9 @@ const (
 )
 
 // warmUpFor makes the keys of the scene, then has the contestant's subject open its
-// connections and make its scripts known. What has no keys is spared the first part.
+// connections and make its scripts known. What keeps no states is spared the first part.
 func (s *scene) warmUpFor(ctx context.Context, c *contestant, cl *clients, subject *subject, identities []string) error {
-	if c.decides() && s.warm == warmEach {
+	if c.keeps() && s.warm == warmEach {
 		warmer := subject
 		if c.warm != nil {
 			faster, err := c.warm(cl, s.limit)

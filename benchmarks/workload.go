@@ -57,6 +57,16 @@ func (w *workload) String() string {
 	return fmt.Sprintf("%d callers, %s", w.callers, w.name)
 }
 
+// turns returns in how many turns a round is measured, to which its time is divided. How
+// fast a virtual machine wakes, which is most of the latency of a caller that is alone,
+// changes within seconds: so these are short, and hit all alike.
+func (w *workload) turns() int {
+	if w.callers == 1 {
+		return 10
+	}
+	return 1
+}
+
 // workloads returns all. Those of one scene stand together.
 func workloads() []*workload {
 	return []*workload{
