@@ -33,7 +33,14 @@ type Warmer struct {
 // After is told of the error of a run. If the run ran out of time, connect is
 // called, which is to run something like it; it may panic.
 func (w *Warmer) After(err error, connect func(ctx context.Context)) {
-	if w == nil || !errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.DeadlineExceeded) {
+		w.Go(connect)
+	}
+}
+
+// Go has connect called, in the background, unless another one is under way.
+func (w *Warmer) Go(connect func(ctx context.Context)) {
+	if w == nil {
 		return
 	}
 	w.mu.Lock()

@@ -1,17 +1,30 @@
 package wire
 
 import (
+	"errors"
 	"math"
 	"net"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
+
+// ErrClosed is what a Write fails with where the server has closed the connection while it
+// was idle. No command of it was run.
+var ErrClosed = errors.New("wire: the server has closed the connection")
+
+// idle is for how long nothing has come on a connection before it is looked at, by a system
+// call, whether the server has closed it.
+const idle = 10 * time.Millisecond
 
 // Guard returns conn, whose Read fails where what the server sends is not of
 // Redis's protocol, is huge, or was not asked for. Where the client subscribes, as
 // those of sentinels do, the last is not held against the server.
+//
+// Its Write fails with [ErrClosed] where it can be seen that the server has closed the
+// connection meanwhile.
 func Guard(conn net.Conn, subscribes bool) net.Conn {
-	g := &guarded{Conn: conn, in: scanner{size: maxSize, pushes: subscribes}, out: scanner{size: math.MaxInt}, subscribes: subscribes}
+	g := &guarded{Conn: conn, in: scanner{size: maxSize, pushes: subscribes}, out: scanner{size: math.MaxInt}, subscribes: subscribes, socket: socketOf(conn), made: time.Now()}
 	if socket, ok := conn.(syscall.Conn); ok {
 		return &socketed{g, socket} // by which a client sees that it is closed
 	}
@@ -29,12 +42,22 @@ type guarded struct {
 	net.Conn
 	in, out    scanner
 	commands   atomic.Int64 // that were written, or are about to be
+	answers    atomic.Int64 // that were read
 	subscribes bool
 	broken     atomic.Bool
+
+	socket syscall.RawConn // nil if there is none
+	made   time.Time
+	heard  atomic.Int64 // when something was read last, from made on
 }
 
 // Write implements [net.Conn].
 func (g *guarded) Write(p []byte) (int, error) {
+	if g.isOver() {
+		g.broken.Store(true)
+		_ = g.Conn.Close()
+		return 0, ErrClosed
+	}
 	if err := g.out.scan(p); err != nil {
 		return 0, err // no client writes that; what would it have asked for?
 	}
@@ -57,5 +80,29 @@ func (g *guarded) Read(p []byte) (int, error) {
 		_ = g.Conn.Close()
 		return 0, errProtocol
 	}
+	g.answers.Store(int64(g.in.values))
+	g.heard.Store(int64(time.Since(g.made)))
 	return n, err
+}
+
+// isOver tells whether the server has closed the connection, as far as can be seen: it was
+// idle after an answer, and what has come since is the end, or something that was not asked
+// for, as the last that is sent over TLS. (Before the first answer that may be tickets.)
+func (g *guarded) isOver() bool {
+	answers := g.answers.Load()
+	return g.socket != nil && !g.subscribes && answers > 0 && answers == g.commands.Load() &&
+		time.Since(g.made)-time.Duration(g.heard.Load()) > idle && hasInput(g.socket)
+}
+
+// socketOf returns the socket of a connection, which may be one of TLS, or nil.
+func socketOf(conn net.Conn) syscall.RawConn {
+	if secured, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = secured.NetConn()
+	}
+	if socket, ok := conn.(syscall.Conn); ok {
+		if raw, err := socket.SyscallConn(); err == nil {
+			return raw
+		}
+	}
+	return nil
 }

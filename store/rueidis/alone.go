@@ -1,49 +1,51 @@
 package rueidis
 
 import (
+	"context"
+	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
 )
 
-// alone tells which runs may be on their caller's goroutine. To be handed from one
-// goroutine to another and back costs the caller who is alone a third of the time,
-// and half of its CPU: the scheduler wakes a further thread for it, on a core that
-// Redis could use.
+// alone tells which runs may be on their caller's goroutine, and on a connection that is
+// theirs meanwhile. On those that all share, to hand a command from one goroutine to
+// another and its reply back takes as long as Redis needs for it, twice, and half of the
+// CPU: the scheduler wakes a further thread for it, on a core that Redis could use.
 //
-// What may keep the client beyond a context (see [Store.Prompt]) needs others who use
-// it, whom the Store does not know of where the client is the caller's. So these runs
-// are those of a client that Open made for one server, while nothing else of the Store
-// is in its hands, and shortly after one that got its reply.
+// It takes a client that does so, of which Open makes one where there is one server; and
+// that nothing else of the Store is in its hands, as else commands go together. The
+// connection is there before it is used: to make it takes longer than some have time for.
 type alone struct {
-	known   bool         // that nobody else uses the client
-	warming atomic.Int32 // what makes a connection, beside runs
-
-	made   time.Time    // what these count from:
-	until  atomic.Int64 // when the last reply will have been long ago
-	failed atomic.Int64 // when the last run failed
+	known bool         // that the client is one of those
+	ready atomic.Bool  // the connection is there
+	tried atomic.Int64 // when it was last to be made, from made on
+	made  time.Time
 }
 
-// lately is how long after the begin of a run that got its reply another one may be
-// alone.
-const lately = 10 * time.Millisecond
+// retryPause is how long after one attempt to make the connection another may begin.
+const retryPause = time.Second
 
-// may tells whether a run may be alone that begins at start, if no other one is in
-// the client's hands.
-func (a *alone) may(start time.Time) bool {
-	if !a.known || a.warming.Load() > 0 {
+// wants tells whether the connection is to be made now.
+func (a *alone) wants() bool {
+	if !a.known || a.ready.Load() {
 		return false
 	}
-	left := time.Duration(a.until.Load()) - start.Sub(a.made)
-	return 0 < left && left <= lately
+	now, tried := int64(time.Since(a.made)+1), a.tried.Load()
+	return (tried == 0 || now-tried >= int64(retryPause)) && a.tried.CompareAndSwap(tried, now)
 }
 
-// ended notes how a run ended that began at start.
-func (a *alone) ended(start time.Time, err error) {
-	switch began := start.Sub(a.made); {
-	case err != nil:
-		a.failed.Store(int64(time.Since(a.made)))
-		a.until.Store(0)
-	case int64(began) > a.failed.Load():
-		a.until.Store(int64(began + lately))
+// prepare has the connection made in the background, after a run on keys that ended with
+// err, if it got its reply.
+func (s *Store) prepare(c session, keys []string, err error) {
+	if err != nil || !s.gather.wants() {
+		return
 	}
+	keys = slices.Clone(keys[:min(1, len(keys))])
+	s.warmer.Go(func(ctx context.Context) {
+		if c.Do(ctx, command(c.B(), "EVAL", driver.Nothing, keys, nil, false)).NonRedisError() == nil {
+			s.gather.ready.Store(true)
+		}
+	})
 }

@@ -16,136 +16,217 @@ import (
 
 	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
+	"github.com/distributed-rate-limiter/ratelimit/internal/wire"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// tracing is a connection that notes who wrote last: on a connection that nobody
-// shares, whoever runs the client.
+// dialing is a store as Open makes it, whose connections are known.
+type dialing struct {
+	*Store
+	byTest atomic.Bool  // the test's goroutine wrote last
+	last   atomic.Int32 // the connection on which something was written last, from 1 on
+
+	mu    sync.Mutex
+	conns []net.Conn
+	gate  <-chan struct{} // what a dial waits for, but for the first one
+}
+
+func open(t *testing.T, addr string) *dialing {
+	d := &dialing{}
+	c, err := client.NewClient(client.ClientOption{
+		InitAddress: []string{addr}, ForceSingleClient: true, DisableCache: true, DisableRetry: true, DisableAutoPipelining: true,
+		PipelineMultiplex: -1, // one connection that is shared
+		DialCtxFn: func(ctx context.Context, addr string, dialer *net.Dialer, _ *tls.Config) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, "tcp", addr)
+			if err != nil {
+				return nil, err
+			}
+			d.mu.Lock()
+			d.conns = append(d.conns, conn)
+			traced, gate := tracing{wire.Guard(conn, false), d, int32(len(d.conns))}, d.gate
+			d.mu.Unlock()
+			if gate != nil && traced.number > 1 {
+				<-gate
+			}
+			return traced, nil
+		},
+	})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	d.Store = New(c)
+	d.gather.known = true
+	t.Cleanup(d.warmer.Close)
+	return d
+}
+
+// tracing is a connection that notes that it was written, and by whom: on a connection
+// that nobody shares, whoever runs the client.
 type tracing struct {
 	net.Conn
-	byTest *atomic.Bool
+	store  *dialing
+	number int32
 }
 
 func (c tracing) Write(data []byte) (int, error) {
 	stack := make([]byte, 1<<16)
 	stack = stack[:runtime.Stack(stack, false)]
-	c.byTest.Store(strings.Contains(string(stack), "testing.tRunner("))
+	c.store.byTest.Store(strings.Contains(string(stack), "testing.tRunner("))
+	c.store.last.Store(c.number)
 	return c.Conn.Write(data)
 }
 
-// A run is on its caller's goroutine if it is alone, of a limiter, and comes shortly after
-// one that got its reply; and if nobody else uses the client.
-func TestAlone(t *testing.T) {
-	var byTest atomic.Bool
-	c, err := client.NewClient(client.ClientOption{
-		InitAddress: []string{redistest.Start(t).Addr()}, ForceSingleClient: true, DisableCache: true,
-		DialCtxFn: func(ctx context.Context, addr string, d *net.Dialer, _ *tls.Config) (net.Conn, error) {
-			conn, err := d.DialContext(ctx, "tcp", addr)
-			return tracing{conn, &byTest}, err
-		},
-	})
+// run runs a script that counts, and returns what it has counted.
+func (d *dialing) run(t *testing.T, ctx context.Context) int64 {
+	t.Helper()
+	reply, err := d.Run(ctx, counter, []string{"k"}, nil)
 	require.NoError(t, err)
-	defer c.Close()
-	s := New(c)
-	s.gather.known = true // as if it were Open's
-	script := store.NewScript("ok", "return {1}")
-	failing := store.NewScript("failing", "return 'x'")
-	for _, script := range []*store.Script{script, failing} {
-		require.NoError(t, c.Do(context.Background(), c.B().ScriptLoad().Script(script.Source()).Build()).Error())
-	}
-	limiters := func() context.Context {
-		d := new(deadline.Ends).Within(context.Background(), time.Minute)
-		t.Cleanup(d.End)
-		return d
-	}
-	soon := func() { s.gather.until.Store(int64(time.Since(s.gather.made) + lately/2)) }
-	onTests := func(ctx context.Context) bool {
-		reply, err := s.Run(ctx, script, []string{"k"}, nil)
-		require.NoError(t, err)
-		require.Equal(t, []int64{1}, reply)
-		counts(t, s, 0, 0)
-		return byTest.Load()
-	}
+	require.Len(t, reply, 1)
+	counts(t, d.Store, 0, 0)
+	return reply[0]
+}
 
-	require.False(t, onTests(limiters()), "the first one")
-	require.Positive(t, s.gather.until.Load())
-	onTestsSoon := func(ctx context.Context) bool {
-		for range 100 { // a machine may be slow
-			soon()
-			if onTests(ctx) {
-				return true
-			}
+var counter = store.NewScript("counter", "return {redis.call('INCR', KEYS[1])}")
+
+// await returns once the connection of those who are alone is there.
+func (d *dialing) await(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, d.gather.ready.Load, 5*time.Second, time.Millisecond)
+}
+
+// limiters returns a context as a limiter's.
+func limiters(t *testing.T, timeout time.Duration) context.Context {
+	ctx := new(deadline.Ends).Within(context.Background(), timeout)
+	t.Cleanup(ctx.End)
+	return ctx
+}
+
+// A run is on its caller's goroutine, and on a connection of its own, if it is alone, of a
+// limiter, and the connection is there; and if the client does so.
+func TestAlone(t *testing.T) {
+	d := open(t, redistest.Start(t).Addr())
+	isAlone := func(ctx context.Context) bool {
+		d.run(t, ctx)
+		if !d.byTest.Load() {
+			return false
 		}
-		return false
+		require.EqualValues(t, 2, d.last.Load(), "on a connection of its own")
+		return true
 	}
-	require.True(t, onTestsSoon(limiters()))
-	require.Less(t, time.Duration(s.gather.until.Load()), time.Since(s.gather.made)+lately)
-
-	s.gather.until.Store(int64(time.Since(s.gather.made)))
-	require.False(t, onTests(limiters()), "a while after")
-	s.gather.until.Store(int64(time.Hour))
-	require.False(t, onTests(limiters()), "by another clock")
-	soon()
-	_, err = s.Run(limiters(), failing, []string{"k"}, nil)
-	require.ErrorIs(t, err, store.ErrReply)
-	require.False(t, onTests(limiters()), "after one that failed")
-
-	soon()
-	require.False(t, onTests(context.Background()), "not a limiter's")
+	minute := func() context.Context { return limiters(t, time.Minute) }
+	require.False(t, isAlone(minute()), "the first one")
+	d.await(t)
+	require.True(t, isAlone(minute()))
 	parent, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	cancellable := new(deadline.Ends).Within(parent, time.Minute)
 	defer cancellable.End()
-	require.True(t, onTestsSoon(cancellable), "cancellable")
+	require.True(t, isAlone(cancellable))
+	require.False(t, isAlone(context.Background()), "not a limiter's")
 
-	soon()
-	land := busy(t, s, 1)
-	reply, err := s.Run(limiters(), script, []string{"k"}, nil)
+	_, err := d.Run(minute(), store.NewScript("failing", "return 'x'"), []string{"k"}, nil)
+	require.ErrorIs(t, err, store.ErrReply)
+	_, err = d.Run(minute(), store.NewScript("erring", "return redis.error_reply('ERR no')"), []string{"k"}, nil)
+	require.ErrorAs(t, err, new(*store.ServerError))
+	require.True(t, isAlone(minute()), "after a reply that is an error")
+
+	land := busy(t, d.Store, 1)
+	_, err = d.Run(minute(), counter, []string{"k"}, nil)
 	require.NoError(t, err)
-	require.Equal(t, []int64{1}, reply)
-	require.False(t, byTest.Load(), "beside another one")
+	require.False(t, d.byTest.Load(), "beside another one")
+	require.EqualValues(t, 1, d.last.Load())
 	land()
+	counts(t, d.Store, 0, 0)
 
-	soon()
-	s.gather.warming.Add(1)
-	require.False(t, onTests(limiters()), "beside one that connects")
-	s.gather.warming.Add(-1)
+	runs := []store.Run{{Keys: []string{"a"}}, {Keys: []string{"b"}}}
+	d.RunAll(minute(), counter, runs)
+	require.NoError(t, runs[1].Err)
+	require.True(t, d.byTest.Load(), "of several scripts")
 
-	soon()
-	s.gather.known = false
-	require.False(t, onTests(limiters()), "others may use the client")
+	d.gather.ready.Store(false)
+	require.False(t, isAlone(minute()))
+	d.gather.known = false
+	d.gather.tried.Store(0)
+	require.False(t, d.gather.wants(), "others may use the client")
+	require.Len(t, d.conns, 2)
 }
 
-// A reply to a run that began before another one failed says nothing.
-func TestAloneAfterFailure(t *testing.T) {
-	a := &alone{known: true, made: time.Now().Add(-time.Second)}
-	before := time.Now()
-	soon, later := before.Add(lately/2), before.Add(time.Hour)
-	a.ended(before, nil)
-	require.True(t, a.may(soon))
-	a.ended(before, context.DeadlineExceeded)
-	require.False(t, a.may(soon))
-	a.ended(before, nil)
-	require.False(t, a.may(soon))
-	a.ended(later, nil)
-	require.True(t, a.may(later.Add(lately/2)))
-	require.False(t, a.may(later.Add(lately)))
-}
-
-// Of several runs, one that failed is enough; of none, nothing is known.
-func TestAloneAfterSeveral(t *testing.T) {
-	s, err := Open(redistest.Start(t).URL())
-	require.NoError(t, err)
-	defer func() { require.NoError(t, s.Close()) }()
-	script := store.NewScript("fails", "if ARGV[1] == '1' then return 'x' end return {1}")
-	for _, args := range [][]int64{{0, 1}, {1, 0}, {0, 0}} {
-		runs := []store.Run{{Keys: []string{"k"}, Args: args[:1]}, {Keys: []string{"k"}, Args: args[1:]}}
-		s.RunAll(context.Background(), script, runs)
-		require.Equal(t, args[0] == 1, runs[0].Err != nil)
-		require.Equal(t, args[1] == 1, runs[1].Err != nil)
-		require.Equal(t, args[0]+args[1] == 0, s.gather.until.Load() > 0)
+// What the server has closed while it was idle costs nobody a decision.
+func TestAloneAfterClosing(t *testing.T) {
+	redistest.NotEmbedded(t)
+	server := redistest.Start(t)
+	d := open(t, server.Addr())
+	d.run(t, limiters(t, time.Minute))
+	d.await(t)
+	d.run(t, limiters(t, time.Minute))
+	require.EqualValues(t, 2, d.last.Load())
+	for want := int64(3); want < 6; want++ {
+		require.EqualValues(t, 1, server.MustDo(t, "CLIENT", "KILL", "ADDR", d.conns[len(d.conns)-1].LocalAddr().String()))
+		time.Sleep(20 * time.Millisecond) // which it takes to be idle
+		require.Equal(t, want, d.run(t, limiters(t, time.Minute)), "it ran once")
+		require.EqualValues(t, 1, d.last.Load(), "on those that are shared")
+		require.False(t, d.gather.ready.Load())
+		require.False(t, d.gather.wants(), "so soon")
+		d.gather.tried.Store(0)
+		d.prepare(session{Client: must(d.get(context.Background()))}, []string{"k"}, nil)
+		d.await(t)
 	}
-	s.RunAll(context.Background(), script, nil)
+	require.Len(t, d.conns, 5)
+}
+
+func must[T any](v T, _ error) T { return v }
+
+// While the connection takes longer to be made than callers have time for, they do without.
+func TestAloneIsMadeMeanwhile(t *testing.T) {
+	server := redistest.Start(t)
+	d := open(t, server.Addr())
+	gate := make(chan struct{})
+	d.mu.Lock()
+	d.gate = gate
+	d.mu.Unlock()
+	for n := range int64(50) {
+		require.Equal(t, n+1, d.run(t, limiters(t, time.Minute)))
+		require.EqualValues(t, 1, d.last.Load())
+	}
+	require.False(t, d.gather.ready.Load())
+	close(gate)
+	d.await(t)
+	d.run(t, limiters(t, time.Minute))
+	require.EqualValues(t, 2, d.last.Load())
+}
+
+// A server that lets no further connection be made is asked for it once a second.
+func TestAloneIsRefused(t *testing.T) {
+	redistest.NotEmbedded(t)
+	server := redistest.Start(t)
+	d := open(t, server.Addr())
+	server.MustDo(t, "CONFIG", "SET", "maxclients", "1")
+	start := time.Now()
+	for n := range int64(200) {
+		require.Equal(t, n+1, d.run(t, limiters(t, time.Minute)))
+	}
+	require.False(t, d.gather.ready.Load())
+	d.mu.Lock()
+	require.LessOrEqual(t, len(d.conns), 3+2*int(time.Since(start)/time.Second)) // with that of a second attempt of the client's, RESP 2
+	d.mu.Unlock()
+	server.MustDo(t, "CONFIG", "SET", "maxclients", "100")
+	d.gather.tried.Store(0)
+	d.run(t, limiters(t, time.Minute))
+	d.await(t)
+}
+
+// It is made a second after the last attempt, and not if there is no need.
+func TestAloneWants(t *testing.T) {
+	a := &alone{known: true, made: time.Now().Add(-time.Hour)}
+	require.True(t, a.wants())
+	require.False(t, a.wants())
+	a.tried.Store(int64(time.Since(a.made) - retryPause))
+	require.True(t, a.wants())
+	a.tried.Store(0)
+	a.ready.Store(true)
+	require.False(t, a.wants())
+	a.ready.Store(false)
+	require.True(t, a.wants())
+	require.False(t, (&alone{}).wants())
 }
 
 // Nobody else uses the client that Open makes for one server.
@@ -165,44 +246,32 @@ func TestOpenIsKnown(t *testing.T) {
 	require.False(t, several.gather.known)
 }
 
-// A run that is alone ends with its context when the server hangs, whether or not its
-// connection was shared before; the next one is on a goroutine of its own.
+// A run that is alone ends with its context when the server hangs; the next one is on a
+// goroutine of its own.
 func TestAloneWhenServerHangs(t *testing.T) {
 	redistest.NotEmbedded(t)
-	for name, shared := range map[string]bool{"Shared": true, "Unshared": false} {
-		t.Run(name, func(t *testing.T) {
-			server := redistest.Start(t)
-			s, err := Open(server.URL())
-			require.NoError(t, err)
-			defer func() { require.NoError(t, s.Close()) }()
-			script := store.NewScript("ok", "return {1}")
-			run := func(timeout time.Duration) error {
-				ctx := new(deadline.Ends).Within(context.Background(), timeout)
-				defer ctx.End()
-				_, err := s.Run(ctx, script, []string{"k"}, nil)
-				return err
-			}
-			require.NoError(t, run(time.Minute))
-			if shared {
-				var all sync.WaitGroup
-				for range 64 {
-					all.Go(func() {
-						for range 20 {
-							if err := run(time.Minute); err != nil {
-								t.Error(err)
-							}
-						}
-					})
-				}
-				all.Wait()
-			}
-			server.Pause()
-			defer server.Resume()
-			start := time.Now()
-			s.gather.until.Store(int64(start.Sub(s.gather.made) + lately))
-			require.ErrorIs(t, run(50*time.Millisecond), context.DeadlineExceeded)
-			require.Less(t, time.Since(start), time.Second)
-			require.Zero(t, s.gather.until.Load())
-		})
+	server := redistest.Start(t)
+	d := open(t, server.Addr())
+	d.run(t, limiters(t, time.Minute))
+	d.await(t)
+	server.Pause()
+	for n, by := range []bool{true, false} {
+		start := time.Now()
+		_, err := d.Run(limiters(t, 50*time.Millisecond), counter, []string{"k"}, nil)
+		require.ErrorIs(t, err, context.DeadlineExceeded, "%d", n)
+		require.Less(t, time.Since(start), time.Second)
+		require.False(t, d.gather.ready.Load())
+		if by {
+			require.True(t, d.byTest.Load())
+			require.EqualValues(t, 2, d.last.Load())
+		}
 	}
+	server.Resume()
+	require.Eventually(t, func() bool {
+		_, err := d.Run(limiters(t, 50*time.Millisecond), counter, []string{"k"}, nil)
+		return err == nil
+	}, 10*time.Second, time.Millisecond)
+	d.gather.tried.Store(0)
+	d.run(t, limiters(t, time.Minute))
+	d.await(t)
 }

@@ -27,7 +27,6 @@ type gather struct {
 // another, so that they allocate nothing of it.
 type work struct {
 	client   client.Client
-	start    time.Time
 	commands []client.Completed
 	results  []client.RedisResult
 	err      error // instead of results
@@ -42,7 +41,7 @@ var errNotRun = errors.New("rueidis: the client did not run the command")
 // together, and of which it is known or not that nobody else uses it.
 func newGather(apart, known bool) *gather {
 	g := &gather{alone: alone{known: known, made: time.Now()}}
-	g.Here, g.Fly, g.Apart = g.here, fly, apart
+	g.Here, g.Fly, g.Apart = g.here, g.fly, apart
 	return g
 }
 
@@ -59,13 +58,13 @@ func apart(c client.Client) bool {
 	return t.Elem().Name() != "singleClient" && t.Elem().Name() != "sentinelClient"
 }
 
-// begin returns work to which commands are to be added, for a Run that began at start.
-func (g *gather) begin(c client.Client, start time.Time) *work {
+// begin returns work to which commands are to be added.
+func (g *gather) begin(c client.Client) *work {
 	w, ok := g.idle.Get().(*work)
 	if !ok {
 		w = &work{}
 	}
-	w.client, w.start = c, start
+	w.client = c
 	return w
 }
 
@@ -104,20 +103,41 @@ func (g *gather) put(w *work) {
 	g.idle.Put(w)
 }
 
-// here has commands sent by their caller's goroutine, if they are alone.
+// here has commands sent by their caller's goroutine, if they are alone, on a connection
+// that is theirs meanwhile.
 func (g *gather) here(ctx context.Context, flights int, w *work) bool {
 	limiters, ok := ctx.(*deadline.Context)
-	if !ok || flights > 1 || !g.may(w.start) {
+	if !ok || flights > 1 || !g.ready.Load() {
 		return false
 	}
 	// A limiter's context may be told late that it was cancelled, so its deadline is all
 	// that the client is to see to.
 	w.send(limiters.Uncancelled())
+	if !w.heard() {
+		g.ready.Store(false) // the client has closed the connection
+	}
 	return true
 }
 
-// fly sends commands, of one caller or of several.
-func fly(ctx context.Context, all []*work) {
+// heard tells whether all commands got a reply, be it an error.
+func (w *work) heard() bool {
+	for i := range w.results {
+		if w.results[i].NonRedisError() != nil {
+			return false
+		}
+	}
+	return w.err == nil
+}
+
+// fly sends commands, of one caller or of several, on the connections that all share.
+func (g *gather) fly(ctx context.Context, all []*work) {
+	if g.known {
+		for _, w := range all {
+			for i := range w.commands {
+				w.commands[i] = w.commands[i].ToPipe()
+			}
+		}
+	}
 	if len(all) == 1 {
 		all[0].send(ctx)
 		return

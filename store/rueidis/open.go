@@ -44,10 +44,11 @@ const (
 //	DisableRetry               true     a failure is reported at once; scripts would not be run again anyway
 //	DisableCache               true     nothing here is cached; saves CLIENT TRACKING, which proxies and look-alikes lack
 //	ForceSingleClient          true     (one server) no CLUSTER SLOTS to find out what it is
+//	DisableAutoPipelining      true     (one server) a run that is alone has a connection of its own; others share some all the same
 //	Dialer.Timeout             2 s      one lost SYN (sent again after 1 s) is survived; the default is 5 s
 //	Sentinel.Dialer.KeepAlive  1 s      (sentinels) is also the interval of pings, by which a hung sentinel is noticed; the default is none
 //	ConnWriteTimeout           3 s      the end of a Run whose context has none, and, after 1 s without a reply, of a hung connection; the default is 10 s
-//	Read-, WriteBufferEachConn 64 KiB   runs are small; the default is 512 KiB each, for each of up to 4 connections
+//	Read-, WriteBufferEachConn 64 KiB   runs are small; the default is 512 KiB each, for each of up to 5 connections
 //	ClientSetInfo              disabled CLIENT SETINFO may be denied by ACL
 //	ShardsRefreshInterval      10 s     (cluster) learns of a failover without a redirection; the default is never
 //	MaxMovedRedirections       3        (cluster) the default is to follow them until the context ends
@@ -96,13 +97,14 @@ func options(t *driver.Target, d *dialer) client.ClientOption {
 			}
 			return wire.Guard(conn, t.Sentinel), nil
 		},
-		ConnWriteTimeout:    ioTimeout,
-		ReadBufferEachConn:  bufferSize,
-		WriteBufferEachConn: bufferSize,
-		ClientSetInfo:       client.DisableClientSetInfo,
-		DisableRetry:        true,
-		DisableCache:        true,
-		ForceSingleClient:   !t.Cluster && !t.Sentinel,
+		ConnWriteTimeout:      ioTimeout,
+		ReadBufferEachConn:    bufferSize,
+		WriteBufferEachConn:   bufferSize,
+		ClientSetInfo:         client.DisableClientSetInfo,
+		DisableRetry:          true,
+		DisableCache:          true,
+		ForceSingleClient:     !t.Cluster && !t.Sentinel,
+		DisableAutoPipelining: !t.Cluster && !t.Sentinel,
 		ClusterOption: client.ClusterOption{
 			ShardsRefreshInterval: refreshInterval,
 			MaxMovedRedirections:  maxRedirections,

@@ -137,7 +137,6 @@ func (s *Store) runAll(ctx context.Context, script *store.Script, runs []store.R
 			r := &runs[i]
 			all.Go(func() {
 				r.Reply, r.Err = s.run(ctx, start, c, script, r.Keys, r.Args, across)
-				s.gather.ended(start, r.Err)
 				s.warm(c, r.Keys, r.Err)
 			})
 		}
@@ -159,7 +158,9 @@ func (s *Store) runAll(ctx context.Context, script *store.Script, runs []store.R
 		err = cmp.Or(err, runs[i].Err)
 		s.warm(c, runs[i].Keys, runs[i].Err)
 	}
-	s.gather.ended(start, err)
+	if len(runs) > 0 {
+		s.prepare(c, runs[0].Keys, err)
+	}
 	return c, true
 }
 
@@ -169,7 +170,7 @@ func (s *Store) sendAll(ctx context.Context, start time.Time, c session, verb, s
 	if len(places) == 0 {
 		return nil
 	}
-	w := s.gather.begin(c.Client, start)
+	w := s.gather.begin(c.Client)
 	for _, place := range places {
 		w.add(verb, script, runs[place].Keys, runs[place].Args, across)
 	}

@@ -25,6 +25,7 @@ import (
 
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
 	"github.com/distributed-rate-limiter/ratelimit/internal/hashslot"
+	"github.com/distributed-rate-limiter/ratelimit/internal/wire"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
@@ -110,7 +111,7 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 		return nil, err
 	}
 	reply, err := s.run(ctx, start, c, script, keys, args, false)
-	s.gather.ended(start, err)
+	s.prepare(c, keys, err)
 	s.warm(c, keys, err)
 	return reply, err
 }
@@ -140,7 +141,7 @@ func (s *Store) run(ctx context.Context, start time.Time, c session, script *sto
 // send sends a command and returns the reply, or its error as [store.Store] has it.
 func (s *Store) send(ctx context.Context, start time.Time, c session, verb, script string, keys []string, args []int64, across bool) (client.RedisMessage, error) {
 	for {
-		w := s.gather.begin(c.Client, start)
+		w := s.gather.begin(c.Client)
 		w.add(verb, script, keys, args, across)
 		if err := s.gather.do(ctx, w); err != nil {
 			return client.RedisMessage{}, err
@@ -161,9 +162,7 @@ func (s *Store) warm(c session, keys []string, err error) {
 	}
 	keys = slices.Clone(keys[:min(1, len(keys))])
 	s.warmer.After(err, func(ctx context.Context) {
-		s.gather.warming.Add(1)
-		defer s.gather.warming.Add(-1)
-		c.Do(ctx, command(c.B(), "EVAL", driver.Nothing, keys, nil, false))
+		c.Do(ctx, command(c.B(), "EVAL", driver.Nothing, keys, nil, false).ToPipe())
 	})
 }
 
@@ -211,11 +210,16 @@ const othersTime = time.Second
 // The client makes a context's error of its own accord only for the caller whose
 // context it is, and for those who wait for the same connection: they get it
 // before the first byte of theirs is written.
+//
+// Or it is that of a connection which the server had closed.
 func notSent(ctx context.Context, start time.Time, err error) bool {
 	if err == nil || driver.Ended(ctx, err) != nil || time.Since(start) > othersTime {
 		return false
 	}
 	if err == context.DeadlineExceeded || err == context.Canceled { //nolint:errorlint // not one that wraps it
+		return true
+	}
+	if errors.Is(err, wire.ErrClosed) {
 		return true
 	}
 	dial := (*net.OpError)(nil)
