@@ -157,7 +157,12 @@ func (l *Limiter) alone(ctx context.Context, s sum, n int64) (out algorithm.Outc
 	}
 	r := rooms.Get().(*room)
 	r.keys[0] = key
-	r.args = l.program.AppendRequest(l.program.AppendParams(r.args[:0]), n, 0)
+	r.args = l.program.AppendParams(r.args[:0])
+	if n == 1 { // as nearly always: a number less
+		r.args = l.program.AppendOnes(r.args, 0)
+	} else {
+		r.args = l.program.AppendRequest(r.args, n, 0)
+	}
 	limited := l.deadlines.Within(ctx, l.timeout)
 	defer limited.End()
 	reply, err := l.run(limited, l.program.Script(), r.keys[:], r.args)

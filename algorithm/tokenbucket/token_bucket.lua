@@ -27,13 +27,6 @@ local grid = {2000000, 8000000, 32000000, 128000000, 512000000, 2048000000, 8192
 
 local byte, find, format = string.byte, string.find, string.format
 
--- The instant that 15 digits are, of which these are the bytes. tonumber is slow
--- where there are so many, and needs a string of them alone, which Lua has to make.
-local function instant(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o)
-  return ((((((a * 10 + b) * 10 + c) * 10 + d) * 10 + e) * 10 + f) * 10 + g - 53333328) * 100000000
-    + (((((((h * 10 + i) * 10 + j) * 10 + k) * 10 + l) * 10 + m) * 10 + n) * 10 + o - 533333328) + epoch
-end
-
 -- Digits are written by %d, nine at most: it is faster than %.0f, and may be for 32
 -- bits only.
 
@@ -45,7 +38,10 @@ local function read(text)
     if c then u, k = u * 10 + k, c - 48 end
     if d then u, k = u * 10 + k, d - 48 end
     if u > 921 then return 0, 0, 0 end -- more than 64 bits hold
-    return u, instant(byte(text, -15, -1)), 0, k
+    -- tonumber is slow where there are so many digits, and needs a string of them alone.
+    local e, f, g, h, i, j, l, m, n, o, p, q, r, s, t = byte(text, -15, -1)
+    return u, ((((((e * 10 + f) * 10 + g) * 10 + h) * 10 + i) * 10 + j) * 10 + l - 53333328) * 100000000
+      + (((((((m * 10 + n) * 10 + o) * 10 + p) * 10 + q) * 10 + r) * 10 + s) * 10 + t - 533333328) + epoch, 0, k
   end
   local u, t, f = string.match(text, '^(%d+)(%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d)%.(%d*)$')
   if not u or #u > 16 or #f > 16 or tonumber(t) >= 2^53 then return 0, 0, 0 end
