@@ -45,8 +45,8 @@ func (r *report) method(b *strings.Builder) {
 	t.add("connections of go-redis", poolText(s.pool))
 	t.write(b)
 	fmt.Fprintf(b, `All were measured in one run, on one Redis: trust the ratios, not the figures. All that use
-go-redis share one client; on rueidis, ratelimit has the one that its Open makes, and the
-floor another. In each round the contestants were measured one right after the other, so
+go-redis share one client; on rueidis, ratelimit has the one that its Open makes, where a
+caller who is alone has a connection of its own, and the floors another. In each round the contestants were measured one right after the other, so
 that noise hits all alike. Figures are medians over the rounds; a ratio is the median of
 each round's own. For one caller each round is ten short ones: how fast a virtual machine
 wakes is most of such a latency, and changes within seconds.

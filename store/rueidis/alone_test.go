@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	client "github.com/redis/rueidis"
@@ -55,7 +56,9 @@ func open(t *testing.T, addr string) *dialing {
 	t.Cleanup(c.Close)
 	d.Store = New(c)
 	d.gather.known = true
+	d.gather.came.Store(1) // so that the first run follows another one
 	t.Cleanup(d.warmer.Close)
+	t.Cleanup(d.gather.maker.Close)
 	return d
 }
 
@@ -142,8 +145,9 @@ func TestAlone(t *testing.T) {
 	require.NoError(t, runs[1].Err)
 	require.True(t, d.byTest.Load(), "of several scripts")
 
-	d.gather.ready.Store(false)
-	require.False(t, isAlone(minute()))
+	d.gather.used.Store(int64(time.Since(d.gather.made) - lately))
+	require.False(t, isAlone(minute()), "after a while")
+	require.False(t, d.gather.ready.Load())
 	d.gather.known = false
 	d.gather.tried.Store(0)
 	require.False(t, d.gather.wants(), "others may use the client")
@@ -214,19 +218,67 @@ func TestAloneIsRefused(t *testing.T) {
 	d.await(t)
 }
 
-// It is made a second after the last attempt, and not if there is no need.
+// It is made once runs follow each other, a second after the last attempt, and if there is
+// need.
 func TestAloneWants(t *testing.T) {
-	a := &alone{known: true, made: time.Now().Add(-time.Hour)}
-	require.True(t, a.wants())
-	require.False(t, a.wants())
-	a.tried.Store(int64(time.Since(a.made) - retryPause))
-	require.True(t, a.wants())
-	a.tried.Store(0)
-	a.ready.Store(true)
-	require.False(t, a.wants())
-	a.ready.Store(false)
-	require.True(t, a.wants())
-	require.False(t, (&alone{}).wants())
+	synctest.Test(t, func(t *testing.T) {
+		a := &alone{known: true, made: time.Now()}
+		require.False(t, a.wants(), "the first run")
+		time.Sleep(lately)
+		require.False(t, a.wants(), "as long after the last one")
+		time.Sleep(lately - 1)
+		require.True(t, a.wants())
+		for range 2 {
+			time.Sleep(retryPause/2 - 1)
+			require.False(t, a.wants(), "so soon")
+		}
+		time.Sleep(2 * time.Nanosecond)
+		require.True(t, a.wants())
+		a.ended(true)
+		time.Sleep(lately - 1)
+		require.False(t, a.wants())
+		require.True(t, a.may())
+		a.ended(true)
+		time.Sleep(lately)
+		require.False(t, a.may(), "nobody has used it for so long")
+		require.False(t, a.wants())
+		require.True(t, a.wants())
+		require.False(t, a.may(), "it is not known yet")
+		a.ended(true)
+		require.True(t, a.may())
+		a.ended(false)
+		require.False(t, a.may())
+		require.False(t, (&alone{made: time.Now()}).wants())
+	})
+}
+
+// Runs that were to go on a connection which the server had closed go together again.
+func TestAloneAfterClosingTogether(t *testing.T) {
+	redistest.NotEmbedded(t)
+	server := redistest.Start(t)
+	proxy := redistest.StartProxy(t, server.Addr())
+	const delay = 2 * time.Millisecond
+	proxy.Delay(delay, 0)
+	d := open(t, proxy.Addr())
+	for range 3 {
+		require.Eventually(t, func() bool {
+			_, err := d.Run(limiters(t, time.Minute), counter, []string{"k"}, nil)
+			return err == nil
+		}, 10*time.Second, time.Millisecond)
+		d.gather.tried.Store(0)
+		d.run(t, limiters(t, time.Minute))
+		d.await(t)
+		proxy.Cut()
+		time.Sleep(20 * time.Millisecond) // which it takes to be idle
+		runs := make([]store.Run, 200)
+		for i := range runs {
+			runs[i].Keys = []string{"k"}
+		}
+		start := time.Now()
+		d.RunAll(limiters(t, time.Minute), counter, runs)
+		require.Less(t, time.Since(start), time.Duration(len(runs))*delay)
+		require.False(t, d.gather.ready.Load())
+	}
 }
 
 // Nobody else uses the client that Open makes for one server.

@@ -107,15 +107,13 @@ func (g *gather) put(w *work) {
 // that is theirs meanwhile.
 func (g *gather) here(ctx context.Context, flights int, w *work) bool {
 	limiters, ok := ctx.(*deadline.Context)
-	if !ok || flights > 1 || !g.ready.Load() {
+	if !ok || flights > 1 || !g.may() {
 		return false
 	}
 	// A limiter's context may be told late that it was cancelled, so its deadline is all
 	// that the client is to see to.
 	w.send(limiters.Uncancelled())
-	if !w.heard() {
-		g.ready.Store(false) // the client has closed the connection
-	}
+	g.ended(w.heard())
 	return true
 }
 

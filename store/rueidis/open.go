@@ -65,17 +65,19 @@ func Open(url string, opts ...Option) (*Store, error) {
 		return client.NewClient(options(target, dialer))
 	}}
 	warmer, layout := &driver.Warmer{}, newLayout(target.Cluster)
+	gather := newGather(target.Cluster, !target.Cluster && !target.Sentinel)
 	return &Store{
 		get: connector.get,
 		close: func() {
 			warmer.Close()
+			gather.maker.Close()
 			layout.Close()
 			dialer.close()
 			connector.close()
 		},
 		text:    target.Config.String(),
 		cluster: target.Cluster,
-		gather:  newGather(target.Cluster, !target.Cluster && !target.Sentinel),
+		gather:  gather,
 		secrets: target.Secrets(),
 		warmer:  warmer,
 		layout:  layout,

@@ -181,14 +181,15 @@ func (s *Store) sendAll(ctx context.Context, start time.Time, c session, verb, s
 		return nil
 	}
 	defer s.gather.put(w)
+	var again []int
 	for i, place := range places {
 		r := &runs[place]
 		message, err := w.results[i].ToMessage()
 		if notSent(ctx, start, err) {
-			message, err = s.send(ctx, start, c, verb, script, r.Keys, r.Args, across)
-		} else {
-			err = replyError(ctx, c.secrets, &message, err)
+			again = append(again, place)
+			continue
 		}
+		err = replyError(ctx, c.secrets, &message, err)
 		switch {
 		case err == nil:
 			r.Reply, r.Err = decode(&message)
@@ -199,5 +200,5 @@ func (s *Store) sendAll(ctx context.Context, start time.Time, c session, verb, s
 			r.Reply, r.Err = nil, err
 		}
 	}
-	return unknown
+	return append(unknown, s.sendAll(ctx, start, c, verb, script, runs, again, across)...)
 }
