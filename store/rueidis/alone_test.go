@@ -212,7 +212,8 @@ func TestAloneIsRefused(t *testing.T) {
 	d.mu.Lock()
 	require.LessOrEqual(t, len(d.conns), 3+2*int(time.Since(start)/time.Second)) // with that of a second attempt of the client's, RESP 2
 	d.mu.Unlock()
-	server.MustDo(t, "CONFIG", "SET", "maxclients", "100")
+	c := must(d.get(context.Background()))
+	require.NoError(t, c.Do(context.Background(), c.B().Arbitrary("CONFIG", "SET", "maxclients", "100").Build().ToPipe()).Error())
 	d.gather.tried.Store(0)
 	d.run(t, limiters(t, time.Minute))
 	d.await(t)
@@ -306,6 +307,7 @@ func TestAloneWhenServerHangs(t *testing.T) {
 	d := open(t, server.Addr())
 	d.run(t, limiters(t, time.Minute))
 	d.await(t)
+	d.warmer.Close() // nothing else is written
 	server.Pause()
 	for n, by := range []bool{true, false} {
 		start := time.Now()
