@@ -166,7 +166,9 @@ func TestSlogSamplesConcurrently(t *testing.T) {
 		synctest.Wait()
 		lines, dropped := out.lines["shop INFO denied"], out.dropped["shop INFO denied"]
 		require.EqualValues(t, workers*seconds*requests, lines+dropped)
-		require.Equal(t, 10*uint64(out.ends), lines)
+		// Nothing is told of a last second that had no more lines than are written.
+		require.GreaterOrEqual(t, lines, 10*uint64(out.ends))
+		require.LessOrEqual(t, lines, 10*uint64(out.ends)+10)
 	})
 }
 
