@@ -278,6 +278,10 @@ func TestAloneAfterClosingTogether(t *testing.T) {
 		start := time.Now()
 		d.RunAll(limiters(t, time.Minute), counter, runs)
 		require.Less(t, time.Since(start), time.Duration(len(runs))*delay)
+		for i := range runs {
+			require.NoError(t, runs[i].Err)
+			require.Equal(t, runs[0].Reply[0]+int64(i), runs[i].Reply[0], "each ran once")
+		}
 		require.False(t, d.gather.ready.Load())
 	}
 }
