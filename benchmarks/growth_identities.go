@@ -11,7 +11,9 @@ func (l *lab) growIdentities(ctx context.Context, g *growth, numbers []int) (*gr
 	g.memory = true
 	g.intro = fmt.Sprintf("%d callers of one process, every identity known to Redis by two decisions, "+
 		"drawn evenly. Memory is what Redis has in use beyond what it had before there were any, divided by the keys; "+
-		"it is not told of so few keys that Redis's buffers for connections would blur it.", growthCallers)
+		"it is not told of so few keys that Redis's buffers for connections would blur it. "+
+		"A cold read is one of as much memory, at random: a key takes Redis %d of them, if none of it was seen lately, "+
+		"and on a virtual machine they may be dear.", growthCallers, coldReads)
 	all := identities(slices.Max(numbers))
 	subject, err := l.openBatched(ctx, all[:1])
 	if err != nil {
@@ -21,6 +23,7 @@ func (l *lab) growIdentities(ctx context.Context, g *growth, numbers []int) (*gr
 		return nil, err
 	}
 	return l.grow(ctx, g, numbers, func(p *point) (err error) {
+		p.read = readOf(p.size * keyBytes)
 		if p.memory, err = l.fillMeasured(ctx, p.size); err != nil {
 			return err
 		}

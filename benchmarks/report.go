@@ -204,7 +204,7 @@ func (r *report) growth(b *strings.Builder, g *growth) {
 	r.chart(b, "growth of "+g.of)
 	t := &table{header: []string{g.of, "decisions/s", "Redis CPU", "client CPU"}}
 	if g.memory {
-		t.header = append(t.header, "Redis memory per identity")
+		t.header = append(t.header, "Redis memory per identity", "a cold read")
 	}
 	var erred []string
 	for _, p := range g.points {
@@ -212,9 +212,9 @@ func (r *report) growth(b *strings.Builder, g *growth) {
 		row := []string{count(int64(p.size)), round3(f.perSecond), round3(f.redisCPU) + " µs", round3(f.clientCPU) + " µs"}
 		switch {
 		case g.memory && p.size >= memoryIdentities:
-			row = append(row, round3(p.memory)+" B")
+			row = append(row, round3(p.memory)+" B", latency(p.read))
 		case g.memory:
-			row = append(row, none)
+			row = append(row, none, latency(p.read))
 		}
 		t.add(row...)
 		if f.failed+f.wrong > 0 {

@@ -38,8 +38,8 @@ func testReport(t *testing.T) *report {
 			redis: "7.0", modules: []module{{modulePath, "this source"}}},
 		results: []*result{{workloads()[2], outcomes, []time.Duration{250, 62}}},
 		growths: []*growth{{of: "identities", intro: "Made up.", memory: true, points: []*point{
-			{size: 1000, memory: 200, samples: samples(100_000, time.Millisecond, 8)},
-			{size: 5_000_000, memory: 190, samples: samples(80_000, time.Millisecond, 10)},
+			{size: 1000, memory: 200, read: 9, samples: samples(100_000, time.Millisecond, 8)},
+			{size: 5_000_000, memory: 190, read: 210, samples: samples(80_000, time.Millisecond, 10)},
 		}}},
 	}
 }

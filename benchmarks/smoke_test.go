@@ -89,6 +89,7 @@ func TestGrowth(t *testing.T) {
 		}
 		if g.memory {
 			require.InDelta(t, 200, g.points[1].memory, 50)
+			require.Positive(t, g.points[1].read)
 		}
 	}
 	require.NoError(t, a.requireEmpty(t.Context()), "it leaves nothing behind")

@@ -1,0 +1,15 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestReadOf: it takes a while, and what is far away takes longer.
+func TestReadOf(t *testing.T) {
+	near, far := readOf(1), readOf(64<<20)
+	require.Greater(t, near, time.Duration(0))
+	require.Greater(t, far, 2*near)
+}
