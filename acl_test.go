@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
 	"github.com/distributed-rate-limiter/ratelimit/store/rueidis"
@@ -119,6 +120,16 @@ func exercise(t testing.TB, s opener, nodes []*redistest.Server, callers int) (w
 			if e.Err != nil {
 				fail("%s: %s: %w", kind, e.Class, e.Err)
 				break
+			}
+		}
+	}
+	// By the thousand, so that states are no integers.
+	l, err := ratelimit.New(s, tokenbucket.Limit{Rate: 5000, Period: 12 * time.Hour}, ratelimit.WithNamespace("myapp"), ratelimit.WithTimeout(5*time.Second))
+	require.NoError(t, err)
+	for i := range few {
+		for range 4 {
+			if r, err := l.AllowN(ctx, fmt.Sprint(round, "thousands", i), 1000); err != nil || r.Degraded || !r.Allowed {
+				fail("thousands: %+v, %v", r, err)
 			}
 		}
 	}

@@ -195,7 +195,7 @@ func TestDeniedByACL(t *testing.T) {
 		{"+@all -psetex", false},
 		{"+@all -time", false},
 		{"+@all -evalsha -eval", false},
-		{"-@all +evalsha +eval +time +get +mget +psetex +incrby +del", true},
+		{"-@all +evalsha +eval +time +get +mget +psetex +incrby +setrange +del", true},
 	} {
 		user := fmt.Sprint("user", i)
 		server.MustDo(t, append([]string{"ACL", "SETUSER", user, "on", ">secret", "~*", "allchannels"}, strings.Fields(c.rule)...)...)

@@ -70,20 +70,23 @@ type Plan struct {
 	Additive bool
 
 	// Plain, if not nil, says that a state may be changed by adding to the integer
-	// that its text is, which leaves its key's time to live as it is, and costs Redis
-	// less than a new text. Lua then defines a fourth local function, and read and
-	// write do more:
+	// that its text is, or by putting another text in its place, which leaves its key's
+	// time to live as it is, and costs Redis less than to write it anew. Lua then defines
+	// a fourth local function, and read and write do more:
 	//
 	//	read(text)           -> a, b, c, k     k is what it promises
 	//	write(a, b, c, till) -> text, kept     in µs since 1970
-	//	add(a, b, c, k, a2, b2, c2, till) -> the integer to add, as text, or nil
+	//	add(a, b, c, k, a2, b2, c2, till) -> more, other
 	//
 	// Where write is given a till, the text may promise in its own way that its key is
 	// kept until kept: till or later, so that it can be added to; nil if it promises
-	// nothing, as it must without a till. add answers only where the text that was read
-	// is an integer of 64 bits, without leading zeros, that promises to be kept until
-	// till at least; and where the sum is a text of a2, b2, c2 that promises no more than
-	// that did.
+	// nothing, as it must without a till.
+	//
+	// add answers only where the text that was read promises to be kept until till at
+	// least. more is the integer to add, as text, where that which was read is one of 64
+	// bits, without leading zeros; other, if more is nil, is the text to put in its place,
+	// which is done where it is as long. The sum, or other, is a text of a2, b2, c2 that
+	// promises no more than the one before. Both are nil where it is to be written anew.
 	//
 	// Plain returns a text of the same state that promises nothing, which is what Step
 	// writes; text itself, if it promises nothing.

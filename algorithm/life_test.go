@@ -24,7 +24,8 @@ redis.call('PEXPIRE', KEYS[1], '2000000000000')
 return {left}`)
 
 // TestLife: who comes once has a key for no longer than it must be; that of who comes
-// again lives longer, within limits, and is added to most of the time. (That it lives
+// again lives longer, within limits, and is added to most of the time, or another put in
+// its place. (That it lives
 // long enough is a clause of the conformance suite.)
 func TestLife(t *testing.T) {
 	for _, c := range []struct {
@@ -33,15 +34,17 @@ func TestLife(t *testing.T) {
 		most  int64         // how many times as long as a whole refill takes a key may live
 		added float64       // how much of what is written, at least
 	}{
-		{tokenbucket.Limit{Rate: 100, Period: time.Minute}, 800 * time.Millisecond, 6, 0.9},       // with the bucket all but empty
-		{tokenbucket.Limit{Rate: 100, Period: time.Minute}, 2 * time.Second, 6, 0.3},              // with few units owed
-		{tokenbucket.Limit{Rate: 1000, Period: time.Second}, 100 * time.Millisecond, 6, 0.9},      // all back each time
-		{tokenbucket.Limit{Rate: 600, Period: 24 * time.Hour}, 3 * time.Minute, 6, 0.9},           // and of days
-		{tokenbucket.Limit{Rate: 5, Period: time.Second, Burst: 2}, time.Second, 6, 0.3},          // next to nothing at once
-		{slidingwindow.Limit{Rate: 100, Period: time.Minute}, 800 * time.Millisecond, 3, 0.95},    // with a promise that just fits
-		{slidingwindow.Limit{Rate: 1000, Period: 45 * time.Minute}, 5 * time.Second, 3, 0.95},     // with one that does not
-		{slidingwindow.Limit{Rate: 1000, Period: 6 * time.Hour}, time.Minute, 3, 0},               // with none
-		{slidingwindow.Limit{Rate: 100, Period: 1500 * time.Millisecond}, time.Millisecond, 3, 0}, // as no integer
+		{tokenbucket.Limit{Rate: 100, Period: time.Minute}, 800 * time.Millisecond, 6, 0.9},               // with the bucket all but empty
+		{tokenbucket.Limit{Rate: 100, Period: time.Minute}, 2 * time.Second, 6, 0.3},                      // with few units owed
+		{tokenbucket.Limit{Rate: 1000, Period: time.Second}, 100 * time.Millisecond, 6, 0.9},              // all back each time
+		{tokenbucket.Limit{Rate: 600, Period: 24 * time.Hour}, 3 * time.Minute, 6, 0.9},                   // and of days
+		{tokenbucket.Limit{Rate: 5, Period: time.Second, Burst: 2}, time.Second, 6, 0.3},                  // next to nothing at once
+		{tokenbucket.Limit{Rate: 70, Period: time.Minute}, 1200 * time.Millisecond, 6, 0.9},               // of units with fractions of a µs
+		{slidingwindow.Limit{Rate: 100, Period: time.Minute}, 800 * time.Millisecond, 3, 0.95},            // with a promise that just fits
+		{slidingwindow.Limit{Rate: 1000, Period: 45 * time.Minute}, 5 * time.Second, 3, 0.95},             // with one that does not
+		{slidingwindow.Limit{Rate: 1000, Period: 6 * time.Hour}, time.Minute, 3, 0},                       // with none
+		{slidingwindow.Limit{Rate: 100, Period: 5500 * time.Millisecond}, 80 * time.Millisecond, 3, 0.95}, // as no integer
+		{slidingwindow.Limit{Rate: 100, Period: 1500 * time.Millisecond}, time.Millisecond, 3, 0},         // and with no promise
 	} {
 		for _, server := range servers {
 			t.Run(fmt.Sprintf("%T%+v/%s", c.limit, c.limit, server.name), func(t *testing.T) {

@@ -29,7 +29,7 @@ var algorithmChecks = []check{
 	{"Model", "The Lua is the same function as Step, and its state is written as it says: for any state, time, n and limit, alone and with others in one run.", model},
 	{"ServerClock", "A decision is that of Step at the instant that it names, which is one by Redis's clock.", serverClock},
 	{"Expiry", "A state lives for its ResetAfter, and not much longer.", expiry},
-	{"Promises", "A state that is added to, of a Plan that has Plain, is kept for its ResetAfter, whatever came before.", promises},
+	{"Promises", "A state that is added to, or put in the place of another, of a Plan that has Plain, is kept for its ResetAfter, whatever came before.", promises},
 	{"Retune", "A limit can be changed while keys live: raised to more than twice, it helps at once; lowered, no more than its own bound is admitted from then on.", retune},
 	{"Exact", "Of many concurrent requests, as many are admitted as one after the other.", exact},
 	{"Linearizable", "What concurrent callers are told is what they would be told one after the other, in the order of the server's time, which is no other than their own.", linearizability},

@@ -70,7 +70,10 @@ func drawText(t *rapid.T, state string, now int64) string {
 		}).Draw(t, "known")
 	case "instant": // an instant that a wrong clock gave, with something about it
 		at := now + rapid.Int64Range(-1e14, 1e14).Draw(t, "away")
-		form := rapid.SampledFrom([]string{"%d", "1%d", "99%d", "1%d.", "99%d.", "98765432109876543%d.", "1%d.98765432109876543", "%d.1", "1%d.7", "%d:1:1", "1:%d", "%d 1", "0%d"}).Draw(t, "form")
+		form := rapid.SampledFrom([]string{
+			"%d", "1%d", "99%d", "%d.1", "%d.1.0.0", "%d.99.1.2", "1%d.7.0.0", "%d.98765432109876543.0.0", "%d.1.98765432109876543.0",
+			"%d:1:1", "%d:1:1:0", "1:%d", "%d 1", "0%d",
+		}).Draw(t, "form")
 		return fmt.Sprintf(form, at)
 	case "instants":
 		at := now + rapid.Int64Range(-1e13, 1e13).Draw(t, "away")

@@ -133,7 +133,7 @@ var clockMutants = []mutant{
 		broken: "A state is added to, although a limit with a longer Period needs it for longer.",
 		caught: "Promises",
 		limits: slidingWindows,
-		open:   edited(" and s + long[k] * 1000000 >= till", ""),
+		open:   edited(" or s + span * 1000000 < till", ""),
 	},
 	{
 		name:   "AddsNoTime",
@@ -147,6 +147,13 @@ var clockMutants = []mutant{
 		broken: "A state is added to that promises nothing.",
 		caught: "Expiry",
 		limits: tokenBuckets,
-		open:   edited("local g = grid[k]\n", "local g = grid[k] or k and grid[9]\n"),
+		open:   edited("local g = grid[whole and k or k - 10]\n", "local g = grid[whole and k or k - 10] or whole and grid[9]\n"),
+	},
+	{
+		name:   "PutsMorePromises",
+		broken: "A state that is put in the place of another promises more than that did.",
+		caught: "Promises",
+		limits: tokenBuckets,
+		open:   edited("separate(u, t, f, k - 10)", "separate(u, t, f, 9)"),
 	},
 }

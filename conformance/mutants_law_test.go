@@ -1,9 +1,11 @@
 package conformance
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
@@ -244,7 +246,7 @@ func unevenResets(p *algorithm.Plan) {
 // whole µs.
 var (
 	wholeBucket = regexp.MustCompile(`^([1-9][0-9]{0,2})[0-9]([0-9]{15})$`)
-	otherBucket = regexp.MustCompile(`^([0-9]{1,16})([0-9]{16})\.([0-9]{0,16})$`)
+	otherBucket = regexp.MustCompile(`^([0-9]{1,16})\. *([0-9]{1,16})\. *([0-9]{1,16})\.[0-9]$`)
 )
 
 const bucketEpoch = 1_700_000_000_000_000
@@ -263,8 +265,8 @@ func readBucket(state string) (owed, since int64, rest string, ok bool) {
 	if part == nil {
 		return 0, 0, "", false
 	}
-	since = number(part[2])
-	return number(part[1]), since, part[3], since < 1<<53 // a later one is no instant
+	since = number(part[1])
+	return number(part[2]), since, strings.TrimLeft(part[3], "0"), since < 1<<53 // a later one is no instant
 }
 
 // writeBucket is the other way round.
@@ -272,7 +274,7 @@ func writeBucket(owed, since int64, rest string) string {
 	if after := since - bucketEpoch; rest == "" && 0 < owed && owed <= 921 && 0 <= after && after < 1e15 {
 		return fmt.Sprintf("%d0%015d", owed, after)
 	}
-	return fmt.Sprintf("%d%016d.%s", owed, since, rest)
+	return fmt.Sprintf("%010d.%4d.%4s.0", since, owed, cmp.Or(rest, "0"))
 }
 
 // fromLater takes a token bucket's state from later than now for another one, of

@@ -71,7 +71,21 @@ var luaMutants = []mutant{
 		broken: "In Lua alone, digits are a number however many there are.",
 		caught: "Model",
 		limits: tokenBuckets,
-		open:   edited("if not u or #u > 16 or #f > 16 or", "if not u or"),
+		open:   edited("if t and #t < 17 and #u < 17 and #f < 17 then", "if t then"),
+	},
+	{
+		name:   "AddsToNoInteger",
+		broken: "In Lua alone, a state that is no integer is added to.",
+		caught: "Model",
+		limits: tokenBuckets,
+		open:   edited("f + 0, k + 10", "f + 0, k + 0"),
+	},
+	{
+		name:   "LeavesTheEnd",
+		broken: "A state is put in the place of one whose text is longer.",
+		caught: "Model",
+		limits: []algorithm.Algorithm{bucket(700_001, time.Second, 50)},
+		open:   edited("if other and #other == #text then", "if other then"),
 	},
 	{
 		name:    "PrintsFourteenDigits",

@@ -54,7 +54,7 @@ local now = clock[1] * 1000000 + clock[2]
 
 -- How to write the state a, b, c after what text was, if there was any, which may have
 -- been read already, with what it promises, k: for how many ms, and as what; or true, and
--- what to add.
+-- what to add; or false, and what to put in place of text.
 --
 -- A state lives for its reset, rounded up, and 2 ms more: Redis counts from the script's
 -- beginning, which is earlier than now, in whole ms. But who has come back may come
@@ -65,8 +65,11 @@ local function change(text, reset, a, b, c, a0, b0, c0, k)
   local till = text and add and now + reset
   if till then
     if a0 == nil then a0, b0, c0, k = read(text) end
-    local more = add(a0, b0, c0, k, a, b, c, till)
+    local more, other = add(a0, b0, c0, k, a, b, c, till)
     if more then return true, more end
+    -- A shorter one would leave the end of text behind, and for a longer one Redis makes
+    -- room for twice as much.
+    if other and #other == #text then return false, other end
   end
   local new, kept = write(a, b, c, till)
   if kept then reset = kept + 1000000 - now end
@@ -84,6 +87,8 @@ if alone then
       local lives, text = change(texts, reset, a2, b2, c2, a, b, c, k)
       if lives == true then
         redis.call('INCRBY', key, text)
+      elseif lives == false then
+        redis.call('SETRANGE', key, '0', text)
       else
         redis.call('PSETEX', key, lives, text)
       end
@@ -98,7 +103,7 @@ end
 -- that are final.
 local as, bs, cs, resets = {}, {}, {}, {}
 -- Of what is to be written, how long that is to live which is in texts: 0 if not at all,
--- and true if it is to be added to what is there.
+-- true if it is to be added to what is there, and false if it is to be put in its place.
 local lives = {}
 local reply, last = {now}, 1
 local KEYS, ARGV, call = KEYS, ARGV, redis.call
@@ -204,6 +209,8 @@ for key = 1, #KEYS do
   local ms = lives[key]
   if ms == true then
     call('INCRBY', KEYS[key], texts[key])
+  elseif ms == false then
+    call('SETRANGE', KEYS[key], '0', texts[key])
   elseif ms == 0 then
     call('DEL', KEYS[key])
   elseif ms then

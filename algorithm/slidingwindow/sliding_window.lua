@@ -7,7 +7,8 @@
 --   k  for how long the key has been promised to be kept, 1 to 8; 0 says nothing
 -- Written as k unless it is 0, s in whole seconds, then c and p in four digits each:
 -- an integer that Redis stores in the pointer itself, and adds to without a new time
--- to live. Where that does not hold them, as "s:c:p" with s in µs.
+-- to live. Where that does not hold them, as "s:c:p:k" with s in µs, which the next one
+-- of that window is put in the place of, without a new time to live either.
 --
 -- Parameters: limit, period (µs). Windows begin at multiples of the period.
 -- limit^2 < 2^53 and period <= 2^51.
@@ -43,6 +44,7 @@ end
 -- A key with a promise k is kept for long[k] seconds after s: two of a usual period.
 local long = {2, 10, 30, 120, 600, 1800, 7200, 172800}
 
+-- k is 10 more where the text is no integer.
 local function read(text)
   if (#text == 18 or #text == 19) and string.find(text, '^%d+$') then
     local c, p, s = numbers(string.byte(text, -18, -1))
@@ -50,36 +52,41 @@ local function read(text)
     local k = string.byte(text) - 48
     if long[k] then return c, p, s, k end
   end
-  local s, c, p = string.match(text, '^(%d+):(%d+):(%d+)$')
+  local s, c, p, k = string.match(text, '^(%d+):(%d+):(%d+):(%d)$')
   if not s or #s > 16 or #c > 15 or #p > 15 or tonumber(s) >= 2^53 then return 0, 0, 0 end
-  return tonumber(c), tonumber(p), tonumber(s)
+  return tonumber(c), tonumber(p), tonumber(s), k + 10
 end
 
+local function separate(c, p, s, k) return string.format('%.0f:%.0f:%.0f:%d', s, c, p, k) end
+
 local function write(c, p, s, till)
-  if c < 10000 and p < 10000 and s % 1000000 == 0 and s >= 1000000000000000 then
-    local k, kept = ''
-    if till then
-      for i = 1, 8 do
-        local span = long[i] * 1000000
-        if span >= till - s then
-          -- Longer than it must be, but not by more than this.
-          if span <= 3 * (till - s) then k, kept = i, s + span end
-          break
-        end
+  local k, kept = 0
+  if till then
+    for i = 1, 8 do
+      local span = long[i] * 1000000
+      if span >= till - s then
+        -- Longer than it must be, but not by more than this.
+        if span <= 3 * (till - s) then k, kept = i, s + span end
+        break
       end
     end
+  end
+  if c < 10000 and p < 10000 and s % 1000000 == 0 and s >= 1000000000000000 then
     -- By %d, which is faster than %.0f and may be for 32 bits only.
     local seconds = s / 1000000
     local low = seconds % 100000
-    return string.format('%s%d%05d%04d%04d', k, (seconds - low) / 100000, low, c, p), kept
+    return string.format('%s%d%05d%04d%04d', k > 0 and k or '', (seconds - low) / 100000, low, c, p), kept
   end
-  return string.format('%.0f:%.0f:%.0f', s, c, p)
+  return separate(c, p, s, k), kept
 end
 
 local function add(c0, p0, s0, k, c, p, s, till)
-  if k and s == s0 and p == p0 and c < 10000 and s + long[k] * 1000000 >= till then
-    return string.format('%d', (c - c0) * 10000)
-  end
+  if not k or s ~= s0 or p ~= p0 then return nil end
+  local whole = k < 10
+  local span = long[whole and k or k - 10]
+  if not span or s + span * 1000000 < till then return nil end
+  if not whole then return nil, separate(c, p, s, k - 10) end
+  if c < 10000 then return string.format('%d', (c - c0) * 10000) end
 end
 
 local function step(c0, p0, s0, now, n, limit, period)

@@ -21,16 +21,17 @@ type counts struct {
 }
 
 var (
-	// The first digit says for how long the key is kept, which is not for Step.
-	packedText = regexp.MustCompile(`^[1-8]?([0-9]{10})([0-9]{4})([0-9]{4})$`)
-	plainText  = regexp.MustCompile(`^([0-9]+):([0-9]+):([0-9]+)$`)
+	// The first digit of 19, or that after the last colon, says for how long the key is
+	// kept, which is not for Step.
+	packedText   = regexp.MustCompile(`^[1-8]?([0-9]{10})([0-9]{4})([0-9]{4})$`)
+	separateText = regexp.MustCompile(`^([0-9]+):([0-9]+):([0-9]+):[0-9]$`)
 )
 
 func read(text string) counts {
 	if part := packedText.FindStringSubmatch(text); part != nil {
 		return counts{s: number(part[1]) * 1e6, c: number(part[2]), p: number(part[3])}
 	}
-	if part := plainText.FindStringSubmatch(text); part != nil && len(part[1]) <= 16 && len(part[2]) <= 15 && len(part[3]) <= 15 {
+	if part := separateText.FindStringSubmatch(text); part != nil && len(part[1]) <= 16 && len(part[2]) <= 15 && len(part[3]) <= 15 {
 		if s := number(part[1]); s < 1<<53 { // a later one is no clock's, and not exact in Lua
 			return counts{s: s, c: number(part[2]), p: number(part[3])}
 		}
@@ -40,8 +41,12 @@ func read(text string) counts {
 
 // plain leaves out of a text for how long the key is kept.
 func plain(text string) string {
-	if part := packedText.FindStringSubmatch(text); part != nil {
-		return part[1] + part[2] + part[3]
+	switch {
+	case packedText.MatchString(text) && len(text) == 19,
+		separateText.MatchString(text) && text[len(text)-1] != '0':
+		if w := read(text); w != (counts{}) {
+			return w.String()
+		}
 	}
 	return text
 }
@@ -56,7 +61,7 @@ func (w counts) String() string {
 	if w.c < 1e4 && w.p < 1e4 && w.s%1e6 == 0 && w.s >= 1e15 {
 		return fmt.Sprintf("%d%04d%04d", w.s/1e6, w.c, w.p)
 	}
-	return fmt.Sprintf("%d:%d:%d", w.s, w.c, w.p)
+	return fmt.Sprintf("%d:%d:%d:0", w.s, w.c, w.p)
 }
 
 // at returns the counts as they stand at now, by the windows of this limit.

@@ -23,8 +23,9 @@ type state struct {
 const epoch = 1_700_000_000_000_000
 
 var (
-	wholeText = regexp.MustCompile(`^([1-9][0-9]{0,2})[0-9]([0-9]{15})$`) // and how long the key is kept, which is Redis's
-	otherText = regexp.MustCompile(`^([0-9]{1,16})([0-9]{16})\.([0-9]{0,16})$`)
+	// Both say for how long the key is kept, too, which is not for Step.
+	wholeText = regexp.MustCompile(`^([1-9][0-9]{0,2})[0-9]([0-9]{15})$`)
+	otherText = regexp.MustCompile(`^([0-9]{1,16})\. *([0-9]{1,16})\. *([0-9]{1,16})\.[0-9]$`)
 )
 
 func read(text string) state {
@@ -32,20 +33,21 @@ func read(text string) state {
 		return state{u: number(part[1]), t: epoch + number(part[2])}
 	}
 	part := otherText.FindStringSubmatch(text)
-	if part == nil {
+	if part == nil || number(part[1]) >= 1<<53 { // no clock's, and not exact in Lua
 		return state{}
 	}
-	s := state{u: number(part[1]), t: number(part[2]), f: number(part[3])}
-	if s.t >= 1<<53 { // no clock's, and not exact in Lua
-		return state{}
-	}
-	return s
+	return state{t: number(part[1]), u: number(part[2]), f: number(part[3])}
 }
 
-// plain leaves out of a text for how long the key is kept.
+// plain leaves out of a text for how long the key is kept. What was put in the place of
+// another text may have a form that String would not have given it.
 func plain(text string) string {
-	if part := wholeText.FindStringSubmatch(text); part != nil && number(part[1]) <= maxWhole {
-		return part[1] + "0" + part[2]
+	switch {
+	case wholeText.MatchString(text) && text[len(text)-16] != '0',
+		otherText.MatchString(text) && text[len(text)-1] != '0':
+		if s := read(text); s != (state{}) {
+			return s.String()
+		}
 	}
 	return text
 }
@@ -60,13 +62,10 @@ func number(digits string) int64 {
 }
 
 func (s state) String() string {
-	switch t := s.t - epoch; {
-	case s.f == 0 && 0 < s.u && s.u <= maxWhole && 0 <= t && t < 1e15:
+	if t := s.t - epoch; s.f == 0 && 0 < s.u && s.u <= maxWhole && 0 <= t && t < 1e15 {
 		return fmt.Sprintf("%d0%015d", s.u, t)
-	case s.f == 0:
-		return fmt.Sprintf("%d%016d.", s.u, s.t)
 	}
-	return fmt.Sprintf("%d%016d.%d", s.u, s.t, s.f)
+	return fmt.Sprintf("%010d.%4d.%4d.0", s.t, s.u, s.f)
 }
 
 // due is the least whole number of µs after s.t by which k units have come

@@ -7,8 +7,9 @@
 --   k  for how long the key has been promised to be kept, 1 to 9; 0 says nothing
 -- Written as the digits of u, of k, and 15 of t from epoch on: with up to 921 units
 -- owed at a whole µs, that is an integer that Redis stores in the pointer itself, and
--- adds to without a new time to live. Otherwise as u, t in 16 digits, "." and f, which
--- is left out where it is 0, and no k.
+-- adds to without a new time to live. Otherwise as "t.u.f.k", with u and f filled up to
+-- four places by spaces: so the next one is as long, as a rule, and is put in its place,
+-- without a new time to live either. (Zeros would make some Lua read them by eights.)
 --
 -- Parameters: burst, q, m, d. One unit comes back every q + m/d µs, 0 <= m < d.
 -- With u, burst <= B: B * d < 2^53 and B * (q + 1) < 2^53.
@@ -30,6 +31,7 @@ local byte, find, format = string.byte, string.find, string.format
 -- Digits are written by %d, nine at most: it is faster than %.0f, and may be for 32
 -- bits only.
 
+-- k is 10 more where the text is no integer.
 local function read(text)
   local size = #text
   if size > 16 and size < 20 and find(text, '^[1-9]%d+$') then
@@ -43,38 +45,46 @@ local function read(text)
     return u, ((((((e * 10 + f) * 10 + g) * 10 + h) * 10 + i) * 10 + j) * 10 + l - 53333328) * 100000000
       + (((((((m * 10 + n) * 10 + o) * 10 + p) * 10 + q) * 10 + r) * 10 + s) * 10 + t - 533333328) + epoch, 0, k
   end
-  local u, t, f = string.match(text, '^(%d+)(%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d)%.(%d*)$')
-  if not u or #u > 16 or #f > 16 or tonumber(t) >= 2^53 then return 0, 0, 0 end
-  return tonumber(u), tonumber(t), tonumber(f) or 0
+  local t, u, f, k = string.match(text, '^(%d+)%. *(%d+)%. *(%d+)%.(%d)$')
+  if t and #t < 17 and #u < 17 and #f < 17 then
+    t = t + 0
+    if t < 2^53 then return u + 0, t, f + 0, k + 10 end
+  end
+  return 0, 0, 0
+end
+
+local function separate(u, t, f, k)
+  local low = t % 1000000000
+  local form = u < 2147483648 and f < 2147483648 and '%d%09d.%4d.%4d.%d' or '%d%09d.%4.0f.%4.0f.%d'
+  return format(form, (t - low) / 1000000000, low, u, f, k)
 end
 
 local function write(u, t, f, till)
-  if f == 0 and 0 < u and u < 922 and t >= epoch and t - epoch < 1000000000000000 then
-    local k, kept = 0
-    if till then
-      for i = 1, 9 do
-        if 2 * grid[i] >= till - t then
-          k, kept = i, t - t % grid[i] + 3 * grid[i]
-          break
-        end
+  local k, kept = 0
+  if till then
+    for i = 1, 9 do
+      if 2 * grid[i] >= till - t then
+        k, kept = i, t - t % grid[i] + 3 * grid[i]
+        break
       end
     end
+  end
+  if f == 0 and 0 < u and u < 922 and t >= epoch and t - epoch < 1000000000000000 then
     local low = (t - epoch) % 1000000000
     return format('%d%06d%09d', u * 10 + k, (t - epoch - low) / 1000000000, low), kept
-  elseif f == 0 and u < 2147483648 then
-    local low = t % 1000000000
-    return format('%d%07d%09d.', u, (t - low) / 1000000000, low)
-  elseif f == 0 then
-    return format('%.0f%016.0f.', u, t)
   end
-  return format('%.0f%016.0f.%.0f', u, t, f)
+  return separate(u, t, f, k), kept
 end
 
 local function add(u0, t0, f0, k, u, t, f, till)
-  local g = grid[k]
-  if not g or f ~= 0 or u < 1 or u > 921 or t < t0 or t - epoch >= 1000000000000000 then return nil end
+  if not k or t < t0 then return nil end
+  local whole = k < 10
+  local g = grid[whole and k or k - 10]
+  if not g then return nil end
   local cell = t0 - t0 % g
   if cell + 3 * g < till or t >= cell + g then return nil end
+  if not whole then return nil, separate(u, t, f, k - 10) end
+  if f ~= 0 or u < 1 or u > 921 or t - epoch >= 1000000000000000 then return nil end
   local more, on = (u - u0) * 10, t - t0
   if more == 0 then return format('%.0f', on) end
   if on == 0 and more == 10 then return '10000000000000000' end -- as below, without its cost
