@@ -111,11 +111,11 @@ type worker struct {
 // contexts from it meet at its lock.
 func (w *worker) work(stop *atomic.Bool, pipeline int64) {
 	ctx := context.Background()
-	last := time.Now()
+	begin, last := time.Now(), time.Duration(0)
 	for !stop.Load() {
 		a := w.call(ctx, w.next)
-		now := time.Now()
-		w.latency.record(now.Sub(last), pipeline)
+		now := time.Since(begin) // reads one clock, where Now reads two
+		w.latency.record(now-last, pipeline)
 		last = now
 		w.decisions += pipeline
 		w.allowed += a.allowed
