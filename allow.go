@@ -43,32 +43,46 @@ func (l *Limiter) AllowN(ctx context.Context, identity string, n int64) (Result,
 	if err := l.check(identity, n); err != nil {
 		return Result{}, err
 	}
-	var start time.Time
 	if len(l.observers) > 0 {
-		start = time.Now()
+		return l.observed(ctx, identity, n)
 	}
-	result, failure := l.decide(ctx, identity, n)
-	var err error
-	if failure != nil {
-		if err = givenUp(ctx); err != nil {
-			failure = err
-		} else {
-			result = l.degraded(n)
-		}
+	outcome, now, err := l.decide(ctx, identity, n)
+	if err != nil {
+		result, _, err := l.undecided(ctx, n, err)
+		return result, err
 	}
-	if len(l.observers) > 0 {
-		l.observe(ctx, Event{
-			Namespace: l.namespace,
-			Algorithm: l.plan.Name,
-			Identity:  NewIdentity(identity),
-			N:         n,
-			Result:    result,
-			Err:       failure,
-			Class:     classify(failure),
-			Elapsed:   time.Since(start),
-		})
+	return outcome.Result(l.plan.Limit, now), nil
+}
+
+// observed is AllowN with observers.
+func (l *Limiter) observed(ctx context.Context, identity string, n int64) (result Result, err error) {
+	start := time.Now()
+	outcome, now, failure := l.decide(ctx, identity, n)
+	if failure == nil {
+		result = outcome.Result(l.plan.Limit, now)
+	} else {
+		result, failure, err = l.undecided(ctx, n, failure)
 	}
+	l.observe(ctx, Event{
+		Namespace: l.namespace,
+		Algorithm: l.plan.Name,
+		Identity:  NewIdentity(identity),
+		N:         n,
+		Result:    result,
+		Err:       failure,
+		Class:     classify(failure),
+		Elapsed:   time.Since(start),
+	})
 	return result, err
+}
+
+// undecided is for what Redis did not decide, because of a failure. The failure is the
+// caller's own, and the error of the call, if its context is over.
+func (l *Limiter) undecided(ctx context.Context, n int64, failure error) (Result, error, error) {
+	if err := givenUp(ctx); err != nil {
+		return Result{}, err, err
+	}
+	return l.degraded(n), failure, nil
 }
 
 // Peek tells how identity stands. It takes nothing and writes nothing. Allowed
@@ -128,24 +142,30 @@ func givenUp(ctx context.Context) error {
 	return nil
 }
 
-// decide asks Redis.
-func (l *Limiter) decide(ctx context.Context, identity string, n int64) (Result, error) {
+// decide asks Redis. Who waits for the answer may wake on another core, which has to
+// fetch the stack, a cache line after another: so from AllowN to where they wait there are
+// few frames, and small ones.
+func (l *Limiter) decide(ctx context.Context, identity string, n int64) (algorithm.Outcome, int64, error) {
 	if err := ctx.Err(); err != nil {
-		return Result{}, err
+		return algorithm.Outcome{}, 0, err
 	}
-	sum := l.keys.hash(identity)
-	outcome, now, err := l.ask(ctx, sum, n)
-	if err != nil {
-		return Result{}, err
-	}
-	return outcome.Result(l.plan.Limit, now), nil
-}
-
-func (l *Limiter) ask(ctx context.Context, s sum, n int64) (algorithm.Outcome, int64, error) {
 	if l.batcher == nil {
-		return l.alone(ctx, s, n)
+		return l.alone(ctx, l.keys.hash(identity), n)
 	}
-	return l.queued(ctx, s, n)
+	c := l.newCall(l.keys.hash(identity), n)
+	q := l.batcher.queue(l, c)
+	if err := l.breakers.of(c.partition).refuse(&c.sum); err != nil {
+		l.free(c)
+		return algorithm.Outcome{}, 0, err
+	}
+	switch at, f := q.join(c); at {
+	case first:
+		return l.leadAlone(ctx, q, f, c)
+	case none:
+		l.free(c)
+		return algorithm.Outcome{}, 0, ErrOverloaded
+	}
+	return l.await(ctx, c)
 }
 
 // alone decides in a run of its own.

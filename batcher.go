@@ -69,22 +69,9 @@ func (b *batcher) place(l *Limiter, c *call) bool {
 	return c.placed
 }
 
-// queued decides through a queue.
-func (l *Limiter) queued(ctx context.Context, s sum, n int64) (algorithm.Outcome, int64, error) {
-	c := l.newCall(s, n)
-	q := l.batcher.queue(l, c)
-	if err := l.breakers.of(c.partition).refuse(&c.sum); err != nil {
-		l.free(c)
-		return algorithm.Outcome{}, 0, err
-	}
-	at, f := q.join(c)
-	switch at {
-	case behind:
-		return l.await(ctx, c)
-	case none:
-		l.free(c)
-		return algorithm.Outcome{}, 0, ErrOverloaded
-	}
+// leadAlone decides for a caller who came to an idle queue.
+func (l *Limiter) leadAlone(ctx context.Context, q *queue, f *flight, c *call) (algorithm.Outcome, int64, error) {
+	s, n := c.sum, c.n
 	l.free(c)
 	defer func() {
 		switch next, held := q.land(f, 1); {
