@@ -16,7 +16,7 @@ import (
 // inLane returns n calls of one lane.
 func inLane(lane uint8, n int) (calls []*call) {
 	for range n {
-		calls = append(calls, &call{lane: lane, wake: make(chan struct{}, 1)})
+		calls = append(calls, &call{lane: lane, wake: make(chan wakeup, 1)})
 	}
 	return calls
 }
