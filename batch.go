@@ -13,10 +13,12 @@ import (
 )
 
 // What goes to Redis at once. It keeps that from everything else for about half a
-// millisecond: a key costs it some 4 µs, a further decision on a key 1 µs.
+// millisecond: a key costs it some 2 µs, a step 1 µs. One step takes all decisions of a
+// key that follow each other with the same number of units, where units add up.
 const (
 	maxKeys      = 96
-	maxDecisions = 384
+	maxSteps     = 384
+	maxDecisions = 1024
 )
 
 // batch is the calls that go to Redis together: in one run, or in one for each server
@@ -49,6 +51,7 @@ type news struct {
 type group struct {
 	calls  []*call
 	size   int    // how many they will be
+	last   int64  // of how many units the last of them is
 	server uint64 // which has the key, where the batch goes across partitions
 }
 
@@ -73,11 +76,15 @@ func (b *batch) fill(l *Limiter, calls []*call) (rest []*call) {
 	b.groups, b.came, b.places, b.alone = b.groups[:0], b.came[:0], b.places[:0], false
 	// Asked once, so that all calls get a place or none does. If none has, and keys are
 	// partitioned after all, the one run is refused, and the batch is split.
-	partitioned := l.partitions.exist()
+	partitioned, steps := l.partitions.exist(), 0
 	for len(calls) > 0 && len(b.came) < maxDecisions {
 		c := calls[0]
 		place, known := b.keys[c.sum]
 		if !known && len(b.groups) == maxKeys {
+			break
+		}
+		step := !known || !l.plan.Additive || c.n == 0 || c.n != b.groups[place].last
+		if step && steps == maxSteps {
 			break
 		}
 		calls = calls[1:]
@@ -98,6 +105,10 @@ func (b *batch) fill(l *Limiter, calls []*call) (rest []*call) {
 			b.groups = append(b.groups, group{})
 		}
 		b.groups[place].size++
+		b.groups[place].last = c.n
+		if step {
+			steps++
+		}
 		b.came, b.places = append(b.came, c), append(b.places, place)
 	}
 	b.calls = slices.Grow(b.calls[:0], len(b.came))

@@ -54,3 +54,41 @@ func TestFillWhileLearning(t *testing.T) {
 		require.Contains(t, []int{0, maxKeys}, placed)
 	}
 }
+
+// TestFillSteps: what goes at once is bounded by what it costs Redis.
+func TestFillSteps(t *testing.T) {
+	additive, err := New(noStore{}, tokenbucket.Limit{Rate: 1, Period: time.Hour})
+	require.NoError(t, err)
+	each, err := New(noStore{}, tokenbucket.Limit{Rate: 1, Period: time.Hour})
+	require.NoError(t, err)
+	each.plan.Additive = false
+	const many = 2 * maxDecisions
+	same := func(int) int64 { return 1 }
+	oneKey := func(int) int { return 0 }
+	for name, c := range map[string]struct {
+		limiter *Limiter
+		n       func(i int) int64
+		key     func(i int) int
+		want    int
+	}{
+		"equal":                 {additive, same, oneKey, maxDecisions},
+		"unequal":               {additive, func(i int) int64 { return int64(1 + i%2) }, oneKey, maxSteps},
+		"pairs":                 {additive, func(i int) int64 { return int64(1 + i/2%2) }, oneKey, 2 * maxSteps},
+		"looks":                 {additive, func(int) int64 { return 0 }, oneKey, maxSteps},
+		"keys":                  {additive, same, func(i int) int { return i }, maxKeys},
+		"few keys":              {additive, same, func(i int) int { return i % 8 }, maxDecisions},
+		"unequal, of few keys":  {additive, func(i int) int64 { return int64(1 + i/8%2) }, func(i int) int { return i % 8 }, maxSteps},
+		"units that do not add": {each, same, oneKey, maxSteps},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var calls []*call
+			for i := range many {
+				calls = append(calls, c.limiter.newCall(sum{byte(c.key(i)), byte(c.key(i) >> 8)}, c.n(i)))
+			}
+			b := &batch{keys: map[sum]int{}}
+			rest := b.fill(c.limiter, calls)
+			require.Len(t, b.came, c.want)
+			require.Equal(t, calls[c.want:], rest)
+		})
+	}
+}

@@ -41,7 +41,7 @@ func (m *Metrics) instrument(meter metric.Meter) error {
 	note(err)
 	m.batch, err = meter.Int64Histogram("rate_limiting.batch.size",
 		metric.WithUnit("{decision}"), metric.WithDescription("How many calls went to Redis in one run of the script."),
-		metric.WithExplicitBucketBoundaries(1, 2, 4, 8, 16, 32, 64, 128, 256, 512))
+		metric.WithExplicitBucketBoundaries(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024))
 	note(err)
 	if err := errors.Join(failed...); err != nil {
 		return err

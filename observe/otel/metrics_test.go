@@ -139,7 +139,7 @@ func TestHistograms(t *testing.T) {
 	for _, elapsed := range []time.Duration{0, time.Millisecond, 250 * time.Millisecond, 2 * time.Second} {
 		metrics.Observe(t.Context(), ratelimit.Event{Namespace: "shop", Algorithm: "token_bucket", N: 1, Elapsed: elapsed})
 	}
-	for _, n := range []int{1, 3, 384} {
+	for _, n := range []int{1, 3, 1024} {
 		metrics.ObserveRun(ratelimit.RunEvent{Namespace: "shop", Algorithm: "token_bucket", Decisions: n})
 	}
 	got := collect(t, reader)
@@ -154,9 +154,9 @@ func TestHistograms(t *testing.T) {
 	metricdatatest.AssertEqual(t, metricdata.Metrics{
 		Name: "rate_limiting.batch.size", Unit: "{decision}", Description: "How many calls went to Redis in one run of the script.",
 		Data: metricdata.Histogram[int64]{Temporality: metricdata.CumulativeTemporality, DataPoints: []metricdata.HistogramDataPoint[int64]{{
-			Attributes: set(), Count: 3, Sum: 388, Min: metricdata.NewExtrema[int64](1), Max: metricdata.NewExtrema[int64](384),
-			Bounds:       []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512},
-			BucketCounts: []uint64{1, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0},
+			Attributes: set(), Count: 3, Sum: 1028, Min: metricdata.NewExtrema[int64](1), Max: metricdata.NewExtrema[int64](1024),
+			Bounds:       []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024},
+			BucketCounts: []uint64{1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0},
 		}}},
 	}, got["rate_limiting.batch.size"], metricdatatest.IgnoreTimestamp())
 }

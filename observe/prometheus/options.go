@@ -35,7 +35,7 @@ func newConfig(options []Option) (config, error) {
 		batch: prometheus.HistogramOpts{
 			Name:    "ratelimit_batch_size",
 			Help:    "How many calls went to Redis in one run of the script.",
-			Buckets: prometheus.ExponentialBuckets(1, 2, 10), // to 512: a run takes 384 at most
+			Buckets: prometheus.ExponentialBuckets(1, 2, 11), // to 1024, the most of a run
 		},
 	}
 	for _, o := range options {

@@ -20,7 +20,7 @@
 // namespace and algorithm are the limiter's, as in its keys; outcome is "allowed" or
 // "denied"; class is one of [ratelimit.ErrorClasses], or "other" for one of a later
 // version. Nothing of an identity is ever a label, so there are as many series as the
-// limiters need: 44 each, with the buckets of both histograms. Limiters beyond the first
+// limiters need: 45 each, with the buckets of both histograms. Limiters beyond the first
 // thousand, of a program that makes one for each tenant, are one, named "(others)".
 //
 // Decisions are those of the limiter's callers: neither Peeks nor calls whose own

@@ -117,7 +117,7 @@ func TestDurationAndBatchBuckets(t *testing.T) {
 	for _, elapsed := range []time.Duration{50 * time.Microsecond, time.Millisecond, 251 * time.Millisecond, time.Minute} {
 		observer.Observe(t.Context(), ratelimit.Event{Namespace: "shop", Algorithm: "token_bucket", N: 1, Elapsed: elapsed})
 	}
-	for _, n := range []int{1, 3, 384} {
+	for _, n := range []int{1, 3, 1024} {
 		observer.ObserveRun(ratelimit.RunEvent{Namespace: "shop", Algorithm: "token_bucket", Decisions: n})
 	}
 	require.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(`
@@ -132,9 +132,10 @@ ratelimit_batch_size_bucket{algorithm="token_bucket",namespace="shop",le="32"} 2
 ratelimit_batch_size_bucket{algorithm="token_bucket",namespace="shop",le="64"} 2
 ratelimit_batch_size_bucket{algorithm="token_bucket",namespace="shop",le="128"} 2
 ratelimit_batch_size_bucket{algorithm="token_bucket",namespace="shop",le="256"} 2
-ratelimit_batch_size_bucket{algorithm="token_bucket",namespace="shop",le="512"} 3
+ratelimit_batch_size_bucket{algorithm="token_bucket",namespace="shop",le="512"} 2
+ratelimit_batch_size_bucket{algorithm="token_bucket",namespace="shop",le="1024"} 3
 ratelimit_batch_size_bucket{algorithm="token_bucket",namespace="shop",le="+Inf"} 3
-ratelimit_batch_size_sum{algorithm="token_bucket",namespace="shop"} 388
+ratelimit_batch_size_sum{algorithm="token_bucket",namespace="shop"} 1028
 ratelimit_batch_size_count{algorithm="token_bucket",namespace="shop"} 3
 # HELP ratelimit_decision_duration_seconds How long decisions took their callers.
 # TYPE ratelimit_decision_duration_seconds histogram
@@ -199,7 +200,7 @@ func TestLint(t *testing.T) {
 func TestCardinality(t *testing.T) {
 	observer, registry := watch(t)
 	limiter := newLimiter(t, &replay{Store: startRedis(t)}, observer)
-	const want = 44
+	const want = 45
 	require.Equal(t, want, series(t, registry))
 	for i := range 100_000 {
 		_, err := limiter.Allow(t.Context(), fmt.Sprint("user:", i))
@@ -252,7 +253,7 @@ func TestConcurrently(t *testing.T) {
 func TestBadName(t *testing.T) {
 	observer, registry := watch(t)
 	observer.Observe(t.Context(), ratelimit.Event{Namespace: "\xff", Algorithm: "token_bucket", N: 1})
-	require.Equal(t, 44, series(t, registry))
+	require.Equal(t, 45, series(t, registry))
 }
 
 // The labels and the prefix of a registry are its user's.
