@@ -99,7 +99,7 @@ func measure(ctx context.Context, a *admin, s *subject, l load) (*tally, error) 
 type worker struct {
 	call                       call
 	next                       func() string
-	latency                    histogram
+	latency                    recorder
 	decisions, allowed, failed int64
 	err                        error
 	_                          [64]byte // neighbours' counters are not on one cache line
