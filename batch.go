@@ -13,12 +13,16 @@ import (
 )
 
 // What goes to Redis at once. It keeps that from everything else for about half a
-// millisecond: a key costs it some 2 µs, a step 1 µs. One step takes all decisions of a
-// key that follow each other with the same number of units, where units add up.
+// millisecond, by what decisions may cost it, in half µs: the first of a key; one of other
+// units than the one before on its key; and one more of the same units, which costs
+// nothing where the script takes them all at one step.
 const (
-	maxKeys      = 96
-	maxSteps     = 384
-	maxDecisions = 1024
+	maxKeys = 96
+	maxCost = 1024
+
+	keyCost   = 6
+	otherCost = 3
+	sameCost  = 1
 )
 
 // batch is the calls that go to Redis together: in one run, or in one for each server
@@ -76,15 +80,18 @@ func (b *batch) fill(l *Limiter, calls []*call) (rest []*call) {
 	b.groups, b.came, b.places, b.alone = b.groups[:0], b.came[:0], b.places[:0], false
 	// Asked once, so that all calls get a place or none does. If none has, and keys are
 	// partitioned after all, the one run is refused, and the batch is split.
-	partitioned, steps := l.partitions.exist(), 0
-	for len(calls) > 0 && len(b.came) < maxDecisions {
+	partitioned, spent := l.partitions.exist(), 0
+	for len(calls) > 0 {
 		c := calls[0]
 		place, known := b.keys[c.sum]
-		if !known && len(b.groups) == maxKeys {
-			break
+		cost := sameCost
+		switch {
+		case !known:
+			cost = keyCost
+		case c.n != b.groups[place].last:
+			cost = otherCost
 		}
-		step := !known || !l.plan.Additive || c.n == 0 || c.n != b.groups[place].last
-		if step && steps == maxSteps {
+		if spent+cost > maxCost || !known && len(b.groups) == maxKeys {
 			break
 		}
 		calls = calls[1:]
@@ -106,9 +113,7 @@ func (b *batch) fill(l *Limiter, calls []*call) (rest []*call) {
 		}
 		b.groups[place].size++
 		b.groups[place].last = c.n
-		if step {
-			steps++
-		}
+		spent += cost
 		b.came, b.places = append(b.came, c), append(b.places, place)
 	}
 	b.calls = slices.Grow(b.calls[:0], len(b.came))

@@ -101,17 +101,7 @@ func TestFirstComeFirstServed(t *testing.T) {
 		state, want = plan.Step(state, now, costs[i])
 		require.Equal(t, want.Result(plan.Limit, now), got, "call %d of %d units", i, costs[i])
 	}
-	runs, steps := 2, 0 // that of the first call, and the next one
-	for i, n := range costs[1:] {
-		if i > 0 && steps > 0 && n > 0 && n == costs[i] {
-			continue // a step with the one before
-		}
-		if steps == ratelimit.MaxSteps {
-			runs, steps = runs+1, 0
-		}
-		steps++
-	}
-	require.Len(t, h.runs, runs)
+	require.Len(t, h.runs, 1+3, "the first, and the others by what they cost")
 }
 
 // TestTogether: calls that come while a run is in flight go together, those of one

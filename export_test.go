@@ -23,8 +23,6 @@ func Waiting(l *Limiter) (n int) {
 const (
 	// MaxKeys is the most keys of a run.
 	MaxKeys = maxKeys
-	// MaxSteps is the most steps of a run.
-	MaxSteps = maxSteps
 	// MaxRuns is how many turns there are.
 	MaxRuns = maxRuns
 	// Lanes is in how many lanes calls wait, by the first byte of the hash.

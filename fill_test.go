@@ -3,6 +3,9 @@ package ratelimit
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +13,7 @@ import (
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
 	"github.com/distributed-rate-limiter/ratelimit/store"
+	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
 )
 
 // noStore is a Store whose Run nobody calls.
@@ -55,40 +59,74 @@ func TestFillWhileLearning(t *testing.T) {
 	}
 }
 
-// TestFillSteps: what goes at once is bounded by what it costs Redis.
-func TestFillSteps(t *testing.T) {
-	additive, err := New(noStore{}, tokenbucket.Limit{Rate: 1, Period: time.Hour})
+// TestFillCost: what goes at once is bounded by what it may cost Redis. So the script makes
+// no more steps than that, also where it cannot take those of equal units at one.
+func TestFillCost(t *testing.T) {
+	server, err := embedded.Start()
 	require.NoError(t, err)
-	each, err := New(noStore{}, tokenbucket.Limit{Rate: 1, Period: time.Hour})
-	require.NoError(t, err)
-	each.plan.Additive = false
-	const many = 2 * maxDecisions
-	same := func(int) int64 { return 1 }
-	oneKey := func(int) int { return 0 }
+	t.Cleanup(func() { _ = server.Close() })
+	one := func(int) int64 { return 1 }
+	onKeys := func(keys int) func(int) byte { return func(i int) byte { return byte(i % keys) } }
 	for name, c := range map[string]struct {
-		limiter *Limiter
-		n       func(i int) int64
-		key     func(i int) int
-		want    int
+		units func(i int) int64
+		key   func(i int) byte
+		left  func(i int) bool // by their callers
+		want  int              // how many go
 	}{
-		"equal":                 {additive, same, oneKey, maxDecisions},
-		"unequal":               {additive, func(i int) int64 { return int64(1 + i%2) }, oneKey, maxSteps},
-		"pairs":                 {additive, func(i int) int64 { return int64(1 + i/2%2) }, oneKey, 2 * maxSteps},
-		"looks":                 {additive, func(int) int64 { return 0 }, oneKey, maxSteps},
-		"keys":                  {additive, same, func(i int) int { return i }, maxKeys},
-		"few keys":              {additive, same, func(i int) int { return i % 8 }, maxDecisions},
-		"unequal, of few keys":  {additive, func(i int) int64 { return int64(1 + i/8%2) }, func(i int) int { return i % 8 }, maxSteps},
-		"units that do not add": {each, same, oneKey, maxSteps},
+		"equal":                {units: one, key: onKeys(1), want: 1019},
+		"looks":                {units: func(int) int64 { return 0 }, key: onKeys(1), want: 1019},
+		"unequal":              {units: func(i int) int64 { return int64(1 + i%2) }, key: onKeys(1), want: 340},
+		"pairs":                {units: func(i int) int64 { return int64(1 + i/2%2) }, key: onKeys(1), want: 510},
+		"fours":                {units: func(i int) int64 { return int64(1 + i/4%2) }, key: onKeys(1), want: 680},
+		"of eight keys":        {units: one, key: onKeys(8), want: 984},
+		"unequal of eight":     {units: func(i int) int64 { return int64(1 + i/8%2) }, key: onKeys(8), want: 333},
+		"of as many as may be": {units: one, key: onKeys(maxKeys), want: 544},
+		"of more":              {units: one, key: onKeys(200), want: maxKeys},
+		"equal, beside others who left": {
+			units: func(i int) int64 { return int64(1 + i%2) }, key: onKeys(1), left: func(i int) bool { return i%2 == 1 }, want: 1017,
+		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			var calls []*call
-			for i := range many {
-				calls = append(calls, c.limiter.newCall(sum{byte(c.key(i)), byte(c.key(i) >> 8)}, c.n(i)))
-			}
-			b := &batch{keys: map[sum]int{}}
-			rest := b.fill(c.limiter, calls)
-			require.Len(t, b.came, c.want)
-			require.Equal(t, calls[c.want:], rest)
-		})
+		for _, rate := range []int64{1, 30} { // at which units come back after whole µs, or not
+			t.Run(fmt.Sprintf("%s/%d", name, rate), func(t *testing.T) {
+				l, err := New(server, tokenbucket.Limit{Rate: rate, Period: time.Second, Burst: 100_000}, WithNamespace(fmt.Sprint("n", rand.Int())))
+				require.NoError(t, err)
+				var calls []*call
+				for i := range 2 * maxTaken {
+					calls = append(calls, l.newCall(sum{c.key(i)}, c.units(i)))
+				}
+				if c.left != nil {
+					for i, call := range calls {
+						if c.left(i) {
+							call.state.Store(left)
+						}
+					}
+				}
+				b := &batch{keys: map[sum]int{}}
+				rest := b.fill(l, calls)
+				require.Equal(t, c.want, len(b.came))
+				require.True(t, b.came[c.want-1] == calls[len(calls)-len(rest)-1], "the others stay, in their order")
+				b.encode(l)
+				require.Len(t, b.runs, 1)
+				steps := countSteps(t, server, l, b.runs[0])
+				require.LessOrEqual(t, steps, int64(maxCost))
+				require.Positive(t, steps)
+			})
+		}
 	}
+}
+
+// countSteps returns how many steps the script makes in a run.
+func countSteps(t *testing.T, s store.Store, l *Limiter, r store.Run) int64 {
+	source := l.program.Script().Source()
+	for _, edit := range [][2]string{
+		{"\nlocal additive, ", "\nlocal steps, uncounted = 0, step\nlocal function step(...) steps = steps + 1 return uncounted(...) end\nlocal additive, "},
+		{"\nreturn reply\n", "\nreturn {steps}\n"},
+	} {
+		require.Equal(t, 1, strings.Count(source, edit[0]))
+		source = strings.Replace(source, edit[0], edit[1], 1)
+	}
+	reply, err := s.Run(t.Context(), store.NewScript("counted", source), r.Keys, r.Args)
+	require.NoError(t, err)
+	require.Len(t, reply, 1)
+	return reply[0]
 }

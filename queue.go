@@ -86,7 +86,7 @@ const (
 	// late.
 	maxInterval = 20 * time.Millisecond
 	// maxTaken is the most calls of a lane that a run takes.
-	maxTaken = 2 * maxDecisions
+	maxTaken = 2 * maxCost
 )
 
 // place is where a call finds itself that came to a queue.

@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"hash/crc32"
 	"math"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -399,4 +400,25 @@ func TestCallLines(t *testing.T) {
 	}
 	require.EqualValues(t, 2*64, unsafe.Sizeof(call{}))
 	require.EqualValues(t, 64, unsafe.Offsetof(call{}.late), "the run's")
+}
+
+// TestWakeupLines: a caller's channel is whole cache lines, too.
+func TestWakeupLines(t *testing.T) {
+	if unsafe.Sizeof(uintptr(0)) != 8 {
+		t.Skip("for addresses of 8 bytes")
+	}
+	const many = 1000
+	channels := make([]chan wakeup, many)
+	size := uint64(math.MaxUint64) // others allocate at times
+	for range 10 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for i := range channels {
+			channels[i] = make(chan wakeup, 1)
+		}
+		runtime.ReadMemStats(&after)
+		size = min(size, (after.TotalAlloc-before.TotalAlloc)/many)
+	}
+	runtime.KeepAlive(channels)
+	require.EqualValues(t, 2*64, size)
 }
