@@ -17,10 +17,9 @@ import (
 // units than the one before on its key; and one more of the same units, which costs
 // nothing where the script takes them all at one step.
 const (
-	maxKeys = 96
 	maxCost = 1024
 
-	keyCost   = 6
+	keyCost   = 7
 	otherCost = 3
 	sameCost  = 1
 )
@@ -72,7 +71,7 @@ func (g group) run(across bool) uint64 {
 // plain tells whether the calls are one, of one unit.
 func (g group) plain() bool { return len(g.calls) == 1 && g.calls[0].n == 1 }
 
-var batches = sync.Pool{New: func() any { return &batch{keys: make(map[sum]int, maxKeys)} }}
+var batches = sync.Pool{New: func() any { return &batch{keys: make(map[sum]int, maxCost/keyCost)} }}
 
 // fill makes a batch of calls, and returns those for which there is no more room.
 func (b *batch) fill(l *Limiter, calls []*call) (rest []*call) {
@@ -91,7 +90,7 @@ func (b *batch) fill(l *Limiter, calls []*call) (rest []*call) {
 		case c.n != b.groups[place].last:
 			cost = otherCost
 		}
-		if spent+cost > maxCost || !known && len(b.groups) == maxKeys {
+		if spent+cost > maxCost {
 			break
 		}
 		calls = calls[1:]

@@ -45,8 +45,8 @@ const (
 	// those who wait for a slow answer.
 	maxFlights = 4
 	// enough is how many calls are worth a run, whatever else is in flight, and after
-	// how many it takes no further lane. It is less than maxKeys, so some of each lane
-	// that is taken go.
+	// how many it takes no further lane. As many may go, be each of a key of its own, so
+	// some of each lane that is taken go.
 	enough = 64
 )
 

@@ -22,7 +22,7 @@ func Waiting(l *Limiter) (n int) {
 
 const (
 	// MaxKeys is the most keys of a run.
-	MaxKeys = maxKeys
+	MaxKeys = maxCost / keyCost
 	// MaxRuns is how many turns there are.
 	MaxRuns = maxRuns
 	// Lanes is in how many lanes calls wait, by the first byte of the hash.
