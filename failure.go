@@ -123,9 +123,11 @@ func classifyServer(e *store.ServerError) ErrorClass {
 	case "ASK", "BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN":
 		return ClassUnavailable
 	}
-	// What a command of a script is refused for stands inside the message.
+	// What a command of a script is refused for stands inside the message. Who may not
+	// run it is told in other words since Redis 7.2.
 	for part, class := range map[string]ErrorClass{
-		"can't run this command":        ClassDenied,
+		"ACL failure in script":         ClassDenied,
+		"The user executing the script": ClassDenied,
 		"NOPERM":                        ClassDenied,
 		"-OOM ":                         ClassUnavailable,
 		"-READONLY ":                    ClassUnavailable,
