@@ -147,6 +147,7 @@ func pinged(t testing.TB, driver string, server *redistest.Server) {
 // TestACL: the documented user can do all that a limiter does; without any one
 // command of the rule, something fails or is refused.
 func TestACL(t *testing.T) {
+	redistest.Needs(t, 6, 0)
 	rule := documented(t, userOfServer)
 	for _, without := range append([]string{"nothing"}, granted(rule)...) {
 		t.Run("Without/"+without, func(t *testing.T) {
@@ -197,6 +198,7 @@ func TestACL(t *testing.T) {
 
 // TestACLOfDatabase: SELECT is needed for a database other than 0, and only then.
 func TestACLOfDatabase(t *testing.T) {
+	redistest.Needs(t, 6, 0)
 	server := redistest.Start(t)
 	for _, driver := range []string{"goredis", "rueidis"} {
 		for _, more := range [][]string{nil, {"+select"}} {
@@ -214,6 +216,7 @@ func TestACLOfDatabase(t *testing.T) {
 
 // TestACLOfCluster: the same on each node of a Cluster.
 func TestACLOfCluster(t *testing.T) {
+	redistest.Needs(t, 6, 0)
 	cluster := redistest.StartCluster(t)
 	for _, driver := range []string{"goredis", "rueidis"} {
 		for _, node := range cluster.Nodes {
@@ -226,11 +229,11 @@ func TestACLOfCluster(t *testing.T) {
 		require.NoError(t, s.Close())
 
 		for _, node := range cluster.Nodes {
-			node.MustDo(t, "ACL", "SETUSER", "limiter", "-cluster|slots")
+			node.MustDo(t, "ACL", "SETUSER", "limiter", "-cluster|slots", "-cluster|shards")
 		}
 		s, err = dial(driver, asLimiter(cluster.URL()), true)
 		require.NoError(t, err)
-		require.NotEmpty(t, exercise(t, s, cluster.Nodes, few), "needs no CLUSTER SLOTS")
+		require.NotEmpty(t, exercise(t, s, cluster.Nodes, few), "needs neither CLUSTER SLOTS nor CLUSTER SHARDS")
 		require.NoError(t, s.Close())
 		for _, node := range cluster.Nodes {
 			node.MustDo(t, "ACL", "LOG", "RESET")
@@ -240,6 +243,7 @@ func TestACLOfCluster(t *testing.T) {
 
 // TestACLOfSentinel: users of the master and of the sentinel that leads to it.
 func TestACLOfSentinel(t *testing.T) {
+	redistest.Needs(t, 6, 0)
 	master := redistest.Start(t)
 	config := filepath.Join(t.TempDir(), "sentinel.conf")
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, "sentinel monitor main 127.0.0.1 %d 1\n", master.Port()), 0o600))
@@ -292,6 +296,7 @@ func TestACLOfSentinel(t *testing.T) {
 
 // TestACLDenies: what the documented user cannot do, directly or by a script.
 func TestACLDenies(t *testing.T) {
+	redistest.Needs(t, 6, 0)
 	server := redistest.Start(t)
 	server.MustDo(t, documented(t, userOfServer)...)
 	server.MustDo(t, "SET", "other:key", "1")

@@ -24,6 +24,7 @@ import (
 // decided once, by the node that has its key, also while slots are on their way, several
 // at a time, of some of whose keys nothing is there yet.
 func TestAcross(t *testing.T) {
+	redistest.Needs(t, 6, 2) // it counts errors by their codes
 	const identities, limit, inSeveral = 300, 10_000, 6
 	cluster := redistest.StartCluster(t)
 	for i, driver := range []string{"goredis", "rueidis"} {

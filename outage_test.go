@@ -35,6 +35,7 @@ func onAnyClient(t *testing.T, test func(t *testing.T, server *redistest.Server,
 		test(t, server, goredis.New(client))
 	})
 	t.Run("rueidis/defaults", func(t *testing.T) {
+		redistest.Needs(t, 6, 0) // its cache, which is on by default
 		server := redistest.Start(t)
 		client, err := rueclient.NewClient(rueclient.ClientOption{InitAddress: []string{server.Addr()}})
 		require.NoError(t, err)
@@ -185,6 +186,7 @@ func TestClusterHangs(t *testing.T) {
 // TestDeniedByACL: a user who may not do all that the script does never passes
 // for one whose identities are all fresh.
 func TestDeniedByACL(t *testing.T) {
+	redistest.Needs(t, 6, 0)
 	server := redistest.Start(t)
 	for i, c := range []struct {
 		rule    string

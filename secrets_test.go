@@ -227,6 +227,7 @@ func TestSecretsOfBadURLs(t *testing.T) {
 // TestSecretsOfFailures: whatever keeps Redis from deciding, and whatever it says:
 // errors of the store, of Reset, and those that observers are told.
 func TestSecretsOfFailures(t *testing.T) {
+	redistest.Needs(t, 6, 0) // HELLO
 	needs := redistest.Start(t, "--requirepass", "another")
 	has := redistest.Start(t)
 	// To a Redis that knows neither HELLO nor AUTH, or not the two words of the

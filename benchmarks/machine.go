@@ -38,7 +38,7 @@ func newSetting(ctx context.Context, a *admin, settings *settings) (setting, err
 		started: settings.redis == "",
 		os:      runtime.GOOS + "/" + runtime.GOARCH,
 		goVer:   strings.TrimPrefix(runtime.Version(), "go"),
-		redis:   info["redis_version"],
+		redis:   serverVersion(info),
 	}
 	versions := make(map[string]string)
 	if build, ok := debug.ReadBuildInfo(); ok {
@@ -61,6 +61,15 @@ func newSetting(ctx context.Context, a *admin, settings *settings) (setting, err
 	add("github.com/redis/go-redis/v9")
 	add("github.com/redis/rueidis")
 	return s, nil
+}
+
+// serverVersion returns which Redis it is, by its INFO. Valkey tells the version of the
+// Redis that it came from, too.
+func serverVersion(info map[string]string) string {
+	if version := info["valkey_version"]; version != "" {
+		return "Valkey " + version
+	}
+	return info["redis_version"]
 }
 
 // cpuModel returns the name of the processor, where it can be had.

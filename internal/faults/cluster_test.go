@@ -10,6 +10,7 @@ import (
 )
 
 func TestCluster(t *testing.T) {
+	needs(t)
 	tryOn(t, func(t *testing.T) *redistest.Cluster { return redistest.StartReplicatedCluster(t) }, clusterFaults)
 }
 

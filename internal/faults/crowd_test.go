@@ -21,6 +21,7 @@ import (
 // logged, beside what as many bare timers take on the same machine. What is asserted
 // tells a limiter that leaves by itself from one that its client lets go.
 func TestCrowd(t *testing.T) {
+	needs(t)
 	const (
 		callers = 10_000
 		timeout = 100 * time.Millisecond

@@ -10,6 +10,7 @@ import (
 )
 
 func TestSentinel(t *testing.T) {
+	needs(t)
 	tryOn(t, func(t *testing.T) *redistest.SentinelGroup { return redistest.StartSentinelGroup(t, 1) }, sentinelFaults)
 }
 

@@ -41,10 +41,15 @@ func Binary(t testing.TB) string {
 	if err == nil {
 		return path
 	}
-	const missing = "redis-server not found: apt-get install redis-server to run this test on real Redis"
-	if os.Getenv("CI") == "true" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
+	missing(t, "redis-server not found: apt-get install redis-server to run this test on real Redis")
 	return ""
+}
+
+// missing skips a test for want of what is said, and fails it in CI.
+func missing(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
 }

@@ -35,6 +35,7 @@ var paces = []string{
 // It returns when all know each other and the replicas have what the master has.
 func StartSentinelGroup(t testing.TB, replicas int) *SentinelGroup {
 	t.Helper()
+	Needs(t, 7, 0) // SENTINEL DEBUG
 	const sentinels, quorum = 3, 2
 	const soon = "0" // seconds that a master waits for more replicas to serve at once
 	master := Start(t, "--repl-diskless-sync-delay", soon)

@@ -44,25 +44,31 @@ type Server struct {
 //	Start(t, path, "--sentinel")
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
+	s, err := try(t, args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// try is Start, which reports why a server could not be started.
+func try(t testing.TB, args []string) (*Server, error) {
+	t.Helper()
 	s := &Server{t: t, path: Binary(t), dir: t.TempDir(), args: args, timeout: 5 * time.Second}
 	t.Cleanup(s.Kill)
 	const attempts = 10
 	for range attempts {
 		port, ok := freePort()
 		if !ok {
-			t.Fatal("redistest: found no free port")
+			return nil, errors.New("redistest: found no free port")
 		}
 		s.port = port
 		err := s.start()
-		if err == nil {
-			return s
-		}
-		if !s.lostPort() {
-			t.Fatal(err)
+		if err == nil || !s.lostPort() {
+			return s, err
 		}
 	}
-	t.Fatalf("redistest: %d ports in a row were taken by others before redis-server was", attempts)
-	return nil
+	return nil, fmt.Errorf("redistest: %d ports in a row were taken by others before redis-server was", attempts)
 }
 
 // Addr returns the server's address, "127.0.0.1:12345".

@@ -312,6 +312,7 @@ func TestHooksPanic(t *testing.T) {
 
 // Whom a server refuses to connect, it refuses also in a pipeline.
 func TestPipelineRefused(t *testing.T) {
+	redistest.Needs(t, 6, 0)
 	redistest.NotEmbedded(t)
 	server := redistest.Start(t)
 	client := redis.NewClient(&redis.Options{Addr: server.Addr(), Username: "nobody", Password: "wrong"})
@@ -341,6 +342,7 @@ func TestPipelineRefused(t *testing.T) {
 
 // A Ring's pipeline is several: what one shard says is not the error of another's runs.
 func TestRingRefused(t *testing.T) {
+	redistest.Needs(t, 6, 0)
 	redistest.NotEmbedded(t)
 	shut, open := redistest.Start(t), redistest.Start(t)
 	ring := redis.NewRing(&redis.RingOptions{

@@ -35,6 +35,7 @@ func TestNoScript(t *testing.T) {
 
 // Close leaves a client alone that is not the store's own.
 func TestCloseLeavesClient(t *testing.T) {
+	redistest.Needs(t, 6, 0) // the client's cache
 	c, err := client.NewClient(client.ClientOption{InitAddress: []string{redistest.Start(t).Addr()}, Password: ""})
 	require.NoError(t, err)
 	defer c.Close()

@@ -20,6 +20,7 @@ import (
 
 // connection: user, password, database and socket of the URL are used.
 func connection(t *testing.T, d Driver) {
+	redistest.Needs(t, 6, 0)
 	socket := filepath.Join(t.TempDir(), "redis.sock")
 	server := redistest.Start(t, "--unixsocket", socket)
 	const password = "s3cr:t/p@ss?w%rd #1"
