@@ -1,10 +1,8 @@
 package conformance
 
 import (
-	"math"
 	"slices"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -199,139 +197,6 @@ func unitsAddUp(t *rapid.T, l limit, state string, now int64) {
 	for i, reset := range resets {
 		if want := resets[0] + int64(i)*more; reset != want {
 			differ(t, reset, want, "ResetAfter after %d of %d requests of %d units under %v, by even steps: state %q, now %d", i, k, n, l, state, now)
-		}
-	}
-}
-
-func lawRetryIsTight(t testing.TB, s *subject) {
-	law(t, s, func(t *rapid.T, l limit, p past) {
-		n := drawN(t, l)
-		state, out := step(t, l, p.state, p.now, n)
-		if out.RetryAfter <= 0 {
-			return
-		}
-		if _, then := step(t, l, state, p.now+out.RetryAfter, n); !then.Allowed() {
-			differ(t, then, "allowed", "%d units under %v after the RetryAfter of %d µs: state %q, now %d", n, l, out.RetryAfter, state, p.now)
-		}
-		if _, then := step(t, l, state, p.now+out.RetryAfter-1, n); then.RetryAfter != 1 {
-			differ(t, then, "a denial, with a RetryAfter of 1 µs", "%d units under %v 1 µs before the RetryAfter of %d µs is over: state %q, now %d", n, l, out.RetryAfter, state, p.now)
-		}
-	})
-}
-
-func lawResetIsTight(t testing.TB, s *subject) {
-	law(t, s, func(t *rapid.T, l limit, p past) {
-		state, out := step(t, l, p.state, p.now, drawN(t, l))
-		at, old, fresh := p.now+out.ResetAfter, state, ""
-		if out.ResetAfter > 0 {
-			_, look := step(t, l, state, at-1, 0)
-			if look.ResetAfter != 1 {
-				differ(t, look.ResetAfter, 1, "ResetAfter under %v 1 µs before the one of %d µs is over: state %q, now %d", l, out.ResetAfter, state, p.now)
-			}
-		}
-		// As good as new: whatever it does next, it is told what a new one is told.
-		for range 4 {
-			n := drawN(t, l)
-			var a, b algorithm.Outcome
-			old, a = step(t, l, old, at, n)
-			fresh, b = step(t, l, fresh, at, n)
-			if a != b {
-				differ(t, a, b, "%d units under %v at %d, against a fresh identity: its ResetAfter of %d µs was over (state %q, now %d)", n, l, at, out.ResetAfter, state, p.now)
-			}
-			at += drawWait(t, l, a.RetryAfter, a.ResetAfter)
-		}
-	})
-}
-
-func lawClockBack(t testing.TB, s *subject) {
-	law(t, s, func(t *rapid.T, l limit, p past) {
-		_, before := step(t, l, p.state, p.now, 0)
-		back := max(dawn, p.now-drawStepBack(t, l))
-		if _, after := step(t, l, p.state, back, 0); after.Remaining > before.Remaining {
-			differ(t, after.Remaining, before.Remaining, "Remaining under %v after the clock was set from %d back to %d: state %q", l, p.now, back, p.state)
-		}
-		// What is taken then, and the way back, give nothing either; unless it was
-		// so far that the state is taken for that of a clock that was wrong.
-		back = max(back, p.now-l.refill()/2)
-		n := drawN(t, l)
-		state, out := step(t, l, p.state, back, n)
-		if _, again := step(t, l, state, p.now, 0); out.Allowed() && again.Remaining > before.Remaining {
-			differ(t, again.Remaining, before.Remaining, "Remaining under %v after the clock was set from %d back to %d and forth again, with %d units taken between: state %q", l, p.now, back, n, p.state)
-		}
-	})
-}
-
-// grant is what was admitted at an instant.
-type grant struct{ at, n int64 }
-
-// windowIsTrue needs no past: it holds Plan's fields to each other.
-func windowIsTrue(t testing.TB, s *subject) {
-	for _, l := range s.limits {
-		if l.Window == 0 {
-			continue
-		}
-		windows := min(1000, math.MaxInt64/int64(l.Window), math.MaxInt64/l.Limit-2)
-		most := l.Bound(time.Duration(windows) * l.Window)
-		// What it admits beyond the rate is a burst or two; a Window that is rounded
-		// costs a unit in each.
-		if most < (windows-1)*(l.Limit-1) || most > (windows+2)*(l.Limit+1) {
-			differ(t, most, windows*l.Limit, "what %v admits at most in %d times its Window of %v", l, windows, l.Window)
-		}
-	}
-}
-
-func lawBoundHolds(t testing.TB, s *subject) {
-	rapid.Check(t, func(t *rapid.T) {
-		l := rapid.SampledFrom(s.limits).Draw(t, "limit")
-		grants := greedy(t, l, "", drawClock(t))
-		boundHolds(t, l, grants)
-	})
-}
-
-// greedy has callers take what they can, until 150 requests are decided.
-func greedy(t *rapid.T, l limit, state string, now int64) (grants []grant) {
-	// Draws are dear; a habit is a few of them, repeated.
-	type act struct{ n, wait int64 }
-	habit := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) act {
-		wait := rapid.OneOf(rapid.SampledFrom([]int64{0, -1, -2}), rapid.Int64Range(0, l.refill()/max(1, l.Limit)+1), rapid.Int64Range(0, l.refill())).Draw(t, "wait")
-		return act{max(1, drawN(t, l)), wait}
-	}), 1, 12).Draw(t, "habit")
-	for i := range 150 {
-		a := habit[i%len(habit)]
-		next, out := step(t, l, state, now, a.n)
-		state = next
-		if out.Allowed() {
-			grants = append(grants, grant{now, a.n})
-		}
-		switch a.wait {
-		case -1:
-			now += max(0, out.RetryAfter)
-		case -2:
-			now += out.ResetAfter
-		default:
-			now += a.wait
-		}
-		if now > dusk {
-			break
-		}
-	}
-	return grants
-}
-
-// boundHolds holds every interval between grants to the limit's bound.
-func boundHolds(t failer, l limit, grants []grant) {
-	t.Helper()
-	for i, from := range grants {
-		var total int64
-		for _, to := range grants[i:] {
-			total += to.n
-			d := time.Duration(to.at-from.at) * time.Microsecond
-			if to.at-from.at > int64(time.Duration(1<<63-1)/time.Microsecond) {
-				break
-			}
-			if total > l.Bound(d) {
-				differ(t, total, l.Bound(d), "units admitted by %v in %v, from %d", l, d, from.at)
-			}
 		}
 	}
 }
