@@ -216,7 +216,7 @@ func TestACLOfDatabase(t *testing.T) {
 
 // TestACLOfCluster: the same on each node of a Cluster.
 func TestACLOfCluster(t *testing.T) {
-	redistest.Needs(t, 6, 0)
+	redistest.Needs(t, 7, 0) // rules that take subcommands away
 	cluster := redistest.StartCluster(t)
 	for _, driver := range []string{"goredis", "rueidis"} {
 		for _, node := range cluster.Nodes {
@@ -243,7 +243,7 @@ func TestACLOfCluster(t *testing.T) {
 
 // TestACLOfSentinel: users of the master and of the sentinel that leads to it.
 func TestACLOfSentinel(t *testing.T) {
-	redistest.Needs(t, 6, 0)
+	redistest.Needs(t, 7, 0) // rules that take subcommands away
 	master := redistest.Start(t)
 	config := filepath.Join(t.TempDir(), "sentinel.conf")
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, "sentinel monitor main 127.0.0.1 %d 1\n", master.Port()), 0o600))
@@ -296,7 +296,7 @@ func TestACLOfSentinel(t *testing.T) {
 
 // TestACLDenies: what the documented user cannot do, directly or by a script.
 func TestACLDenies(t *testing.T) {
-	redistest.Needs(t, 6, 0)
+	redistest.Needs(t, 7, 0) // FUNCTION
 	server := redistest.Start(t)
 	server.MustDo(t, documented(t, userOfServer)...)
 	server.MustDo(t, "SET", "other:key", "1")

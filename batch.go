@@ -155,3 +155,22 @@ func (b *batch) sort() {
 		return -1
 	})
 }
+
+// of returns the groups of a run.
+func (b *batch) of(run int) []group {
+	from := 0
+	if run > 0 {
+		from = b.parts[run-1]
+	}
+	return b.groups[from:b.parts[run]]
+}
+
+// release lets the batch be used again, if nobody else has it.
+func (b *batch) release() {
+	if b.err == nil {
+		clear(b.runs[:cap(b.runs)]) // more of them may have been in use before it was parted
+		clear(b.names[:cap(b.names)])
+		clear(b.news[:cap(b.news)])
+		batches.Put(b)
+	}
+}

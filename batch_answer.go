@@ -68,13 +68,3 @@ func decode(groups []group, p *algorithm.Program, reply []int64) error {
 	}
 	return outcomes.End()
 }
-
-// release lets the batch be used again, if nobody else has it.
-func (b *batch) release() {
-	if b.err == nil {
-		clear(b.runs[:cap(b.runs)]) // more of them may have been in use before it was parted
-		clear(b.names[:cap(b.names)])
-		clear(b.news[:cap(b.news)])
-		batches.Put(b)
-	}
-}

@@ -42,12 +42,3 @@ func (b *batch) encode(l *Limiter) {
 func (b *batch) together(i, j int) bool {
 	return !b.alone && b.groups[i].run(b.across) == b.groups[j].run(b.across)
 }
-
-// of returns the groups of a run.
-func (b *batch) of(run int) []group {
-	from := 0
-	if run > 0 {
-		from = b.parts[run-1]
-	}
-	return b.groups[from:b.parts[run]]
-}

@@ -123,16 +123,19 @@ func classifyServer(e *store.ServerError) ErrorClass {
 	case "ASK", "BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN":
 		return ClassUnavailable
 	}
-	// What a command of a script is refused for stands inside the message. Who may not
-	// run it is told in other words since Redis 7.2.
+	// What a command of a script is refused for stands inside the message.
 	for part, class := range map[string]ErrorClass{
-		"ACL failure in script":         ClassDenied,
-		"The user executing the script": ClassDenied,
+		"ACL failure in script":         ClassDenied, // since Redis 7.2
+		"The user executing the script": ClassDenied, // before
 		"NOPERM":                        ClassDenied,
+		"invalid password":              ClassDenied, // Redis 5
+		"no password is set":            ClassDenied, // Redis 5, as the next
+		"without any password":          ClassDenied,
 		"-OOM ":                         ClassUnavailable,
 		"-READONLY ":                    ClassUnavailable,
 		"-MISCONF ":                     ClassUnavailable,
-		"max number of clients reached": ClassUnavailable,
+		"cluster is down":               ClassUnavailable,
+		"max number of clients":         ClassUnavailable,
 	} {
 		if strings.Contains(e.Message, part) {
 			return class

@@ -49,23 +49,36 @@ func (f fails) Run(context.Context, *store.Script, []string, []int64) ([]int64, 
 // TestClassOfReply: what servers of several kinds and versions reply with.
 func TestClassOfReply(t *testing.T) {
 	for message, class := range map[string]ratelimit.ErrorClass{
-		"NOPERM User limiter has no permissions to run the 'evalsha' command": ratelimit.ClassDenied,
-		"ERR user_script:1: -NOPERM this user has no permissions to run it":   ratelimit.ClassDenied,
-		// Redis 6.0 to 7.0, 7.2 and Valkey 7.2 and later, Valkey 9.1.
+		"NOAUTH Authentication required.":                               ratelimit.ClassDenied,
+		"WRONGPASS invalid username-password pair or user is disabled.": ratelimit.ClassDenied,
+		"ERR invalid password":                                          ratelimit.ClassDenied, // Redis 5
+		"ERR Client sent AUTH, but no password is set":                  ratelimit.ClassDenied, // Redis 5
+		"ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?": ratelimit.ClassDenied,
+		"NOPERM User limiter has no permissions to run the 'evalsha' command":                                                          ratelimit.ClassDenied,
+		"ERR user_script:1: -NOPERM this user has no permissions to run it":                                                            ratelimit.ClassDenied,
+		// Redis 6.0 to 7.0.
 		"ERR The user executing the script can't run this command or subcommand script: 8a0e, on @user_script:166.":                                   ratelimit.ClassDenied,
 		"ERR The user executing the script can't access at least one of the keys mentioned in the command arguments script: 8a0e, on @user_script:1.": ratelimit.ClassDenied,
-		"ERR ACL failure in script: User limiter has no permissions to run the 'mget' command script: 8a0e, on @user_script:166.":                     ratelimit.ClassDenied,
-		"ERR ACL failure in script: User limiter has no permissions to access the 'a:b' key script: on @user_script:166.":                             ratelimit.ClassDenied,
-		"OOM command not allowed when used memory > 'maxmemory'. script: 8a0e, on @user_script:1.":                                                    ratelimit.ClassUnavailable,
-		"ERR Error running script (call to f_8a0e): @user_script:1: @user_script: 1: -OOM command not allowed when used memory > 'maxmemory'.":        ratelimit.ClassUnavailable,
-		"READONLY You can't write against a read only replica.":                                                                                       ratelimit.ClassUnavailable,
-		"NOREPLICAS Not enough good replicas to write.":                                                                                               ratelimit.ClassUnavailable,
-		"LOADING Valkey is loading the dataset in memory":                                                                                             ratelimit.ClassUnavailable,
-		"BUSY Valkey is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.":                                                     ratelimit.ClassUnavailable,
-		"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.":                                                            ratelimit.ClassUnavailable,
-		"ERR max number of clients reached":                                                                                                           ratelimit.ClassUnavailable,
-		"ERR user_script:1: attempt to call field 'nosuch' (a nil value) script: 8a0e, on @user_script:1.":                                            ratelimit.ClassScript,
-		"WRONGTYPE Operation against a key holding the wrong kind of value":                                                                           ratelimit.ClassScript,
+		// Redis 7.2 and later, and Valkey.
+		"ERR ACL failure in script: User limiter has no permissions to run the 'mget' command script: 8a0e, on @user_script:166.": ratelimit.ClassDenied,
+		"ERR ACL failure in script: User limiter has no permissions to access the 'a:b' key script: on @user_script:166.":         ratelimit.ClassDenied,
+
+		"OOM command not allowed when used memory > 'maxmemory'. script: 8a0e, on @user_script:1.":                                             ratelimit.ClassUnavailable,
+		"ERR Error running script (call to f_8a0e): @user_script:1: @user_script: 1: -OOM command not allowed when used memory > 'maxmemory'.": ratelimit.ClassUnavailable,
+		"READONLY You can't write against a read only replica.":                                                                                ratelimit.ClassUnavailable,
+		"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.":                                     ratelimit.ClassUnavailable,
+		"NOREPLICAS Not enough good replicas to write.":                                                                                        ratelimit.ClassUnavailable,
+		"LOADING Valkey is loading the dataset in memory":                                                                                      ratelimit.ClassUnavailable,
+		"BUSY Valkey is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.":                                              ratelimit.ClassUnavailable,
+		"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.":                                                     ratelimit.ClassUnavailable,
+		"MOVED 1234 127.0.0.1:7001":       ratelimit.ClassUnavailable,
+		"CLUSTERDOWN The cluster is down": ratelimit.ClassUnavailable,
+		"ERR Script attempted to execute a write command while the cluster is down and readonly script: 8a0e, on @user_script:1.": ratelimit.ClassUnavailable,
+		"ERR max number of clients reached":                       ratelimit.ClassUnavailable,
+		"ERR max number of clients + cluster connections reached": ratelimit.ClassUnavailable,
+
+		"ERR user_script:1: attempt to call field 'nosuch' (a nil value) script: 8a0e, on @user_script:1.": ratelimit.ClassScript,
+		"WRONGTYPE Operation against a key holding the wrong kind of value":                                ratelimit.ClassScript,
 	} {
 		var seen events
 		l, err := ratelimit.New(fails{&store.ServerError{Message: message}}, tokenbucket.Limit{Rate: 1, Period: time.Second}, ratelimit.WithObserver(&seen))

@@ -22,7 +22,8 @@ type clients struct {
 
 // newClients connects to the Redis at addr. Both clients are as they come, but:
 // go-redis keeps the deadlines of contexts, as ratelimit's documents ask for (no
-// rival gives it any), and rueidis does not look for a cluster.
+// rival gives it any), and rueidis does not look for a cluster, and keeps no cache, which
+// Redis 5 cannot bear.
 func newClients(ctx context.Context, addr string, pool int) (*clients, error) {
 	c := &clients{goredis: redis.NewClient(&redis.Options{Addr: addr, PoolSize: pool, ContextTimeoutEnabled: true})}
 	if err := c.goredis.Ping(ctx).Err(); err != nil {
@@ -34,7 +35,7 @@ func newClients(ctx context.Context, addr string, pool int) (*clients, error) {
 		c.close()
 		return nil, fmt.Errorf("make an AutoPipeline of go-redis: %w", err)
 	}
-	if c.rueidis, err = rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{addr}, ForceSingleClient: true}); err != nil {
+	if c.rueidis, err = rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{addr}, ForceSingleClient: true, DisableCache: true}); err != nil {
 		c.rueidis = nil
 		c.close()
 		return nil, fmt.Errorf("connect to Redis at %s with rueidis: %w", addr, err)

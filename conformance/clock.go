@@ -11,8 +11,11 @@ var timeScript = store.NewScript("time", "local t = redis.call('TIME') redis.cal
 
 func serverClock(t testing.TB, s *subject) {
 	st, space := s.Open(t), newKeyspace()
+	unsteady := isUnsteady(t, st)
+	const few = 6 // of 60: a clock in milliseconds is off nearly always
 	for _, l := range s.limits {
 		key := []string{space.key(l.String())}
+		strays := 0
 		for i := range 60 {
 			before := peek(t, st, key...)[0].text
 			from := run(t, st, timeScript, key)[0]
@@ -21,7 +24,11 @@ func serverClock(t testing.TB, s *subject) {
 			reply := decideNow(t, st, l.program, key, requests...)
 			to := run(t, st, timeScript, key)[0]
 			now := l.program.Now(reply)
-			if now < from || now > to {
+			stray := max(from-now, now-to)
+			if stray > 0 {
+				strays++
+			}
+			if stray > 0 && !(unsteady && stray < setBack && strays <= few) {
 				differ(t, now, "from then to then", "the time of a decision under %v, by a server whose TIME was %d before and %d after", l, from, to)
 			}
 			state := before

@@ -14,8 +14,9 @@
 // concurrency.
 //
 // A failure is a fault: there are no false alarms, with one exception. The
-// server's clock must not be set back while the suite runs. A pass is no proof;
-// much is drawn at random, and more of it is drawn with
+// server's clock must not be set back while the suite runs (but for the less than a
+// millisecond of Valkey 9, which is borne). A pass is no proof; much is drawn at
+// random, and more of it is drawn with
 //
 //	go test -rapid.checks=20000
 //

@@ -32,6 +32,7 @@ func farAway(t *testing.T, c client, roundTrip time.Duration) (opened, *redistes
 // TestFarBursts: with pauses between them, all calls of a burst are decided too, once
 // there are connections enough, though none can make one in its time.
 func TestFarBursts(t *testing.T) {
+	needs(t)
 	const (
 		timeout   = 350 * time.Millisecond
 		roundTrip = 200 * time.Millisecond
@@ -72,6 +73,7 @@ func TestFarBursts(t *testing.T) {
 // which takes several round trips, does not. It comes about all the same, and so
 // it does when it was lost.
 func TestFarAway(t *testing.T) {
+	needs(t)
 	const (
 		timeout   = 700 * time.Millisecond
 		roundTrip = 400 * time.Millisecond

@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// version is that of Redis, or the one that a Valkey is at least as new as.
+// version is that of Redis, or the one that Valkey came from.
 type version struct{ major, minor int }
 
 // Needs skips a test for which the redis-server in PATH is too old, and fails it in CI.
-// What is Valkey's has all that Redis 7.2 has.
+// A Valkey, whichever, is taken for Redis 7.2.
 func Needs(t testing.TB, major, minor int) {
 	t.Helper()
 	said, err := exec.Command(Binary(t), "--version").Output()
