@@ -479,6 +479,7 @@ func TestLinearizable(t *testing.T) {
 						if err = linearizable.Check(plan, ask(t, limiters)); err == nil {
 							break
 						}
+						t.Logf("try %d of %d: %v", try, tries, err)
 					}
 					require.NoError(t, err)
 				})

@@ -24,12 +24,11 @@ func serverClock(t testing.TB, s *subject) {
 			reply := decideNow(t, st, l.program, key, requests...)
 			to := run(t, st, timeScript, key)[0]
 			now := l.program.Now(reply)
-			stray := max(from-now, now-to)
-			if stray > 0 {
+			if stray := max(from-now, now-to); stray > 0 {
 				strays++
-			}
-			if stray > 0 && !(unsteady && stray < setBack && strays <= few) {
-				differ(t, now, "from then to then", "the time of a decision under %v, by a server whose TIME was %d before and %d after", l, from, to)
+				if !unsteady || stray >= setBack || strays > few {
+					differ(t, now, "from then to then", "the time of a decision under %v, by a server whose TIME was %d before and %d after", l, from, to)
+				}
 			}
 			state := before
 			for j, r := range requests {

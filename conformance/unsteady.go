@@ -2,10 +2,10 @@ package conformance
 
 import "github.com/distributed-rate-limiter/ratelimit/store"
 
-// setBack is by how many µs less than it an unsteady clock is set back, at most.
+// setBack is more than the µs by which an unsteady clock is set back.
 const setBack = 1000
 
-var valkeyScript = store.NewScript("valkey", "return {redis.VALKEY_VERSION_NUM or 0, #KEYS}")
+var valkeyScript = store.NewScript("valkey", "return {redis.VALKEY_VERSION_NUM or 0}")
 
 // isUnsteady tells whether the server's clock may be set back now and then, though nobody
 // sets it. That of Valkey 9 may: it asks for the time of day once in a millisecond, and adds
