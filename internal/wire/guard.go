@@ -15,25 +15,47 @@ var ErrClosed = errors.New("wire: the server has closed the connection")
 
 // idle is for how long nothing has come on a connection before it is looked at, by a system
 // call, whether the server has closed it.
-const idle = 10 * time.Millisecond
+const idle = time.Millisecond
 
 // Guard returns conn, whose Read fails where what the server sends is not of
 // Redis's protocol, is huge, or was not asked for. Where the client subscribes, as
 // those of sentinels do, the last is not held against the server.
 //
 // Its Write fails with [ErrClosed] where it can be seen that the server has closed the
-// connection meanwhile.
+// connection meanwhile. A client that looks for that itself, by its socket, is not kept
+// from it, but for a moment after something was read.
 func Guard(conn net.Conn, subscribes bool) net.Conn {
 	g := &guarded{Conn: conn, in: scanner{size: maxSize, pushes: subscribes}, out: scanner{size: math.MaxInt}, subscribes: subscribes, socket: socketOf(conn), made: time.Now()}
-	if socket, ok := conn.(syscall.Conn); ok {
-		return &socketed{g, socket} // by which a client sees that it is closed
+	if _, ok := conn.(syscall.Conn); ok && g.socket != nil {
+		return &socketed{g, look{g.socket, g}}
 	}
 	return g
 }
 
+// socketed is a connection by whose socket a client sees that it is closed.
 type socketed struct {
 	*guarded
-	syscall.Conn
+	look look
+}
+
+// SyscallConn implements [syscall.Conn].
+func (s *socketed) SyscallConn() (syscall.RawConn, error) { return &s.look, nil }
+
+// look is a socket that clients look at before each command.
+type look struct {
+	syscall.RawConn
+	g *guarded
+}
+
+// Read implements [syscall.RawConn]. Within a moment after something was read it does not
+// look, and finds nothing.
+func (l *look) Read(f func(fd uintptr) (done bool)) error {
+	if !l.g.isIdle() {
+		return nil
+	}
+	err := l.RawConn.Read(f)
+	l.g.seen.Store(int64(time.Since(l.g.made)))
+	return err
 }
 
 // guarded is a connection. Like those of package net, it may be written by one
@@ -48,7 +70,7 @@ type guarded struct {
 
 	socket syscall.RawConn // nil if there is none
 	made   time.Time
-	heard  atomic.Int64 // when something was read last, from made on
+	seen   atomic.Int64 // when something was read or looked for last, from made on
 }
 
 // Write implements [net.Conn].
@@ -81,7 +103,7 @@ func (g *guarded) Read(p []byte) (int, error) {
 		return 0, errProtocol
 	}
 	g.answers.Store(int64(g.in.values))
-	g.heard.Store(int64(time.Since(g.made)))
+	g.seen.Store(int64(time.Since(g.made)))
 	return n, err
 }
 
@@ -91,8 +113,10 @@ func (g *guarded) Read(p []byte) (int, error) {
 func (g *guarded) isOver() bool {
 	answers := g.answers.Load()
 	return g.socket != nil && !g.subscribes && answers > 0 && answers == g.commands.Load() &&
-		time.Since(g.made)-time.Duration(g.heard.Load()) > idle && hasInput(g.socket)
+		g.isIdle() && hasInput(g.socket)
 }
+
+func (g *guarded) isIdle() bool { return time.Since(g.made)-time.Duration(g.seen.Load()) > idle }
 
 // socketOf returns the socket of a connection, which may be one of TLS, or nil.
 func socketOf(conn net.Conn) syscall.RawConn {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -57,9 +58,9 @@ func TestIdle(t *testing.T) {
 					require.Eventually(t, func() bool { return hasInput(socket) }, 5*time.Second, time.Millisecond)
 				}
 				g := guardedOf(conn)
-				g.heard.Store(int64(time.Since(g.made) - 2*idle))
+				g.seen.Store(int64(time.Since(g.made) - 2*idle))
 				if c.busy {
-					g.heard.Store(int64(time.Since(g.made) + time.Minute))
+					g.seen.Store(int64(time.Since(g.made) + time.Minute))
 				}
 				n, err := io.WriteString(conn, ping)
 				if c.over {
@@ -74,6 +75,45 @@ func TestIdle(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestLook: a client that looks at the socket itself sees that the server has closed it, but
+// for a moment after something came, and then nobody looks twice.
+func TestLook(t *testing.T) {
+	ours, theirs := connect(t, false)
+	conn := Guard(ours, false)
+	g := guardedOf(conn)
+	looks := 0
+	see := func() (open bool) {
+		looks++
+		socket, err := conn.(syscall.Conn).SyscallConn()
+		require.NoError(t, err)
+		open = true
+		require.NoError(t, socket.Read(func(uintptr) bool {
+			looks--
+			open = !hasInput(g.socket)
+			return true
+		}))
+		return open
+	}
+	idleFor := func(d time.Duration) { g.seen.Store(int64(time.Since(g.made) - d)) }
+
+	idleFor(2 * idle)
+	require.True(t, see())
+	require.Zero(t, looks, "it did not look")
+	require.False(t, g.isIdle())
+	idleFor(-time.Minute)
+	require.True(t, see())
+	require.Equal(t, 1, looks, "it looked")
+
+	require.NoError(t, theirs.Close())
+	require.Eventually(t, func() bool { return hasInput(g.socket) }, 5*time.Second, time.Millisecond)
+	require.True(t, see())
+	idleFor(2 * idle)
+	require.False(t, see())
+
+	secured, _ := connect(t, true)
+	require.NotImplements(t, (*syscall.Conn)(nil), Guard(secured, false), "its input is not what is sent")
 }
 
 func guardedOf(conn net.Conn) *guarded {

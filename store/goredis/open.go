@@ -52,7 +52,8 @@ const (
 //	MaintNotifications     disabled   so is CLIENT MAINT_NOTIFICATIONS, which only Redis Enterprise knows
 //	MaxRedirects           3          (cluster) MOVED and ASK are followed, since nothing ran; nothing else is sent again
 //	ClusterStateReload     10 s       (cluster) and at once after a connection failed; the default is 60 s
-//	Dialer                 own        as the default one; a connection on which other than Redis's protocol comes is ended
+//	Dialer                 own        as the default one; a connection on which other than Redis's protocol comes is ended;
+//	                                  within 1 ms after a reply nobody looks whether one is closed, a system call of each command
 //	DisableRoutingPolicies true       (cluster) saves the COMMAND that go-redis asks a node for
 //
 // PoolSize is go-redis's: 10 for each CPU, in a cluster 5 for each CPU and node.
