@@ -1,6 +1,7 @@
 package ratelimit_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -26,27 +27,60 @@ func TestMigrating(t *testing.T) {
 }
 
 // holdToCode requires that every Go block of a document, of which there are as many
-// as least at least, stands in one of the files, and that its links lead to files. It
-// returns the text of the document and of the files.
+// as least at least, stands in one of the files. It returns the text of the document and
+// of the files.
 func holdToCode(t *testing.T, name string, least int, files ...string) (text, sources string) {
 	t.Helper()
-	document, err := os.ReadFile(name)
-	require.NoError(t, err)
+	text = read(t, name)
 	for _, file := range files {
-		source, err := os.ReadFile(file)
-		require.NoError(t, err)
-		sources += flat(string(source))
+		sources += flat(read(t, file))
 	}
-	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(document), -1)
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(text, -1)
 	require.GreaterOrEqual(t, len(blocks), least)
 	for _, block := range blocks {
 		require.Contains(t, sources, flat(block[1]))
 	}
-	for _, link := range regexp.MustCompile(`\]\(([^):#]+)\)`).FindAllStringSubmatch(string(document), -1) {
-		_, err := os.Stat(filepath.Join(filepath.Dir(name), link[1]))
-		require.NoError(t, err)
+	return text, sources
+}
+
+// TestLinks requires that the links of all documents lead to files and headings.
+func TestLinks(t *testing.T) {
+	documents := 0
+	require.NoError(t, filepath.WalkDir(".", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(name) != ".md" || strings.Contains(name, "testdata") {
+			return err
+		}
+		documents++
+		for _, link := range regexp.MustCompile(`\]\(([^):#]*)(?:#([^)]*))?\)`).FindAllStringSubmatch(read(t, name), -1) {
+			target := name
+			if link[1] != "" {
+				target = filepath.Join(filepath.Dir(name), link[1])
+			}
+			_, err := os.Stat(target)
+			require.NoError(t, err, "%s: %s", name, link[0])
+			if link[2] != "" {
+				require.Contains(t, headings(read(t, target)), link[2], "%s: %s", name, link[0])
+			}
+		}
+		return nil
+	}))
+	require.Greater(t, documents, 8)
+}
+
+// headings returns the fragments by which the headings of a document are linked to.
+func headings(document string) (fragments []string) {
+	for _, heading := range regexp.MustCompile("(?m)^#+ (.*)$").FindAllStringSubmatch(document, -1) {
+		words := regexp.MustCompile(`[^\pL\pN _-]`).ReplaceAllString(strings.ToLower(heading[1]), "")
+		fragments = append(fragments, strings.ReplaceAll(words, " ", "-"))
 	}
-	return string(document), sources
+	return fragments
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	require.NoError(t, err)
+	return string(text)
 }
 
 // flat drops indentation.
