@@ -2,77 +2,75 @@ package ratelimit
 
 import "time"
 
-// What an observer may be told of besides decisions.
+// What observers may be told of besides decisions.
 
-// LimiterObserver is an ability that an [Observer] may have: [New] tells it of the
-// limiter, before there is anything else to tell. So counters can begin at 0.
+// LimiterObserver is an optional ability of an [Observer]: [New] tells it of the
+// limiter, before there is anything else to tell, so that counters can start at 0.
 //
-// What ObserveLimiter panics with is treated like what Observe does.
+// A panic of ObserveLimiter is treated like one of Observe.
 type LimiterObserver interface {
 	ObserveLimiter(LimiterEvent)
 }
 
-// LimiterEvent is a limiter that was made. It may get further fields.
+// LimiterEvent is a limiter that was made. Later versions may add fields.
 type LimiterEvent struct {
 	// Namespace and Algorithm name the limiter, as in its keys.
 	Namespace, Algorithm string
 }
 
-// BreakerObserver is an ability that an [Observer] may have: it is told when a
-// breaker of the limiter opens, and when it closes again. See [WithoutBreaker].
+// BreakerObserver is an optional ability of an [Observer]: it is told when a breaker
+// of the limiter opens, and when it closes again. See [WithoutBreaker].
 //
-// ObserveBreaker may be called from any goroutine, also one of a caller who waits
-// for a decision. What it panics with is treated like what Observe does.
+// ObserveBreaker may be called from any goroutine, including that of a caller who
+// waits for a decision. A panic of it is treated like one of Observe.
 type BreakerObserver interface {
 	ObserveBreaker(BreakerEvent)
 }
 
 // BreakerEvent is one change of a breaker. A limiter has one breaker; on a Cluster
-// it has many, each for a range of hash slots. It may get further fields.
+// it has many, one for each range of hash slots. Later versions may add fields.
 type BreakerEvent struct {
 	// Namespace and Algorithm name the limiter, as in its keys.
 	Namespace, Algorithm string
 	// From and State are the breaker's states before and after.
 	From, State BreakerState
-	// Err is what the last run failed with, and Class its class, where the
-	// breaker opens.
+	// Err is what the last run failed with, and Class its class, if the breaker
+	// opens.
 	Err   error
 	Class ErrorClass
-	// Elapsed is how long ago the breaker opened, where it does not just do so.
+	// Elapsed is how long ago the breaker opened; 0 if it opens now.
 	Elapsed time.Duration
 }
 
-// RunObserver is an ability that an [Observer] may have: it is told of each run of
-// the limiter's script, which takes the decisions of one caller or of many (see
+// RunObserver is an optional ability of an [Observer]: it is told of each run of the
+// limiter's script, which makes the decisions for one caller or for many (see
 // [WithoutBatching]).
 //
-// ObserveRun is called before those callers get to know, from any number of
-// goroutines at once, and they wait for it. What it panics with is treated like
-// what Observe does.
+// ObserveRun is called from any number of goroutines at once, before the callers get
+// their results, so they wait for it. A panic of it is treated like one of Observe.
 type RunObserver interface {
 	ObserveRun(RunEvent)
 }
 
-// RunEvent is one run of the script, as it was given to the store: whether or not
-// Redis got it. What a Cluster refused goes again in parts, and each of those is one.
-// A [Joint]'s run is told of to each of its limiters, as one of one decision. Runs for
-// no caller are not told of: a breaker's probes, and those of Reset. It may get further
-// fields.
+// RunEvent is one run of the script, as it was given to the store, whether or not it
+// got to Redis. When a Cluster refuses a run, it goes again in parts, each of which is a
+// run. The run of a [Joint] is an event for each of its limiters, with one decision. A
+// breaker's probes and the runs of Reset are no events. Later versions may add fields.
 type RunEvent struct {
 	// Namespace and Algorithm name the limiter, as in its keys.
 	Namespace, Algorithm string
-	// Decisions is how many calls it was for, Peeks included, and Keys of how many
-	// identities; both at least 1.
+	// Decisions is how many calls the run was for, Peeks included, and Keys for how
+	// many identities; both are at least 1.
 	Decisions, Keys int
 	// Err is why there was no reply, or nil, and Class its class.
 	Err   error
 	Class ErrorClass
-	// Elapsed is how long it took, with the wait for its turn. Runs that went as one
-	// pipeline took as long as all of it.
+	// Elapsed is how long the run took, including the wait for its turn. For a run that
+	// was part of a pipeline, it is the time of the whole pipeline.
 	Elapsed time.Duration
 }
 
-// BreakerState is what a breaker does.
+// BreakerState is what a breaker does with calls.
 type BreakerState string
 
 // The states of a breaker.
@@ -81,8 +79,8 @@ const (
 	BreakerClosed BreakerState = "closed"
 	// BreakerOpen: the failure mode decides at once; probes go to Redis.
 	BreakerOpen BreakerState = "open"
-	// BreakerHalfOpen: nobody had called for some seconds, so it is not known any
-	// more how Redis is; calls go to Redis, and the first that gets no answer
-	// opens the breaker.
+	// BreakerHalfOpen: the breaker was open and then nobody called for some seconds,
+	// so it is not known how Redis is now. Calls go to Redis, and the first that
+	// gets no answer opens the breaker again.
 	BreakerHalfOpen BreakerState = "half-open"
 )

@@ -11,10 +11,10 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// What a call cannot mean. Match them with [errors.Is].
+// Errors of calls that make no sense. Match them with [errors.Is].
 var (
-	// ErrIdentity reports that the identity is empty. A request without one must
-	// not share a limit with all others like it.
+	// ErrIdentity reports that the identity is empty: requests without one must
+	// not all share a limit.
 	ErrIdentity = errors.New("ratelimit: identity is empty")
 	// ErrN reports that n is negative.
 	ErrN = errors.New("ratelimit: n is negative")
@@ -31,14 +31,14 @@ func (l *Limiter) Allow(ctx context.Context, identity string) (Result, error) {
 }
 
 // AllowN takes n units from what identity has, all or none. An identity is any
-// text but the empty one. An n above Result.Limit is denied with a RetryAfter of
+// non-empty text. An n above Result.Limit is denied with a RetryAfter of
 // [algorithm.Never]; an n of 0 is a [Limiter.Peek].
 //
-// A denial takes nothing. The error is not nil only if identity is empty
+// A denial takes nothing. The error is non-nil only if identity is empty
 // ([ErrIdentity]), n is negative ([ErrN]), or ctx ended (it wraps ctx.Err()); the
-// result is then the zero Result, a denial. After the end of ctx it is unknown
-// whether the units were taken. A deadline of ctx is kept; a cancellation is
-// noticed within the limiter's timeout at the latest.
+// result is then the zero Result, a denial. If ctx ended, it is unknown whether the
+// units were taken. A deadline of ctx is kept; a cancellation is noticed within the
+// limiter's timeout at the latest.
 func (l *Limiter) AllowN(ctx context.Context, identity string, n int64) (Result, error) {
 	if err := l.check(identity, n); err != nil {
 		return Result{}, err
@@ -85,8 +85,8 @@ func (l *Limiter) undecided(ctx context.Context, n int64, failure error) (Result
 	return l.degraded(n), failure, nil
 }
 
-// Peek tells how identity stands. It takes nothing and writes nothing. Allowed
-// and RetryAfter of its result are those of a request of one unit. Its errors
+// Peek tells where identity stands. It takes nothing and writes nothing. Allowed
+// and RetryAfter of its result are those of a request for one unit. Its errors
 // are those of [Limiter.AllowN].
 func (l *Limiter) Peek(ctx context.Context, identity string) (Result, error) {
 	return l.AllowN(ctx, identity, 0)
@@ -94,8 +94,8 @@ func (l *Limiter) Peek(ctx context.Context, identity string) (Result, error) {
 
 var resetScript = store.NewScript("reset", "return {redis.call('DEL', KEYS[1])}\n")
 
-// Reset makes identity a fresh one. As it decides nothing, no failure mode
-// stands in for it: its error is not nil if identity is empty or Redis did not
+// Reset forgets what identity has taken. As it decides nothing, no failure mode
+// stands in for it: its error is non-nil if identity is empty, or if Redis did not
 // do it in time.
 func (l *Limiter) Reset(ctx context.Context, identity string) error {
 	if err := l.check(identity, 0); err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// ErrBreakerOpen reports to observers that nothing was sent, since Redis had not
-// answered several times in a row. The error wraps why it did not.
+// ErrBreakerOpen tells observers that nothing was sent, because Redis had not answered
+// several times in a row. An error that wraps it also wraps the reason.
 var ErrBreakerOpen = errors.New("ratelimit: breaker is open")
 
 const (

@@ -13,14 +13,14 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// FailureMode is what a limiter decides while Redis cannot decide.
+// FailureMode says what a limiter decides while Redis cannot.
 type FailureMode int
 
 const (
-	// FailOpen lets requests through: for limits that protect comfort, such as
+	// FailOpen lets requests through. It suits limits that protect comfort, such as
 	// those of a public API.
 	FailOpen FailureMode = iota
-	// FailClosed denies them: for limits that protect safety, such as those of
+	// FailClosed denies them. It suits limits that protect safety, such as those of
 	// a login.
 	FailClosed
 )
@@ -48,8 +48,8 @@ func (l *Limiter) degraded(n int64) Result {
 	return r
 }
 
-// ErrorClass is what kind of failure kept Redis from deciding. It is fit for a
-// label: there are few, and none has data in it.
+// ErrorClass is the kind of failure that kept Redis from deciding. It is fit for a
+// metric's label: there are few classes, and none contains data.
 type ErrorClass string
 
 // The classes of errors.
@@ -62,7 +62,7 @@ const (
 	ClassRefused ErrorClass = "refused"
 	// ClassUnavailable: the connection failed, or Redis says that it cannot
 	// serve now: loading, failing over, read-only, busy, out of memory; or that
-	// the key is on another node (was the store opened as a Cluster's?).
+	// the key is on another node (was the store opened WithCluster?).
 	ClassUnavailable ErrorClass = "unavailable"
 	// ClassDenied: Redis refuses the user, the password or the command.
 	ClassDenied ErrorClass = "denied"
@@ -77,8 +77,8 @@ const (
 	ClassBreaker ErrorClass = "breaker"
 )
 
-// ErrorClasses returns all classes, for observers that count by them. A later
-// version may have more.
+// ErrorClasses returns all classes, for observers that count by class. Later
+// versions may add some.
 func ErrorClasses() []ErrorClass {
 	return []ErrorClass{
 		ClassTimeout, ClassCanceled, ClassRefused, ClassUnavailable, ClassDenied,

@@ -10,15 +10,15 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/digest"
 )
 
-// Identity is the identity of an [Event]. It may be personal data, so it does
-// not print: every way of formatting or encoding it, or a value that it is in,
-// shows a placeholder, a pointer or nothing. Reveal says what it is. Two of them
-// are not to be compared.
+// Identity is the identity of an [Event]. It may be personal data, so it does not
+// print: however it, or a value that contains it, is formatted or encoded, that
+// shows a placeholder, a pointer or nothing. Reveal returns the text. Do not compare
+// two of them by ==.
 type Identity struct {
 	text *string // not a string: fmt shows the unexported fields of others' structs
 }
 
-// NewIdentity returns the identity that text is: for tests of observers.
+// NewIdentity returns an identity with the given text, for tests of observers.
 func NewIdentity(text string) Identity { return Identity{&text} }
 
 // Reveal returns the identity as the caller gave it.

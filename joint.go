@@ -12,13 +12,14 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// Joint decides by several limiters at once: each takes its units, or none does. So
-// what one of them denies is not charged by the others, as it would be if they were
-// asked one after the other. Make it by [Join]. It is safe for concurrent use.
+// Joint decides by several limiters at once: either all of them take their units or
+// none does. So what one of them denies is not charged by the others, as it would be
+// if they were asked one after the other. Make one with [Join]. It is safe for
+// concurrent use.
 //
-// A decision is one run of a script. Joint decisions are not batched. While a Cluster
-// moves their slot from one node to another, it may refuse them (TRYAGAIN), and the
-// failure modes decide.
+// A decision is one run of a script; joint decisions are not batched. While a Cluster
+// moves their slot from one node to another, it may refuse them (TRYAGAIN), and then
+// the failure modes decide.
 type Joint struct {
 	limiters []*Limiter
 	program  *algorithm.Program
@@ -27,10 +28,10 @@ type Joint struct {
 
 // Part is what a joint request asks of one limiter.
 type Part struct {
-	// Identity is any text but the empty one.
+	// Identity is any non-empty text.
 	Identity string
-	// N is how many units are asked for, at least 0. With 0 the limiter is looked
-	// at, and its answer does not count.
+	// N is how many units are asked for, at least 0. With 0 the limiter is only
+	// looked at, and its answer does not count.
 	N int64
 }
 
@@ -39,40 +40,37 @@ type JointResult struct {
 	// Allowed tells whether the request is let through. If nothing is asked for
 	// (each N is 0), it tells whether one unit of each would be.
 	Allowed bool
-	// Degraded tells that Redis did not decide: the failure modes did.
+	// Degraded tells that the failure modes decided, not Redis.
 	Degraded bool
-	// RetryAfter is 0 if the request is allowed. Otherwise it is the longest of
-	// those that deny it.
+	// RetryAfter is 0 if the request is allowed. Otherwise it is the longest
+	// RetryAfter of the limiters that deny it.
 	RetryAfter time.Duration
-	// Denied is the index of the limiter whose RetryAfter that is, -1 if none
-	// denies.
+	// Denied is the index of the limiter with that RetryAfter, or -1 if none denies.
 	Denied int
-	// Results has what each limiter says, in the order of [Join]; nothing if there is an
-	// error. Where another one
-	// denies the request, a limiter that would have allowed it says so, with the
-	// numbers of a look.
+	// Results has what each limiter says, in the order of [Join]; it is empty if there
+	// is an error. If one limiter denies the request, another one that would have
+	// allowed it says so, with the numbers of a Peek.
 	Results []Result
 }
 
-// ErrParts reports that a joint request has not one part for each limiter.
+// ErrParts reports that a joint request does not have one part for each limiter.
 var ErrParts = errors.New("ratelimit: not one part for each limiter")
 
 // maxJoined is the most limiters that may be joined.
 const maxJoined = 16
 
-// Join returns limiters that decide together. There are 1 to 16 of them, on one store,
-// no two of the same namespace, algorithm and identity key, whose states would be the
-// same.
+// Join makes limiters decide together. There must be 1 to 16 of them, on the same
+// store. No two may have the same namespace, algorithm and identity key, since they
+// would share their states.
 //
-// Where the store is a Cluster, all their keys must be in one hash slot: give them
-// namespaces with the same hash tag, such as "{api}second" and "{api}day". (Where
-// one node is not enough, make several such pairs and choose one by the
-// identity.)
+// If the store is a Cluster, all their keys must be in one hash slot: give them
+// namespaces with the same hash tag, such as "{api}second" and "{api}day". (If one
+// node is not enough, make several such pairs and choose one by the identity.)
 //
-// Each limiter's failure mode, observers and observers' events are its own: if Redis
-// does not decide, all modes must be open for the request to be let through. The
-// time for a decision is the shortest of their timeouts. It is the first limiter's
-// breaker that is asked and told.
+// Each limiter keeps its own failure mode and observers, and observers get an event
+// for each limiter. If Redis does not decide, the request is let through only if all
+// modes are [FailOpen]. The timeout of a decision is the shortest of theirs. The
+// breaker is the first limiter's.
 func Join(limiters ...*Limiter) (*Joint, error) {
 	if len(limiters) == 0 || len(limiters) > maxJoined {
 		return nil, fmt.Errorf("ratelimit: %d limiters to join: must be 1 to %d", len(limiters), maxJoined)
@@ -84,12 +82,12 @@ func Join(limiters ...*Limiter) (*Joint, error) {
 			return nil, fmt.Errorf("ratelimit: limiter %d to join was not made by New", i)
 		}
 		if !same(l.store, limiters[0].store) {
-			return nil, fmt.Errorf("ratelimit: limiters 0 and %d to join have not the same store", i)
+			return nil, fmt.Errorf("ratelimit: limiters 0 and %d to join do not have the same store", i)
 		}
 		hash := l.keys.hash("anybody")
 		key := l.keys.key(&hash)
 		if other, ok := keys[key]; ok {
-			return nil, fmt.Errorf("ratelimit: limiters %d and %d to join have the namespace and algorithm %q both, and so the same states",
+			return nil, fmt.Errorf("ratelimit: limiters %d and %d to join both have the namespace and algorithm %q, and so the same states",
 				other, i, strings.TrimSuffix(l.keys.prefix, ":"))
 		}
 		keys[key] = i

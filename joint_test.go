@@ -150,15 +150,15 @@ func TestJoinRefuses(t *testing.T) {
 		"ratelimit: 17 limiters to join: must be 1 to 16":                                                                    make([]*ratelimit.Limiter, 17),
 		"ratelimit: limiter 1 to join was not made by New":                                                                   {a, nil},
 		"ratelimit: limiter 0 to join was not made by New":                                                                   {{}, a},
-		"ratelimit: limiters 0 and 2 to join have not the same store":                                                        {a, b, newLimiter(t, other, fast)},
-		`ratelimit: limiters 1 and 2 to join have the namespace and algorithm "b:token_bucket" both, and so the same states`: {a, b, b},
+		"ratelimit: limiters 0 and 2 to join do not have the same store":                                                     {a, b, newLimiter(t, other, fast)},
+		`ratelimit: limiters 1 and 2 to join both have the namespace and algorithm "b:token_bucket", and so the same states`: {a, b, b},
 	} {
 		_, err := ratelimit.Join(limiters...)
 		require.EqualError(t, err, want)
 	}
 	uncomparable := incomparable{nil}
 	_, err := ratelimit.Join(newLimiter(t, uncomparable, fast), newLimiter(t, uncomparable, fast, ratelimit.WithNamespace("b")))
-	require.ErrorContains(t, err, "have not the same store")
+	require.ErrorContains(t, err, "do not have the same store")
 
 	secret := newLimiter(t, redis, fast, ratelimit.WithNamespace("b"), ratelimit.WithIdentityKey(make([]byte, 16)))
 	_, err = ratelimit.Join(b, secret)

@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// Observer is told of every decision. Package observe has some ready ones.
+// Observer is told of every decision. Package observe has ready-made ones.
 //
-// Observe is called on the caller's goroutine after the decision, before the
-// call returns, from any number of goroutines at once; so it must be safe for
-// that, and fast. What it panics with never reaches the caller: it is reported
-// to the default logger of log/slog, by its type.
+// Observe is called after the decision, on the caller's goroutine, before the call
+// returns. It is called from any number of goroutines at once, so it must be safe
+// for concurrent use, and fast. A panic of it never reaches the caller: the default
+// logger of log/slog reports the panic by its type.
 type Observer interface {
 	Observe(context.Context, Event)
 }
 
-// Event is one decision, or one that was given up. It may get further fields.
+// Event is one decision, or one that was given up. Later versions may add fields.
 type Event struct {
 	// Namespace and Algorithm name the limiter, as in its keys.
 	Namespace, Algorithm string
-	// Identity is whom it was about. Use it neither as a label nor in a log; it
-	// does not print.
+	// Identity is whom the decision was about. It does not print; use it neither as
+	// a label nor in a log.
 	Identity Identity
 	// N is how many units were asked for; 0 for a Peek, which is no decision.
 	N int64

@@ -10,7 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// Option sets something of a [Limiter] other than its default.
+// Option changes a default of a [Limiter]. Later options override earlier ones,
+// but observers add up.
 type Option interface {
 	apply(*config) error
 }
@@ -31,11 +32,11 @@ type config struct {
 }
 
 // WithNamespace sets what the limiter's keys begin with; the default is
-// "ratelimit". Limiters of the same namespace and algorithm share the state of
-// an identity, so limits that should not touch each other need namespaces of
-// their own. It may not be empty, and may not have a colon or control
-// characters. On Redis Cluster a namespace in braces, such as "{myapp}", puts
-// all its keys on one node.
+// "ratelimit". Limiters with the same namespace and algorithm share the state of
+// an identity, so limits that must not affect each other need different
+// namespaces. It must not be empty, nor contain a colon or control characters. On
+// Redis Cluster a namespace in braces, such as "{myapp}", puts all its keys on one
+// node.
 func WithNamespace(namespace string) Option {
 	return option(func(c *config) error {
 		unfit := func(r rune) bool { return r == ':' || unicode.IsControl(r) }
@@ -65,8 +66,8 @@ func WithFailureMode(mode FailureMode) Option {
 }
 
 // WithTimeout sets how long a decision may take before the failure mode decides;
-// the default is 250 ms. It holds whatever the timeouts of the Redis client, and
-// beside any deadline of a call's own context. It must be above 0.
+// the default is 250 ms. It must be above 0. It holds whatever the timeouts of the
+// Redis client are, and in addition to any deadline of a call's own context.
 func WithTimeout(timeout time.Duration) Option {
 	return option(func(c *config) error {
 		if timeout <= 0 {
@@ -77,8 +78,8 @@ func WithTimeout(timeout time.Duration) Option {
 	})
 }
 
-// WithObserver adds an observer to those that the limiter already has; the
-// default is none. Observers are called in the order in which they were added.
+// WithObserver adds an observer to those the limiter already has; by default it has
+// none. Observers are called in the order in which they were added.
 func WithObserver(o Observer) Option {
 	return option(func(c *config) error {
 		if isNil(o) {
@@ -92,11 +93,11 @@ func WithObserver(o Observer) Option {
 // minSecret is the least length of an identity key, in bytes.
 const minSecret = 16
 
-// WithIdentityKey sets a secret by which identities are hashed: HMAC-SHA-256
-// instead of the default SHA-256. Without it, whoever reads Redis can test a
-// guess, and e-mail addresses, phone numbers and IPs can all be guessed. The
-// secret must have at least 16 bytes; use 32 random ones. A limiter with another
-// secret has other keys, so every identity is fresh to it.
+// WithIdentityKey sets a secret with which identities are hashed, by HMAC-SHA-256
+// instead of the default SHA-256. Without it, anyone who can read Redis can test a
+// guess, and e-mail addresses, phone numbers and IPs can all be guessed. The secret
+// must have at least 16 bytes; use 32 random ones. A limiter with another secret
+// has other keys, so every identity starts afresh.
 func WithIdentityKey(secret []byte) Option {
 	secret = slices.Clone(secret)
 	return option(func(c *config) error {
@@ -108,11 +109,11 @@ func WithIdentityKey(secret []byte) Option {
 	})
 }
 
-// WithoutBatching makes each call a run of its own. By default calls that come
-// while others are in flight go to Redis together in the next run, which costs
-// each of them a fraction of a run, and a caller who is alone nothing. Use it
-// where keys of one run may not lie on different servers although the store does
-// not know it: behind a proxy that shards.
+// WithoutBatching makes each call a run of its own. By default, calls that arrive
+// while others are in flight go to Redis together in the next run, which costs each
+// of them a fraction of a run, and costs a lone caller nothing. You need this option
+// only behind a proxy that spreads keys over several servers without the store
+// knowing it, so that the keys of one run could be on different servers.
 func WithoutBatching() Option {
 	return option(func(c *config) error {
 		c.alone = true
@@ -120,14 +121,14 @@ func WithoutBatching() Option {
 	})
 }
 
-// WithoutBreaker has every decision ask Redis, however long it has been away. By
-// default three runs in a row without any answer open the limiter's breaker: from
-// then on decisions follow the failure mode at once, in microseconds, and a probe
-// asks Redis every 25 to 400 ms until it answers. (On a Cluster there are breakers
-// for ranges of hash slots, so that one node's outage is its own.) An error that
-// Redis replies with counts as an answer, and a call that its own context ended as
-// nothing. Observers see [ClassBreaker], and opening and closing, see
-// [BreakerObserver].
+// WithoutBreaker makes every decision ask Redis, however long Redis has given no
+// answer. By default, three runs in a row without any answer open the limiter's
+// breaker: from then on the failure mode decides at once, in microseconds, while a
+// probe asks Redis every 25 to 400 ms until it answers. (On a Cluster there is a
+// breaker for each range of hash slots, so one node's outage does not affect the
+// others.) An error that Redis replies with counts as an answer; a call that its
+// own context ended counts as nothing. Observers see [ClassBreaker]; a
+// [BreakerObserver] also sees the breaker open and close.
 func WithoutBreaker() Option {
 	return option(func(c *config) error {
 		c.unbroken = true

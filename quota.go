@@ -3,9 +3,9 @@ package ratelimit
 import "time"
 
 // Quota returns what the limiter promises: how many units a fresh identity can take
-// at once, which is Result.Limit, and the window that they are for. In the long run
-// an identity can have so many units each window. A token bucket's window is the
-// time in which it fills; a window of 0 is one that the algorithm does not tell.
+// at once, which is Result.Limit, and the window they are for. In the long run an
+// identity can take that many units per window. The window of a token bucket is the
+// time in which it fills. It is 0 if the algorithm does not state one.
 func (l *Limiter) Quota() (units int64, window time.Duration) {
 	if l == nil || l.plan == nil {
 		return 0, 0

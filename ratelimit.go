@@ -9,7 +9,7 @@
 //	…
 //	res, err := limiter.Allow(ctx, "user:12345")
 //	if err != nil {
-//		return err // the call could not be meant, or ctx ended
+//		return err // the call makes no sense, or ctx ended
 //	}
 //	if !res.Allowed {
 //		// come back after res.RetryAfter
@@ -19,21 +19,20 @@
 // store/embedded, or any [store.Store]) and the algorithm (packages
 // algorithm/tokenbucket, algorithm/slidingwindow, or any [algorithm.Algorithm]).
 //
-// # Errors, and a Redis that is away
+// # Errors, and a Redis that does not answer
 //
 // A denial is not an error, and neither is a Redis that does not answer: within
 // the limiter's timeout the [FailureMode] decides, Result.Degraded is true, and
-// observers are told why. When Redis has given no answer a few times, the failure
-// mode decides at once until it does ([WithoutBreaker] says more). An error means
-// that the call itself could not be meant ([ErrIdentity], [ErrN]) or was given up
-// (ctx ended). So code that treats an error as a failure of its own never defeats
-// [FailOpen].
+// observers are told why. After several runs without any answer, the failure mode
+// decides at once until there is one (see [WithoutBreaker]). An error means that
+// the call itself makes no sense ([ErrIdentity], [ErrN]) or was given up (ctx
+// ended). So code that returns on an error never defeats [FailOpen].
 //
-// # What Redis gets to see
+// # What Redis sees
 //
-// One key for each identity, <namespace>:<algorithm>:<sha256 of the identity in
-// hexadecimal>, which expires by itself; never the identity. See
-// [WithIdentityKey] for identities that could be guessed.
+// Redis holds one key for each identity, <namespace>:<algorithm>:<sha256 of the
+// identity in hexadecimal>, which expires by itself. It never sees the identity.
+// See [WithIdentityKey] for identities that could be guessed.
 package ratelimit
 
 import (
@@ -50,9 +49,9 @@ import (
 // Result is the answer to one request.
 type Result = algorithm.Result
 
-// Limiter decides requests under one limit. Make it by [New]. It is safe for
-// concurrent use, keeps no state of identities, and needs no closing: it
-// borrows its store, which the caller closes.
+// Limiter decides requests under one limit. Make one with [New]. It is safe for
+// concurrent use, holds no state of identities, and needs no closing: it borrows
+// its store, which the caller closes.
 type Limiter struct {
 	config
 	store   store.Store
@@ -73,11 +72,11 @@ type Limiter struct {
 	prompt bool
 }
 
-// New returns a limiter that decides by a, on s. It checks all that it is given,
-// and its error names what is wrong. It does no I/O, so it works while Redis is
-// down.
+// New returns a limiter that decides by the algorithm a, on the store s. It checks
+// everything it is given, and its error names what is wrong. It does no I/O, so it
+// works while Redis is down.
 //
-// In tests with testing/synctest, make it in the bubble that uses it.
+// In tests with testing/synctest, make the limiter in the bubble that uses it.
 func New(s store.Store, a algorithm.Algorithm, options ...Option) (*Limiter, error) {
 	if isNil(s) {
 		return nil, errors.New("ratelimit: store is nil")
@@ -139,8 +138,8 @@ func New(s store.Store, a algorithm.Algorithm, options ...Option) (*Limiter, err
 //	login := limiter.WithFailureMode(ratelimit.FailClosed)
 //
 // The two share everything else: states, batching, breaker, observers. Make it
-// once, not for each call. A mode that is neither [FailOpen] nor [FailClosed] is
-// taken for FailClosed.
+// once, not for each call. A mode that is neither [FailOpen] nor [FailClosed]
+// counts as FailClosed.
 func (l *Limiter) WithFailureMode(mode FailureMode) *Limiter {
 	other := &Limiter{}
 	if l != nil {
@@ -159,9 +158,9 @@ func isNil(v any) bool {
 	return r.Kind() == reflect.Pointer && r.IsNil()
 }
 
-// Format implements [fmt.Formatter]: whatever the verb, it names the limiter and
-// shows no secret, nor what its store and observers hold. It is a method of the
-// value too, for limiters in fields.
+// Format implements [fmt.Formatter]: whatever the verb, it names the limiter, and
+// shows neither secrets nor what the store and observers hold. It has a value
+// receiver so that limiters in fields are formatted by it too.
 func (l Limiter) Format(f fmt.State, _ rune) {
 	if l.program == nil {
 		fmt.Fprint(f, "ratelimit.Limiter()")

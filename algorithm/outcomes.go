@@ -39,15 +39,15 @@ func (p *Program) Outcomes(reply []int64) (Outcomes, error) {
 	return Outcomes{program: p, reply: reply}, p.checkNow(reply)
 }
 
-// Row begins the outcomes of requests of n units each, n >= 0, of what one append has
-// appended. AppendOnes has appended a row for each key.
+// Row begins the outcomes of one append, of requests for n units each, n >= 0.
+// AppendOnes appends a row for each key.
 func (o *Outcomes) Row(n int64) {
 	o.n, o.begun = n, false
 }
 
 // Next returns the outcome of the row's next request. Its error wraps [ErrFailed],
-// or [store.ErrReply] where the reply cannot be one to this run: then all of it is
-// worth nothing.
+// or [store.ErrReply] if the reply cannot be one to this run: then none of it is to be
+// trusted.
 func (o *Outcomes) Next() (Outcome, error) {
 	if o.begun && (o.failed != nil || !o.last.Allowed()) {
 		return o.last, o.failed

@@ -20,10 +20,10 @@ var jointLua string
 // ErrFailed reports that an algorithm's Lua raised an error on a key's state.
 var ErrFailed = errors.New("algorithm: the Lua step failed on the state of this key")
 
-// Program is the script that decides requests under one limit, or under
-// several limits jointly, and the encoding of its arguments and reply. It is
-// immutable and safe for concurrent use. Limiters make their own; it is exported
-// for tests of algorithms.
+// Program is the script that decides requests under one limit, or under several
+// limits jointly, together with the encoding of its arguments and reply. It is
+// immutable and safe for concurrent use. Limiters make their own; it is exported for
+// tests of algorithms.
 type Program struct {
 	script *store.Script
 	across *store.Script // nil for several limits
@@ -158,8 +158,8 @@ func (p *Program) Limits() int { return len(p.limits) }
 // Script returns the composed script.
 func (p *Program) Script() *store.Script { return p.script }
 
-// Across returns the script for keys of several hash slots of a Cluster, as
-// [store.Spanning] has them: it takes the same args, and replies the same. It is nil for
+// Across returns the script for keys in several hash slots of a Cluster, for
+// [store.Spanning]. It takes the same args and gives the same reply. It is nil for
 // several limits.
 func (p *Program) Across() *store.Script { return p.across }
 
@@ -167,10 +167,10 @@ func (p *Program) Across() *store.Script { return p.across }
 // them.
 func (p *Program) AppendParams(args []int64) []int64 { return append(args, p.params...) }
 
-// AppendRequest appends to args a request of n units, n >= 0, of the state whose key
-// is at place in the run's keys, from 0. A decision is one request of each of the
-// program's limits, in their order. If any is denied that asks for units, nothing
-// is taken. Decisions are taken in the order in which they are appended.
+// AppendRequest appends to args a request for n units, n >= 0, of the state whose key
+// is at place in the run's keys, counted from 0. A decision is one request to each of
+// the program's limits, in their order. If any request for units is denied, nothing is
+// taken. Decisions are made in the order in which they are appended.
 func (p *Program) AppendRequest(args []int64, n int64, place int) []int64 {
 	return append(args, n, int64(place)+1)
 }
@@ -182,15 +182,15 @@ const again = 1 << 16
 // that are decided one right after the other, by the state of the key at place.
 // It is for programs of one limit.
 //
-// What the first that is not allowed, or failed, was told, those after it are told
-// too. Read their outcomes by [Program.Outcomes].
+// Once one of them is not allowed, or fails, those after it get the same outcome.
+// Read their outcomes by [Program.Outcomes].
 func (p *Program) AppendRepeats(args []int64, n int64, requests, place int) []int64 {
 	return append(args, n, int64(requests-1)*again+int64(place)+1)
 }
 
-// AppendOnes appends to args, in the end, a request of one unit for each key from
-// place on, which must be the only one of that key. It is for programs of one
-// limit, to which it saves time.
+// AppendOnes appends to args a request for one unit of each key from place on. They
+// must be the last requests of the run, and the only ones for their keys. It is for
+// programs of one limit, and saves time.
 func (p *Program) AppendOnes(args []int64, place int) []int64 {
 	return append(args, int64(place)+1)
 }

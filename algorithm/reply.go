@@ -18,9 +18,8 @@ const (
 	retryCounted = -3
 )
 
-// CheckReply returns an error that wraps [store.ErrReply] unless reply is that
-// of a run of the given number of outcomes for each limit. Use no outcome, and
-// not Now, without it.
+// CheckReply returns an error that wraps [store.ErrReply] unless reply is that of a
+// run with the given number of outcomes for each limit. Call it before Now and Outcome.
 func (p *Program) CheckReply(reply []int64, outcomes int) error {
 	want := 1 + perLimit*len(p.limits)*outcomes
 	if len(reply) != want {

@@ -25,8 +25,8 @@ type ServerError struct {
 // Error returns the message as Redis sent it, marked as coming from there.
 func (e *ServerError) Error() string { return "redis: " + e.Message }
 
-// Prefix returns the first word of the message where that is one of Redis's
-// upper-case error codes (NOSCRIPT, LOADING, NOPERM, OOM, …), otherwise "".
+// Prefix returns the first word of the message if it is one of Redis's upper-case
+// error codes (NOSCRIPT, LOADING, NOPERM, OOM, …), otherwise "".
 func (e *ServerError) Prefix() string {
 	word, _, _ := strings.Cut(e.Message, " ")
 	for _, c := range []byte(word) {

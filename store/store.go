@@ -9,9 +9,10 @@ import "context"
 
 // Store runs scripts on one Redis: a server, a Cluster, a Sentinel group.
 //
-// A Store may have abilities beside that: [Prompt], [Partitioned], [Pipelined],
-// [Spanning]. One that has another in it and changes what that does must have those
-// abilities of its own that it is to have, and not inherit them: runs go by them too.
+// A Store may have optional abilities: [Prompt], [Partitioned], [Pipelined],
+// [Spanning]. A Store that wraps another one to change what it does must not embed
+// it, or it would inherit these abilities, and some runs would go past the wrapper.
+// It should implement those it wants.
 //
 // An implementation keeps these rules.
 //
@@ -31,63 +32,65 @@ type Store interface {
 	Run(ctx context.Context, s *Script, keys []string, args []int64) ([]int64, error)
 }
 
-// Prompt is an ability that a Store may have.
+// Prompt is an optional ability of a Store.
 //
 // A Store whose Prompt method returns true promises that Run returns within
 // moments of its context's deadline, whatever it is doing: dialling, shaking
-// hands, waiting for a connection or for a reply. (A context that is cancelled
-// early may go unnoticed until then.) The limiter, whose contexts all have a
-// deadline, then calls Run on the caller's own goroutine. Without the promise it
-// calls Run on another one, so that it can leave on time, at the price of a
-// goroutine for each run.
+// hands, waiting for a connection or for a reply. (If the context is cancelled
+// earlier, Run may notice that only at the deadline.) The limiter, whose contexts
+// all have a deadline, then calls Run on the caller's own goroutine. Without the
+// promise it calls Run on another goroutine, so that the caller can leave on time,
+// at the price of a goroutine for each run.
 type Prompt interface {
 	Prompt() bool
 }
 
-// Partitioned is an ability that a Store may have: its Redis is several servers,
-// each with some of the keys, so that not any keys may be in one run.
+// Partitioned is an optional ability of a Store whose Redis is several servers, each
+// with some of the keys, so that not all keys can be together in one run.
 type Partitioned interface {
-	// Partition returns the partition that key is in; a run may have any keys of
-	// one. The servers' shares are ranges of partitions, or nearly so: keys that
-	// many partitions lie between are likely to be on different servers. ok is
-	// false, and that for every key, where any keys may be in one run.
+	// Partition returns the partition that key is in. All keys of a run must be of
+	// one partition. Each server has a range of partitions, or nearly so: keys whose
+	// partitions are far apart are likely to be on different servers. ok is false,
+	// for every key, if any keys may be in one run.
 	Partition(key string) (partition uint64, ok bool)
 }
 
-// Pipelined is an ability that a Store may have: it sends many runs at once, at
-// less than the price of each alone. The limiter uses it where it may not put
-// keys into one run, since they are of different partitions.
+// Pipelined is an optional ability of a Store: it sends many runs together, for less
+// than the price of each alone. The limiter uses it where keys cannot be in one run
+// because they are of different partitions.
 type Pipelined interface {
 	// RunAll runs s once for each of runs, in any order, as Run would, and returns
-	// when it is over for all. It sets Reply and Err of each: one may fail alone.
-	// What holds for Run holds for each: it is run once at most, its Keys and Args
-	// are neither kept nor modified, and the Store is Prompt or not.
+	// when all are over. It sets Reply and Err of each; one may fail alone. What holds
+	// for Run holds for each: it is run at most once, its Keys and Args are neither
+	// kept nor modified, and RunAll is prompt if Run is.
 	RunAll(ctx context.Context, s *Script, runs []Run)
 }
 
-// Spanning is an ability that a Store may have which is Partitioned: it knows which
-// partitions are on one server, and runs scripts there on keys of several.
+// Spanning is an optional ability of a [Partitioned] Store: it knows which partitions
+// are on the same server, and runs scripts there on keys of several partitions.
 type Spanning interface {
-	// Server returns the server that has partition, by any number that no other one has.
-	// ok is false where that is not known, or where the servers would not refuse a script
-	// the keys that they do not have; then a run keeps to one partition. All of it may
-	// change at any time.
+	// Server returns the server that has partition, as any number that is that server's
+	// alone. ok is false if the server is not known, or if it would not stop a script
+	// from using keys that other servers have; then a run keeps to one partition. The
+	// answers may change at any time.
 	Server(partition uint64) (server uint64, ok bool)
 	// RunAcross runs s once for each of runs, as RunAll of [Pipelined] would, each on the
-	// server that has its first key, and without any KEYS: ARGV is how many Keys it has,
-	// these, and Args. Each has one key or more.
+	// server that has its first key. Each run has at least one key, but s gets no KEYS:
+	// its ARGV is the number of Keys, then the Keys, then Args.
 	//
-	// If that server turns out not to have them all, s is to have written nothing, and to
+	// If that server turns out not to have all the keys, s has to write nothing, and to
 	// reply with an error that begins with CROSSSLOT. Runs that are refused so, or by a
 	// server that has become a replica (MASTERDOWN, LOADING), go again by RunAll or Run.
 	RunAcross(ctx context.Context, s *Script, runs []Run)
 }
 
-// Run is one of the runs of [Pipelined] and [Spanning]: what Store.Run is given and returns.
+// Run is one of the runs of [Pipelined] and [Spanning].
 type Run struct {
+	// Keys and Args are what Store.Run is given.
 	Keys []string
 	Args []int64
 
+	// Reply and Err are what Store.Run returns.
 	Reply []int64
 	Err   error
 }

@@ -158,9 +158,9 @@ func TestFreeAndClosed(t *testing.T) {
 func TestLimitsThatCannotBeJoined(t *testing.T) {
 	l := limiter(t, away{}, perHour(1))
 	for want, limits := range map[string][]grpclimit.Limit{
-		"not made by New":         {{Limiter: &ratelimit.Limiter{}, Identity: grpclimit.Peer}},
-		"have the namespace and":  {{Name: "a", Limiter: l, Identity: grpclimit.Peer}, {Name: "b", Limiter: l, Identity: grpclimit.Method}},
-		"have not the same store": {{Name: "a", Limiter: l, Identity: grpclimit.Peer}, {Name: "b", Limiter: limiter(t, redis(t), perHour(1)), Identity: grpclimit.Peer}},
+		"not made by New":            {{Limiter: &ratelimit.Limiter{}, Identity: grpclimit.Peer}},
+		"have the namespace and":     {{Name: "a", Limiter: l, Identity: grpclimit.Peer}, {Name: "b", Limiter: l, Identity: grpclimit.Method}},
+		"do not have the same store": {{Name: "a", Limiter: l, Identity: grpclimit.Peer}, {Name: "b", Limiter: limiter(t, redis(t), perHour(1)), Identity: grpclimit.Peer}},
 	} {
 		_, _, err := grpclimit.ServerInterceptors(limits)
 		require.ErrorContains(t, err, want)

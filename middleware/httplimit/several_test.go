@@ -138,7 +138,7 @@ func TestConcurrent(t *testing.T) {
 	limits := minuteAndDay(t, startRedis(t), 25)
 	limits[0].Limiter = perMinute(t, startRedis(t), "m", 30)
 	_, err := httplimit.NewAll(limits)
-	require.ErrorContains(t, err, "have not the same store")
+	require.ErrorContains(t, err, "do not have the same store")
 
 	redis := startRedis(t)
 	limits = minuteAndDay(t, redis, 25)

@@ -23,8 +23,8 @@ const (
 	maxRedirects    = 3
 )
 
-// Open returns a Store on a client of its own, to be closed with Close. It does
-// no network I/O, so it succeeds while Redis is down; the first Run connects.
+// Open returns a Store on a client of its own; close it with Close. Open does no
+// network I/O, so it succeeds while Redis is down; the first Run connects.
 //
 // The URL is one of
 //
@@ -32,32 +32,33 @@ const (
 //	rediss://…                                  the same, over TLS
 //	unix://[user:password@]/path/to.sock[?db=n]
 //
-// the port being 6379 and the database 0 by default, with more addresses after
-// it (?addr=host2:port2&addr=…) for [WithCluster] and [WithSentinel]. Special
-// characters in a user or password are percent-encoded. No error quotes any of
-// it, as it may hold a password.
+// with port 6379 and database 0 by default. For [WithCluster] and [WithSentinel], more
+// addresses can follow (?addr=host2:port2&addr=…). Special characters in a user or
+// password must be percent-encoded. No error quotes the URL, since it may contain a
+// password.
 //
-// The client fails fast. It is set up so, where go-redis's own defaults differ:
+// The client fails fast. These settings differ from go-redis's own defaults:
 //
 //	setting                value      why
 //	MaxRetries             none       a script whose outcome is unknown must not run again
-//	ContextTimeoutEnabled  true       Run ends with its context also while a reply is awaited
-//	DialerRetries          1          a refused connection is an answer; the default asks for 0.4 s
-//	DialTimeout            2 s        one lost SYN (sent again after 1 s) is survived; the default is 5 s
-//	Read-, WriteTimeout    3 s        the end of a Run whose context has none; the default is 5 s
+//	ContextTimeoutEnabled  true       Run ends with its context even while it waits for a reply
+//	DialerRetries          1          a refused connection is an answer; by default it is tried for 0.4 s
+//	DialTimeout            2 s        enough to survive one lost SYN, which is sent again after 1 s; the default is 5 s
+//	Read-, WriteTimeout    3 s        ends a Run whose context has no deadline; the default is 5 s
 //	PoolTimeout            5 s        longer than those, whose errors say more; the default is 6 s
-//	ConnMaxIdleTime        5 min      less than what balancers and NAT forget a connection after; the default is 30 min
-//	PipelinePoolSize       none       pipelines take the connections of all else
+//	ConnMaxIdleTime        5 min      shorter than load balancers and NAT remember a connection; the default is 30 min
+//	PipelinePoolSize       none       pipelines use the same connections as everything else
 //	DisableIdentity        true       CLIENT SETINFO is a round trip for each connection, and may be denied by ACL
-//	MaintNotifications     disabled   so is CLIENT MAINT_NOTIFICATIONS, which only Redis Enterprise knows
+//	MaintNotifications     disabled   the same goes for CLIENT MAINT_NOTIFICATIONS, which only Redis Enterprise knows
 //	MaxRedirects           3          (cluster) MOVED and ASK are followed, since nothing ran; nothing else is sent again
 //	ClusterStateReload     10 s       (cluster) and at once after a connection failed; the default is 60 s
-//	Dialer                 own        as the default one; a connection on which other than Redis's protocol comes is ended;
-//	                                  within 1 ms after a reply nobody looks whether one is closed, a system call of each command
-//	DisableRoutingPolicies true       (cluster) saves the COMMAND that go-redis asks a node for
+//	DisableRoutingPolicies true       (cluster) saves asking a node for COMMAND
+//	Dialer                 our own    dials as the default one; ends a connection whose server breaks Redis's protocol, and
+//	                                  saves the system call that checks before each command whether the connection is
+//	                                  closed, if a reply came within the last millisecond
 //
-// PoolSize is go-redis's: 10 for each CPU, in a cluster 5 for each CPU and node.
-// go-redis logs each dial that fails, to where redis.SetLogger says.
+// PoolSize is go-redis's default: 10 for each CPU; in a cluster, 5 for each CPU and node.
+// go-redis logs each failed dial to its own logger (redis.SetLogger).
 func Open(url string, opts ...Option) (*Store, error) {
 	target, err := driver.Resolve(url, collect(opts))
 	if err != nil {

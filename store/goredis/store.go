@@ -1,7 +1,7 @@
 // Package goredis is the driver for go-redis, github.com/redis/go-redis/v9.
 //
-// [New] takes a client of yours; [Open] makes one with the settings that a rate
-// limiter wants.
+// [New] takes a client you have; [Open] makes one with the settings that suit a rate
+// limiter.
 package goredis
 
 import (
@@ -22,8 +22,8 @@ import (
 
 // Client is what the driver needs of a go-redis client. *redis.Client,
 // *redis.ClusterClient, *redis.Ring, redis.UniversalClient and
-// *redis.AutoPipeliner have it. A redis.Pipeliner has it too but does not run
-// what it is given, so it will not do.
+// *redis.AutoPipeliner have it. So has a redis.Pipeliner, but that does not run what
+// it is given, so it will not do.
 type Client interface {
 	Process(ctx context.Context, cmd redis.Cmder) error
 }
@@ -52,19 +52,19 @@ var (
 	errNotRun   = errors.New("goredis: the client did not run the command (is it a redis.Pipeliner?)")
 )
 
-// New returns a Store that runs on client, which stays the caller's: to set up,
-// and to close.
+// New returns a Store that runs on client. The caller still owns the client, and has
+// to set it up and to close it.
 //
-// Whatever the client's MaxRetries and MaxRedirects say, no run is sent again
-// once its outcome is unknown.
+// Whatever the client's MaxRetries and MaxRedirects say, a run whose outcome is unknown
+// is never sent again.
 //
-// To a *redis.Client, which has one server, runs that come while four are in flight go
-// in the next pipeline, if there are several. So limiters that share a Store share round
-// trips. Then the connections are those that the client keeps for pipelines
-// (PipelinePoolSize), and a hook of its sees a pipeline, with a context of no caller's. A Store that is used in a
-// testing/synctest bubble is not to be used outside of it meanwhile.
+// A *redis.Client has one server. Runs that come while four are in flight go to it
+// together, in the next pipeline. So limiters that share a Store share round trips. Such
+// pipelines use the connections that the client keeps for pipelines (PipelinePoolSize),
+// and a hook of the client sees a pipeline whose context is not that of any caller. While
+// a Store is used in a testing/synctest bubble, do not use it outside of it.
 //
-// New(nil) is nil, of which Run returns an error.
+// New(nil) is nil, whose Run returns an error.
 func New(client Client) *Store {
 	if driver.IsNil(client) {
 		return nil
@@ -72,8 +72,8 @@ func New(client Client) *Store {
 	return &Store{client: client, gather: newGather(client), prompt: prompt(client), text: fmt.Sprintf("%T", client), warmer: &driver.Warmer{}, layout: newLayout(client)}
 }
 
-// Close closes the client that [Open] made. It leaves alone one that was given
-// to [New].
+// Close closes a client that [Open] made. It does nothing to one that was given to
+// [New].
 func (s *Store) Close() error {
 	if s == nil || s.close == nil {
 		return nil

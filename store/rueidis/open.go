@@ -23,8 +23,8 @@ const (
 	maxRedirections = 3
 )
 
-// Open returns a Store on a client of its own, to be closed with Close. It does
-// no network I/O, so it succeeds while Redis is down, be it a server, a cluster
+// Open returns a Store on a client of its own; close it with Close. Open does no
+// network I/O, so it succeeds while Redis is down, whether that is a server, a cluster
 // or behind sentinels; the first Run connects.
 //
 // The URL is one of
@@ -33,28 +33,28 @@ const (
 //	rediss://…                                  the same, over TLS
 //	unix://[user:password@]/path/to.sock[?db=n]
 //
-// the port being 6379 and the database 0 by default, with more addresses after
-// it (?addr=host2:port2&addr=…) for [WithCluster] and [WithSentinel]. Special
-// characters in a user or password are percent-encoded. No error quotes any of
-// it, as it may hold a password.
+// with port 6379 and database 0 by default. For [WithCluster] and [WithSentinel], more
+// addresses can follow (?addr=host2:port2&addr=…). Special characters in a user or
+// password must be percent-encoded. No error quotes the URL, since it may contain a
+// password.
 //
-// The client fails fast. It is set up so, where rueidis's own defaults differ:
+// The client fails fast. These settings differ from rueidis's own defaults:
 //
 //	setting                    value    why
 //	DisableRetry               true     a failure is reported at once; scripts would not be run again anyway
-//	DisableCache               true     nothing here is cached; saves CLIENT TRACKING, which proxies and look-alikes lack
-//	ForceSingleClient          true     (one server) no CLUSTER SLOTS to find out what it is
-//	DisableAutoPipelining      true     (one server) a run that is alone has a connection of its own; others share some all the same
-//	Dialer.Timeout             2 s      one lost SYN (sent again after 1 s) is survived; the default is 5 s
-//	Sentinel.Dialer.KeepAlive  1 s      (sentinels) is also the interval of pings, by which a hung sentinel is noticed; the default is none
-//	ConnWriteTimeout           3 s      the end of a Run whose context has none, and, after 1 s without a reply, of a hung connection; the default is 10 s
+//	DisableCache               true     nothing is cached here; saves CLIENT TRACKING, which proxies and look-alikes lack
+//	ForceSingleClient          true     (one server) saves the CLUSTER SLOTS that asks whether it is a cluster
+//	DisableAutoPipelining      true     (one server) a lone run has a connection of its own; others share connections all the same
+//	Dialer.Timeout             2 s      enough to survive one lost SYN, which is sent again after 1 s; the default is 5 s
+//	Sentinel.Dialer.KeepAlive  1 s      (sentinels) is also the interval of pings, which notice a hung sentinel; the default is none
+//	ConnWriteTimeout           3 s      ends a Run whose context has no deadline and, after 1 s without a reply, a hung connection; the default is 10 s
 //	Read-, WriteBufferEachConn 64 KiB   runs are small; the default is 512 KiB each, for each of up to 5 connections
 //	ClientSetInfo              disabled CLIENT SETINFO may be denied by ACL
 //	ShardsRefreshInterval      10 s     (cluster) learns of a failover without a redirection; the default is never
 //	MaxMovedRedirections       3        (cluster) the default is to follow them until the context ends
 //	TopologyRefreshInterval    10 s     (sentinels) survives the loss of a message about a failover; the default is never
-//	DialCtxFn                  own      an attempt to connect outlives its caller, and serves the next; a failure answers for 100 ms;
-//	                                    a connection on which other than Redis's protocol comes is ended
+//	DialCtxFn                  our own  an attempt to connect outlives its caller and serves the next one; a failed one answers all for
+//	                                    100 ms; a connection whose server breaks Redis's protocol is ended
 func Open(url string, opts ...Option) (*Store, error) {
 	target, err := driver.Resolve(url, collect(opts))
 	if err != nil {

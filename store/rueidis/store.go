@@ -1,6 +1,6 @@
 // Package rueidis is the driver for rueidis, github.com/redis/rueidis.
 //
-// It bears its client's name; who needs both imports the client under another:
+// It has the same name as its client. If you need both, import the client under another:
 //
 //	import (
 //		client "github.com/redis/rueidis"
@@ -8,8 +8,8 @@
 //		"github.com/distributed-rate-limiter/ratelimit/store/rueidis"
 //	)
 //
-// [New] takes a client of yours; [Open] makes one with the settings that a rate
-// limiter wants.
+// [New] takes a client you have; [Open] makes one with the settings that suit a rate
+// limiter.
 package rueidis
 
 import (
@@ -63,22 +63,22 @@ type session struct {
 
 var _ store.Store = (*Store)(nil)
 
-// New returns a Store that runs on c, which stays the caller's: to set up,
-// and to close.
+// New returns a Store that runs on c. The caller still owns the client, and has to set
+// it up and to close it.
 //
-// rueidis does not send a script again once its outcome is unknown, unless its
-// ConnLifetime is set, which by default it is not: when a connection's time is
-// up while the server hangs, it sends what was under way on another one.
+// rueidis never sends a script whose outcome is unknown again, unless its ConnLifetime
+// is set, which by default it is not: when a connection's lifetime is over while the
+// server hangs, rueidis sends what was under way again on another connection.
 //
-// To a client of one server, also behind Sentinels, runs that come while four are in
-// flight go together, by DoMulti. So limiters that share a Store share round trips. To
-// other clients, and to one in a wrapper that sees its commands, each run goes by itself.
-// In a testing/synctest bubble, use a client that was made there, and its Store.
+// If the client has one server, also behind Sentinels, runs that come while four are in
+// flight go together, by DoMulti. So limiters that share a Store share round trips. With
+// other clients, and with one in a wrapper that sees its commands, each run goes by
+// itself. In a testing/synctest bubble, use a client that was made there, and its Store.
 //
-// A Store of [Open] makes more of its client, since nobody else uses that: a caller who
-// is alone gets the answer sooner.
+// A Store of [Open] can do more, since nobody else uses its client: a lone caller gets
+// its answer sooner.
 //
-// New(nil) is nil, of which Run returns an error.
+// New(nil) is nil, whose Run returns an error.
 func New(c client.Client) *Store {
 	if driver.IsNil(c) {
 		return nil
@@ -87,8 +87,8 @@ func New(c client.Client) *Store {
 	return &Store{get: get, text: fmt.Sprintf("%T", c), cluster: c.Mode() == client.ClientModeCluster, gather: newGather(apart(c), false), warmer: &driver.Warmer{}, layout: newLayout(c.Mode() == client.ClientModeCluster)}
 }
 
-// Close closes the client that [Open] made. It leaves alone one that was given
-// to [New]. The error is always nil.
+// Close closes a client that [Open] made. It does nothing to one that was given to
+// [New]. The error is always nil.
 func (s *Store) Close() error {
 	if s != nil && s.close != nil {
 		s.close()
