@@ -21,8 +21,9 @@ type LimiterEvent struct {
 // BreakerObserver is an optional ability of an [Observer]: it is told when a breaker
 // of the limiter opens, and when it closes again. See [WithoutBreaker].
 //
-// ObserveBreaker may be called from any goroutine, including that of a caller who
-// waits for a decision. A panic of it is treated like one of Observe.
+// ObserveBreaker is told of a breaker's changes in their order, one after the other. It
+// may be called from any goroutine, including one on whose results callers wait, so it
+// must be fast. A panic of it is treated like one of Observe.
 type BreakerObserver interface {
 	ObserveBreaker(BreakerEvent)
 }
@@ -55,7 +56,8 @@ type RunObserver interface {
 // RunEvent is one run of the script, as it was given to the store, whether or not it
 // got to Redis. When a Cluster refuses a run, it goes again in parts, each of which is a
 // run. The run of a [Joint] is an event for each of its limiters, with one decision. A
-// breaker's probes and the runs of Reset are no events. Later versions may add fields.
+// breaker's probes and the runs of Reset and Ping are no events. Later versions may add
+// fields.
 type RunEvent struct {
 	// Namespace and Algorithm name the limiter, as in its keys.
 	Namespace, Algorithm string

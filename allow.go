@@ -35,8 +35,8 @@ func (l *Limiter) Allow(ctx context.Context, identity string) (Result, error) {
 // [algorithm.Never]; an n of 0 is a [Limiter.Peek].
 //
 // A denial takes nothing. The error is non-nil only if identity is empty
-// ([ErrIdentity]), n is negative ([ErrN]), or ctx ended (it wraps ctx.Err()); the
-// result is then the zero Result, a denial. If ctx ended, it is unknown whether the
+// ([ErrIdentity]), n is negative ([ErrN]), ctx ended (it wraps ctx.Err()), or the
+// limiter was not made by [New]; the result is then the zero Result, a denial. If ctx ended, it is unknown whether the
 // units were taken. A deadline of ctx is kept; a cancellation is noticed within the
 // limiter's timeout at the latest.
 func (l *Limiter) AllowN(ctx context.Context, identity string, n int64) (Result, error) {
@@ -63,7 +63,22 @@ func (l *Limiter) observed(ctx context.Context, identity string, n int64) (resul
 	} else {
 		result, failure, err = l.undecided(ctx, n, failure)
 	}
-	l.observe(ctx, Event{
+	l.observe(ctx, l.event(identity, n, result, failure, start))
+	return result, err
+}
+
+// undecided is for what Redis did not decide, because of a failure. If the caller's
+// context is over, that is the failure, and the error of the call.
+func (l *Limiter) undecided(ctx context.Context, n int64, because error) (result Result, failure, err error) {
+	if err := givenUp(ctx); err != nil {
+		return Result{}, err, err
+	}
+	return l.degraded(n), because, nil
+}
+
+// event is a call that began at start.
+func (l *Limiter) event(identity string, n int64, result Result, failure error, start time.Time) Event {
+	return Event{
 		Namespace: l.namespace,
 		Algorithm: l.plan.Name,
 		Identity:  NewIdentity(identity),
@@ -72,17 +87,7 @@ func (l *Limiter) observed(ctx context.Context, identity string, n int64) (resul
 		Err:       failure,
 		Class:     classify(failure),
 		Elapsed:   time.Since(start),
-	})
-	return result, err
-}
-
-// undecided is for what Redis did not decide, because of a failure. The failure is the
-// caller's own, and the error of the call, if its context is over.
-func (l *Limiter) undecided(ctx context.Context, n int64, failure error) (Result, error, error) {
-	if err := givenUp(ctx); err != nil {
-		return Result{}, err, err
 	}
-	return l.degraded(n), failure, nil
 }
 
 // Peek tells where identity stands. It takes nothing and writes nothing. Allowed
@@ -106,6 +111,23 @@ func (l *Limiter) Reset(ctx context.Context, identity string) error {
 	defer limited.End()
 	if _, err := l.run(limited, resetScript, []string{l.keys.key(&sum)}, nil); err != nil {
 		return fmt.Errorf("ratelimit: reset: %w", err)
+	}
+	return nil
+}
+
+// Ping asks Redis for a decision that takes nothing, and returns why there was none; no
+// failure mode stands in for it. So a service can tell at its start, or in a readiness
+// check, what would otherwise only show in Degraded results: a wrong URL or password, a
+// Redis that is down. It asks even while the breaker is open. It writes nothing, so it
+// does not notice that the user lacks the right to write. On a Cluster it asks one node.
+func (l *Limiter) Ping(ctx context.Context) error {
+	if l == nil || l.program == nil {
+		return errNotMade
+	}
+	nobody := l.keys.hash("")
+	b := l.breakers.of(l.partitions.find(l.keys.key(&nobody)))
+	if err := l.look(ctx, b, &nobody); err != nil {
+		return fmt.Errorf("ratelimit: ping: %w", err)
 	}
 	return nil
 }
@@ -159,9 +181,9 @@ func (l *Limiter) decide(ctx context.Context, identity string, n int64) (algorit
 		return algorithm.Outcome{}, 0, err
 	}
 	switch at, f := q.join(c); at {
-	case first:
+	case runsItself:
 		return l.leadAlone(ctx, q, f, c)
-	case none:
+	case laneFull:
 		l.free(c)
 		return algorithm.Outcome{}, 0, ErrOverloaded
 	}

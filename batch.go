@@ -49,8 +49,8 @@ type group struct {
 
 func (g group) partition() uint64 { return g.calls[0].partition }
 
-// run tells which run the group is to be in.
-func (g group) run(across bool) uint64 {
+// runOf tells which run the group is to be in.
+func (g group) runOf(across bool) uint64 {
 	if across {
 		return g.server
 	}
@@ -143,7 +143,7 @@ func (b *batch) locate(span store.Spanning) (known bool) {
 func (b *batch) sort() {
 	across := b.across
 	slices.SortFunc(b.groups, func(a, b group) int {
-		if order := cmp.Compare(a.run(across), b.run(across)); order != 0 {
+		if order := cmp.Compare(a.runOf(across), b.runOf(across)); order != 0 {
 			return order
 		}
 		switch plain := a.plain(); {

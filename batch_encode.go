@@ -40,5 +40,5 @@ func (b *batch) encode(l *Limiter) {
 
 // together tells whether two keys may be in one run.
 func (b *batch) together(i, j int) bool {
-	return !b.alone && b.groups[i].run(b.across) == b.groups[j].run(b.across)
+	return !b.alone && b.groups[i].runOf(b.across) == b.groups[j].runOf(b.across)
 }

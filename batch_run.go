@@ -65,11 +65,11 @@ func (b *batch) report(l *Limiter, start time.Time) {
 		}
 		yes, _ := heard(err)
 		for _, g := range groups {
-			breaker := l.breakers.of(g.partition())
-			known := slices.IndexFunc(b.news, func(n news) bool { return n.breaker == breaker })
+			its := l.breakers.of(g.partition())
+			known := slices.IndexFunc(b.news, func(n news) bool { return n.breaker == its })
 			switch {
 			case known < 0:
-				b.news = append(b.news, news{breaker, &g.calls[0].sum, err})
+				b.news = append(b.news, news{its, &g.calls[0].sum, err})
 			case yes:
 				b.news[known].err = err
 			}

@@ -102,7 +102,7 @@ func (l *Limiter) lead(q *queue, f *flight) {
 func (l *Limiter) fly(q *queue, f *flight) (next *flight) {
 	b := batches.Get().(*batch)
 	rest := b.fill(l, f.calls)
-	q.fly(f, b, rest)
+	q.note(f, b, rest)
 	exits := true
 	defer func() {
 		back := 0
@@ -125,15 +125,15 @@ func (l *Limiter) fly(q *queue, f *flight) (next *flight) {
 	}()
 	b.run(l)
 	if b.crossesSlots() {
-		q.fly(f, nil, nil)
+		q.note(f, nil, nil)
 		b.split(l)
-		q.fly(f, b, nil)
+		q.note(f, b, nil)
 		b.run(l)
 	}
 	for b.isParted() {
-		q.fly(f, nil, nil)
+		q.note(f, nil, nil)
 		b.part(l)
-		q.fly(f, b, nil)
+		q.note(f, b, nil)
 		b.run(l)
 	}
 	exits = false

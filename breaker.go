@@ -40,6 +40,10 @@ type breaker struct {
 	state   BreakerState
 	changed time.Time
 	opened  time.Time
+	// changes are those that observers have not been told of; telling says that
+	// somebody tells them.
+	changes []BreakerEvent
+	telling bool
 }
 
 // outage is what there is while a breaker is open.
@@ -106,26 +110,27 @@ func (b *breaker) refuse(s *sum) error {
 	return o.err
 }
 
-// spoke notes an answer. It returns the state before.
-func (b *breaker) spoke() BreakerState {
+// spoke notes an answer.
+func (b *breaker) spoke() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.failures.Store(0)
-	return b.become(BreakerClosed, nil)
+	b.become(BreakerEvent{State: BreakerClosed}, nil)
 }
 
 // silent notes that a run which began at start ended with err, without an answer.
-// It returns the outage if it opened the breaker, and the state before.
-func (b *breaker) silent(start time.Time, err error) (*outage, BreakerState) {
+// It returns the outage if that opened the breaker.
+func (b *breaker) silent(start time.Time, err error) *outage {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	// What began before the last change is of the past.
 	if b.state == BreakerOpen || start.Before(b.changed) || b.failures.Add(1) < tripAfter {
-		return nil, b.state
+		return nil
 	}
 	b.opened = time.Now()
 	o := &outage{err: fmt.Errorf("%w since %s: %w", ErrBreakerOpen, b.opened.Format(time.TimeOnly), err)}
-	return o, b.become(BreakerOpen, o)
+	b.become(BreakerEvent{State: BreakerOpen, Err: err, Class: classify(err)}, o)
+	return o
 }
 
 // forget makes the breaker half-open, if o is still on.
@@ -136,24 +141,43 @@ func (b *breaker) forget(o *outage) bool {
 		return false
 	}
 	b.failures.Store(tripAfter - 1)
-	b.become(BreakerHalfOpen, nil)
+	b.become(BreakerEvent{State: BreakerHalfOpen}, nil)
 	return true
 }
 
-func (b *breaker) become(state BreakerState, o *outage) (before BreakerState) {
-	before = b.state
-	if state != before {
-		b.state, b.changed = state, time.Now()
-	}
+// become makes a change, if it is one.
+func (b *breaker) become(e BreakerEvent, o *outage) {
 	b.outage.Store(o)
-	return before
+	if e.State == b.state {
+		return
+	}
+	e.From, b.state, b.changed = b.state, e.State, time.Now()
+	if e.State != BreakerOpen {
+		e.Elapsed = b.changed.Sub(b.opened)
+	}
+	b.changes = append(b.changes, e)
 }
 
-// away tells how long ago the breaker opened.
-func (b *breaker) away() time.Duration {
+// announce calls tell for each change that nobody was told of, one after the other, in
+// the order in which they came about. It leaves that to another goroutine which is
+// about it.
+func (b *breaker) announce(tell func(BreakerEvent)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return time.Since(b.opened)
+	if b.telling {
+		return
+	}
+	b.telling = true
+	defer func() { b.telling = false }() // also if tell ends the goroutine
+	for len(b.changes) > 0 {
+		e := b.changes[0]
+		b.changes = b.changes[1:]
+		func() {
+			b.mu.Unlock() // tell may call the limiter
+			defer b.mu.Lock()
+			tell(e)
+		}()
+	}
 }
 
 // heard tells whether a run that ended with err got an answer, if asked is

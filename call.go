@@ -40,10 +40,10 @@ type wakeup [16]byte
 
 // The states of a call.
 const (
-	waiting  = iota // in the queue
-	sent            // in a run
-	answered        // the caller frees it
-	left            // by its caller; the run frees it
+	callWaiting  = iota // in the queue
+	callSent            // in a run
+	callAnswered        // the caller frees it
+	callLeft            // by its caller; the run frees it
 )
 
 func (l *Limiter) newCall(s sum, n int64) *call {
@@ -66,8 +66,8 @@ func (l *Limiter) free(c *call) {
 	if c.late.Load() {
 		c.late.Store(false)
 	}
-	if c.state.Load() != waiting {
-		c.state.Store(waiting)
+	if c.state.Load() != callWaiting {
+		c.state.Store(callWaiting)
 	}
 	l.batcher.calls.Put(c)
 }
@@ -87,7 +87,7 @@ func (l *Limiter) await(ctx context.Context, c *call) (algorithm.Outcome, int64,
 			}
 		}
 		// First of all, and to write at once: to read it first would fetch it twice.
-		if c.state.CompareAndSwap(answered, waiting) {
+		if c.state.CompareAndSwap(callAnswered, callWaiting) {
 			outcome, now, err := c.outcome, c.now, c.err
 			l.free(c)
 			return outcome, now, err
@@ -97,9 +97,9 @@ func (l *Limiter) await(ctx context.Context, c *call) (algorithm.Outcome, int64,
 		}
 		switch {
 		case ended == nil:
-		case c.state.CompareAndSwap(waiting, left):
+		case c.state.CompareAndSwap(callWaiting, callLeft):
 			return algorithm.Outcome{}, 0, overloaded(ended)
-		case c.state.CompareAndSwap(sent, left):
+		case c.state.CompareAndSwap(callSent, callLeft):
 			return algorithm.Outcome{}, 0, late(ended)
 		}
 	}
@@ -116,7 +116,7 @@ func (c *call) notify() {
 // send takes the call into a run. It is false, and the call freed, if its caller
 // has left.
 func (l *Limiter) send(c *call) bool {
-	if c.state.CompareAndSwap(waiting, sent) {
+	if c.state.CompareAndSwap(callWaiting, callSent) {
 		return true
 	}
 	l.free(c)
@@ -125,7 +125,7 @@ func (l *Limiter) send(c *call) bool {
 
 // answer gives the caller of a call that was sent its answer.
 func (l *Limiter) answer(c *call) {
-	if c.state.CompareAndSwap(sent, answered) {
+	if c.state.CompareAndSwap(callSent, callAnswered) {
 		c.notify()
 		return
 	}

@@ -29,7 +29,7 @@ func TestDecideOpen(t *testing.T) {
 		require.NoError(t, err)
 		c := l.newCall(l.keys.hash("x"), 1)
 		at, _ := l.batcher.queue(l, c).join(c)
-		require.Equal(t, first, at)
+		require.Equal(t, runsItself, at)
 		b := l.breakers.of(0)
 		for range tripAfter {
 			b.silent(time.Now(), context.DeadlineExceeded)

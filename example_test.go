@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -33,7 +34,10 @@ func Example() {
 	}
 	defer server.Close()
 	limit := tokenbucket.Limit{Rate: 100, Period: time.Minute, Burst: 2}
-	limiter, err := ratelimit.New(server, limit, ratelimit.WithNamespace("myapp"))
+	limiter, err := ratelimit.New(server, limit,
+		ratelimit.WithNamespace("myapp"),
+		ratelimit.WithObserver(observe.Slog(nil)), // logs denials, and a Redis that fails
+	)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -51,13 +55,13 @@ func ExampleNew() {
 	limit := tokenbucket.Limit{Rate: 100, Period: time.Minute}
 
 	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
-	limiter, err := ratelimit.New(goredis.New(client), limit)
+	limiter, err := ratelimit.New(goredis.New(client), limit, ratelimit.WithNamespace("myapp"))
 	fmt.Println(limiter, err)
 
 	_, err = ratelimit.New(goredis.New(client), tokenbucket.Limit{Rate: -1, Period: time.Minute})
 	fmt.Println(err)
 	// Output:
-	// ratelimit.Limiter(ratelimit:token_bucket) <nil>
+	// ratelimit.Limiter(myapp:token_bucket) <nil>
 	// ratelimit: tokenbucket: Rate is -1: must be at least 1
 }
 
@@ -80,6 +84,24 @@ func ExampleWithFailureMode() {
 	res, err := limiter.Allow(ctx, "user:12345")
 	fmt.Println(res.Allowed, res.Degraded, err)
 	// Output: false true <nil>
+}
+
+func ExampleLimiter_Ping() {
+	server, err := goredis.Open("redis://127.0.0.1:1") // nothing listens there
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	log := log.New(os.Stdout, "", 0)
+
+	limiter, err := ratelimit.New(server, tokenbucket.Limit{Rate: 100, Period: time.Minute})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := limiter.Ping(ctx); err != nil {
+		log.Print(err) // Redis is down, or the URL or the password is wrong
+	}
+	// Output: ratelimit: ping: goredis: dial tcp 127.0.0.1:1: connect: connection refused
 }
 
 func ExampleLimiter_WithFailureMode() {
@@ -146,12 +168,12 @@ func Example_webServer() {
 	}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "Hello.") })
 
-	limit, err := httplimit.New(limiter, httplimit.Peer)
+	byPeer, err := httplimit.New(limiter, httplimit.Peer)
 	if err != nil {
 		log.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", limit(handler))
+	mux.Handle("/", byPeer(handler))
 
 	for range 2 {
 		w := httptest.NewRecorder()
@@ -171,11 +193,11 @@ func Example_observers() {
 	defer server.Close()
 	limit := tokenbucket.Limit{Rate: 1, Period: time.Minute}
 	logger := slog.New(slog.DiscardHandler)
+
 	top, err := observe.NewTop()
 	if err != nil {
 		log.Fatal(err)
 	}
-
 	limiter, err := ratelimit.New(server, limit,
 		ratelimit.WithObserver(observe.Slog(logger)),
 		ratelimit.WithObserver(top),

@@ -62,11 +62,13 @@ const (
 	ClassRefused ErrorClass = "refused"
 	// ClassUnavailable: the connection failed, or Redis says that it cannot
 	// serve now: loading, failing over, read-only, busy, out of memory; or that
-	// the key is on another node (was the store opened WithCluster?).
+	// the key is on another node (was the store opened WithCluster?), or that it
+	// has no such database or is no Cluster.
 	ClassUnavailable ErrorClass = "unavailable"
 	// ClassDenied: Redis refuses the user, the password or the command.
 	ClassDenied ErrorClass = "denied"
-	// ClassScript: the script failed.
+	// ClassScript: the script failed, or Redis replied with an error that is none of
+	// the above.
 	ClassScript ErrorClass = "script"
 	// ClassReply: the reply was not one that the script can give.
 	ClassReply ErrorClass = "reply"
@@ -120,26 +122,34 @@ func classifyServer(e *store.ServerError) ErrorClass {
 	switch e.Prefix() {
 	case "DENIED", "NOAUTH", "NOPERM", "WRONGPASS":
 		return ClassDenied
-	case "ASK", "BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN":
+	case "ASK", "BUSY", "CLUSTERDOWN", "CROSSSLOT", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN":
 		return ClassUnavailable
 	}
-	// What a command of a script is refused for stands inside the message.
-	for part, class := range map[string]ErrorClass{
-		"ACL failure in script":         ClassDenied, // since Redis 7.2
-		"The user executing the script": ClassDenied, // before
-		"NOPERM":                        ClassDenied,
-		"invalid password":              ClassDenied, // Redis 5
-		"no password is set":            ClassDenied, // Redis 5, as the next
-		"without any password":          ClassDenied,
-		"-OOM ":                         ClassUnavailable,
-		"-READONLY ":                    ClassUnavailable,
-		"-MISCONF ":                     ClassUnavailable,
-		"cluster is down":               ClassUnavailable,
-		"max number of clients":         ClassUnavailable,
-	} {
-		if strings.Contains(e.Message, part) {
-			return class
+	for _, known := range messages {
+		if strings.Contains(e.Message, known.part) {
+			return known.class
 		}
 	}
 	return ClassScript
+}
+
+// messages are the classes of errors without a code that tells: by a part of their
+// message, where what a command of a script is refused for stands too.
+var messages = []struct {
+	part  string
+	class ErrorClass
+}{
+	{"ACL failure in script", ClassDenied},         // since Redis 7.2
+	{"The user executing the script", ClassDenied}, // before
+	{"NOPERM", ClassDenied},
+	{"invalid password", ClassDenied},   // Redis 5
+	{"no password is set", ClassDenied}, // Redis 5, as the next
+	{"without any password", ClassDenied},
+	{"-OOM ", ClassUnavailable},
+	{"-READONLY ", ClassUnavailable},
+	{"-MISCONF ", ClassUnavailable},
+	{"cluster is down", ClassUnavailable},
+	{"max number of clients", ClassUnavailable},
+	{"DB index is out of range", ClassUnavailable},
+	{"cluster support disabled", ClassUnavailable},
 }

@@ -98,7 +98,7 @@ func TestFillCost(t *testing.T) {
 				if c.left != nil {
 					for i, call := range calls {
 						if c.left(i) {
-							call.state.Store(left)
+							call.state.Store(callLeft)
 						}
 					}
 				}

@@ -21,7 +21,7 @@ func (q *aQueue) holds(t *testing.T, f *flight, back int) {
 func (q *aQueue) alone(t *testing.T) *flight {
 	t.Helper()
 	at, f := q.join(&call{})
-	require.Equal(t, first, at)
+	require.Equal(t, runsItself, at)
 	return f
 }
 
@@ -52,7 +52,7 @@ func TestHoldNobody(t *testing.T) {
 
 		f := q.alone(t)
 		at, beside := q.join(&call{lane: 1})
-		require.Equal(t, first, at)
+		require.Equal(t, runsItself, at)
 		came := inLane(0, 1)
 		require.Empty(t, q.wait(t, came))
 		next, held = q.land(f, 10)

@@ -56,6 +56,8 @@ type JointResult struct {
 // ErrParts reports that a joint request does not have one part for each limiter.
 var ErrParts = errors.New("ratelimit: not one part for each limiter")
 
+var errNotJoined = errors.New("ratelimit: joint was not made by Join")
+
 // maxJoined is the most limiters that may be joined.
 const maxJoined = 16
 
@@ -81,7 +83,7 @@ func Join(limiters ...*Limiter) (*Joint, error) {
 		if l == nil || l.program == nil {
 			return nil, fmt.Errorf("ratelimit: limiter %d to join was not made by New", i)
 		}
-		if !same(l.store, limiters[0].store) {
+		if i > 0 && !same(l.store, limiters[0].store) {
 			return nil, fmt.Errorf("ratelimit: limiters 0 and %d to join do not have the same store", i)
 		}
 		hash := l.keys.hash("anybody")
@@ -107,26 +109,30 @@ func Join(limiters ...*Limiter) (*Joint, error) {
 	return j, nil
 }
 
-// same tells whether two stores are one.
+// same tells whether two stores are one, which it cannot see of types like maps.
 func same(a, b store.Store) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
 // checkSlots returns an error if keys of the limiters cannot be in one run.
 func (j *Joint) checkSlots() error {
-	first := j.limiters[0]
-	p, ok := first.store.(store.Partitioned)
+	head := j.limiters[0]
+	p, ok := head.store.(store.Partitioned)
 	if !ok || len(j.limiters) == 1 {
 		return nil
 	}
-	at, partitioned := p.Partition(first.keys.key(&sum{}))
+	at, partitioned := p.Partition(head.keys.key(&sum{}))
 	if !partitioned {
 		return nil
 	}
 	for i, l := range j.limiters {
-		if found, _ := p.Partition(l.keys.key(&sum{})); found != at || !together(p, l.keys) {
-			return fmt.Errorf("ratelimit: limiter %d to join: not all keys of its namespace %q are in one hash slot with those of %q: give the namespaces one hash tag, such as %q and %q",
-				i, l.namespace, first.namespace, "{api}second", "{api}day")
+		if !together(p, l.keys) {
+			return fmt.Errorf("ratelimit: limiter %d to join: the keys of its namespace %q are in many hash slots of the Cluster: give the namespaces one hash tag, such as %q and %q",
+				i, l.namespace, "{api}second", "{api}day")
+		}
+		if found, _ := p.Partition(l.keys.key(&sum{})); found != at {
+			return fmt.Errorf("ratelimit: limiter %d to join: the keys of its namespace %q are in another hash slot than those of %q: give the namespaces one hash tag, such as %q and %q",
+				i, l.namespace, head.namespace, "{api}second", "{api}day")
 		}
 	}
 	return nil
@@ -138,14 +144,14 @@ func (j *Joint) Allow(ctx context.Context, identity string) (JointResult, error)
 	return j.all(ctx, Part{identity, 1})
 }
 
-// Peek tells how identity stands under each limit. It takes nothing.
+// Peek tells where identity stands under each limit. It takes nothing.
 func (j *Joint) Peek(ctx context.Context, identity string) (JointResult, error) {
 	return j.all(ctx, Part{identity, 0})
 }
 
 func (j *Joint) all(ctx context.Context, p Part) (JointResult, error) {
 	if j == nil {
-		return JointResult{Denied: -1}, errNotMade
+		return JointResult{Denied: -1}, errNotJoined
 	}
 	var room [maxJoined]Part
 	parts := room[:len(j.limiters)]
@@ -156,7 +162,7 @@ func (j *Joint) all(ctx context.Context, p Part) (JointResult, error) {
 }
 
 // AllowN asks each limiter for a part of its own, in the order of [Join]: for other
-// units, or of another identity. The error is not nil only if there is not one part
+// units, or of another identity. The error is non-nil only if there is not one part
 // for each limiter ([ErrParts]), or as in [Limiter.AllowN]; then nothing is allowed.
 func (j *Joint) AllowN(ctx context.Context, parts ...Part) (JointResult, error) {
 	if err := j.check(parts); err != nil {
@@ -188,7 +194,7 @@ func (j *Joint) AllowN(ctx context.Context, parts ...Part) (JointResult, error) 
 
 func (j *Joint) check(parts []Part) error {
 	if j == nil || j.program == nil {
-		return errNotMade
+		return errNotJoined
 	}
 	if len(parts) != len(j.limiters) {
 		return fmt.Errorf("%w: %d parts, %d limiters", ErrParts, len(parts), len(j.limiters))

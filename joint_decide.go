@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
@@ -13,28 +14,31 @@ func (j *Joint) decide(ctx context.Context, parts []Part) ([]Result, error) {
 	if err := ctx.Err(); err != nil {
 		return results, err
 	}
-	first := j.limiters[0]
-	var sum sum // of the first
+	head := j.limiters[0]
+	var caller sum // of the first
 	keys := make([]string, len(parts))
 	args := j.program.AppendParams(make([]int64, 0, (algorithm.MaxParams+2)*len(parts)))
 	for i, p := range parts {
 		l := j.limiters[i]
 		s := l.keys.hash(p.Identity)
 		if i == 0 {
-			sum = s
+			caller = s
 		}
 		keys[i] = l.keys.key(&s)
 		args = j.program.AppendRequest(args, p.N, i)
 	}
-	b := first.breakers.of(first.partitions.find(keys[0]))
-	if err := b.refuse(&sum); err != nil {
+	b := head.breakers.of(head.partitions.find(keys[0]))
+	if err := b.refuse(&caller); err != nil {
 		return results, err
 	}
-	limited := first.deadlines.Within(ctx, j.timeout)
+	limited := head.deadlines.Within(ctx, j.timeout)
 	defer limited.End()
-	reply, err := first.run(limited, j.program.Script(), keys, args)
+	reply, err := head.run(limited, j.program.Script(), keys, args)
 	if err == nil || ended(ctx) == nil { // else it says nothing of Redis
-		first.report(b, &sum, limited.Began(), err)
+		head.report(b, &caller, limited.Began(), err)
+	}
+	if refusal(err) == "CROSSSLOT" { // the store did not tell of a Cluster
+		err = fmt.Errorf("%w (joined limiters need namespaces with one hash tag, such as %q and %q)", err, "{api}second", "{api}day")
 	}
 	for _, l := range j.limiters {
 		if l.runObservers != nil {
@@ -66,16 +70,7 @@ func (j *Joint) observe(ctx context.Context, parts []Part, answer JointResult, f
 		if !answer.Allowed && answer.Results[i].Allowed {
 			n = 0
 		}
-		l.observe(ctx, Event{
-			Namespace: l.namespace,
-			Algorithm: l.plan.Name,
-			Identity:  NewIdentity(parts[i].Identity),
-			N:         n,
-			Result:    answer.Results[i],
-			Err:       failure,
-			Class:     classify(failure),
-			Elapsed:   time.Since(start),
-		})
+		l.observe(ctx, l.event(parts[i].Identity, n, answer.Results[i], failure, start))
 	}
 }
 

@@ -136,9 +136,9 @@ func TestJoinOnCluster(t *testing.T) {
 	}
 	require.NoError(t, join("{api}second", "{api}day"))
 	require.NoError(t, join("second"), "one limiter's keys are in a run each")
-	require.EqualError(t, join("second", "day"), `ratelimit: limiter 0 to join: not all keys of its namespace "second" are in one hash slot with those of "second": give the namespaces one hash tag, such as "{api}second" and "{api}day"`)
-	require.ErrorContains(t, join("{api}second", "day"), `limiter 1 to join: not all keys of its namespace "day"`)
-	require.ErrorContains(t, join("{api}second", "{web}second"), `limiter 1 to join: not all keys of its namespace "{web}second"`)
+	require.EqualError(t, join("second", "day"), `ratelimit: limiter 0 to join: the keys of its namespace "second" are in many hash slots of the Cluster: give the namespaces one hash tag, such as "{api}second" and "{api}day"`)
+	require.ErrorContains(t, join("{api}second", "day"), `limiter 1 to join: the keys of its namespace "day" are in many hash slots`)
+	require.ErrorContains(t, join("{api}second", "{web}second"), `limiter 1 to join: the keys of its namespace "{web}second" are in another hash slot than those of "{api}second"`)
 }
 
 func TestJoinRefuses(t *testing.T) {
@@ -159,6 +159,8 @@ func TestJoinRefuses(t *testing.T) {
 	uncomparable := incomparable{nil}
 	_, err := ratelimit.Join(newLimiter(t, uncomparable, fast), newLimiter(t, uncomparable, fast, ratelimit.WithNamespace("b")))
 	require.ErrorContains(t, err, "do not have the same store")
+	_, err = ratelimit.Join(newLimiter(t, uncomparable, fast))
+	require.NoError(t, err, "there is one store")
 
 	secret := newLimiter(t, redis, fast, ratelimit.WithNamespace("b"), ratelimit.WithIdentityKey(make([]byte, 16)))
 	_, err = ratelimit.Join(b, secret)

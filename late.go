@@ -6,8 +6,9 @@ import (
 	"fmt"
 )
 
-// ErrOverloaded reports to observers that a decision got no turn within its
-// time, or that too many others waited for theirs: nothing was sent.
+// ErrOverloaded reports that a decision got no turn within its time, or that too many
+// others waited for theirs: nothing was sent. Observers see it, and callers of
+// [Limiter.Reset] and [Limiter.Ping].
 var ErrOverloaded = errors.New("ratelimit: too many runs in flight")
 
 // When Redis hangs, thousands may be late at one moment. So the errors for that are

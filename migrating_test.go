@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -47,7 +48,7 @@ func afterRedisRate(client *redis.Client) error {
 	limiter, err := ratelimit.New(goredis.New(client),
 		tokenbucket.Limit{Rate: 100, Period: time.Minute})
 	if err != nil {
-		return err // the limit cannot be meant
+		return err // the limit is invalid
 	}
 
 	res, err := limiter.Allow(ctx, "user:42")
@@ -113,7 +114,7 @@ func afterUlule(client *redis.Client, next http.Handler) (http.Handler, error) {
 	limiter, err := ratelimit.New(goredis.New(client),
 		slidingwindow.Limit{Rate: 100, Period: time.Minute})
 	if err != nil {
-		return nil, err // the limit cannot be meant; Redis may be down
+		return nil, err // the limit is invalid; Redis may be down
 	}
 
 	res, err := limiter.Allow(ctx, "user:42")
@@ -174,7 +175,8 @@ func Example_fromRate() {
 
 func afterRate(client *redis.Client) error {
 	limiter, err := ratelimit.New(goredis.New(client),
-		tokenbucket.Limit{Rate: 100, Period: time.Minute, Burst: 20})
+		tokenbucket.Limit{Rate: 100, Period: time.Minute, Burst: 20},
+		ratelimit.WithFailureMode(ratelimit.FailClosed))
 	if err != nil {
 		return err
 	}
@@ -196,14 +198,18 @@ func wait(ctx context.Context, limiter *ratelimit.Limiter, identity string, n in
 		if err != nil || res.Allowed {
 			return err
 		}
-		if res.Degraded || res.RetryAfter == algorithm.Never {
-			return errors.New("no wait helps") // it is not known how long, or n is too much
+		pause := res.RetryAfter
+		switch {
+		case pause == algorithm.Never:
+			return errors.New("n is more than the burst")
+		case res.Degraded:
+			pause = time.Second // Redis does not answer, so it is not known
 		}
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < res.RetryAfter {
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < pause {
 			return context.DeadlineExceeded
 		}
 		select {
-		case <-time.After(res.RetryAfter):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -231,7 +237,8 @@ func Example_fromRateTransport() {
 
 func afterRateTransport(client *redis.Client) (*http.Client, error) {
 	limiter, err := ratelimit.New(goredis.New(client),
-		tokenbucket.Limit{Rate: 100, Period: time.Minute, Burst: 20})
+		tokenbucket.Limit{Rate: 100, Period: time.Minute, Burst: 20},
+		ratelimit.WithFailureMode(ratelimit.FailClosed))
 	if err != nil {
 		return nil, err
 	}
@@ -252,7 +259,7 @@ func TestMigratingWait(t *testing.T) {
 	for range 20 {
 		require.NoError(t, wait(t.Context(), l, "x", 1))
 	}
-	require.EqualError(t, wait(t.Context(), l, "x", 3), "no wait helps")
+	require.EqualError(t, wait(t.Context(), l, "x", 3), "n is more than the burst")
 	slow := newLimiter(t, r, tokenbucket.Limit{Rate: 1, Period: time.Hour}, ratelimit.WithNamespace("slow"))
 	require.NoError(t, wait(t.Context(), slow, "x", 1))
 	short, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -262,4 +269,18 @@ func TestMigratingWait(t *testing.T) {
 	ended, end := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, end)
 	require.ErrorIs(t, wait(ended, slow, "x", 1), context.Canceled)
+
+	synctest.Test(t, func(t *testing.T) {
+		var m moody
+		l, err := ratelimit.New(&m, fast, ratelimit.WithFailureMode(ratelimit.FailClosed))
+		require.NoError(t, err)
+		m.set(refuses)
+		begin := time.Now()
+		time.AfterFunc(10*time.Second, func() { m.set(nil) })
+		require.NoError(t, wait(t.Context(), l, "x", 1))
+		require.InDelta(t, 10*time.Second, time.Since(begin), float64(2*time.Second))
+		asked, _ := m.counts()
+		require.Less(t, asked, 10, "it was busy")
+		time.Sleep(time.Second)
+	})
 }

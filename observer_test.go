@@ -149,7 +149,7 @@ func TestRunObserver(t *testing.T) {
 			all := seen.take()
 			require.Equal(t, [2]int{4, 3}, sizes(all)[1])
 			require.ErrorContains(t, all[1].Err, "CROSSSLOT")
-			require.Equal(t, ratelimit.ClassScript, all[1].Class)
+			require.Equal(t, ratelimit.ClassUnavailable, all[1].Class)
 			rest := sizes(all)[2:]
 			slices.SortFunc(rest, func(a, b [2]int) int { return a[0] - b[0] })
 			require.Equal(t, [][2]int{{1, 1}, {1, 1}, {2, 1}}, rest)

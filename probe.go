@@ -25,17 +25,17 @@ func (l *Limiter) report(b *breaker, s *sum, start time.Time, err error) {
 		if b.failures.Load() == 0 {
 			return // as nearly always
 		}
-		if before := b.spoke(); before != BreakerClosed {
-			l.tell(BreakerEvent{From: before, State: BreakerClosed, Elapsed: b.away()})
-		}
+		b.spoke()
+		b.announce(l.tell)
 	case asked:
-		o, before := b.silent(start, err)
+		o := b.silent(start, err)
 		if o == nil {
 			return
 		}
-		l.tell(BreakerEvent{From: before, State: BreakerOpen, Err: err, Class: classify(err)})
+		// First, as an observer may take its time.
 		p := &probe{l: l, breaker: b, outage: o, caller: *s}
 		time.AfterFunc(0, p.run)
+		b.announce(l.tell)
 	}
 }
 
@@ -58,7 +58,7 @@ func (p *probe) run() {
 	}
 	if p.idle >= interest {
 		if p.breaker.forget(p.outage) {
-			p.l.tell(BreakerEvent{From: BreakerOpen, State: BreakerHalfOpen, Elapsed: p.breaker.away()})
+			p.breaker.announce(p.l.tell)
 		}
 		return
 	}
@@ -66,15 +66,29 @@ func (p *probe) run() {
 	p.ask()
 }
 
-// ask looks at the state of an identity. It takes nothing.
 func (p *probe) ask() {
-	l := p.l
-	ctx := l.deadlines.Within(context.Background(), l.timeout)
-	defer ctx.End()
+	start := time.Now()
+	_ = p.l.look(context.Background(), p.breaker, &p.caller)
+	p.idle += time.Since(start)
+}
+
+// look has a look at the state of an identity, tells the breaker how that went, and
+// returns why there was no outcome. It takes nothing.
+func (l *Limiter) look(ctx context.Context, b *breaker, s *sum) error {
+	limited := l.deadlines.Within(ctx, l.timeout)
+	defer limited.End()
 	args := l.program.AppendRequest(l.program.AppendParams(nil), 0, 0)
-	_, err := l.run(ctx, l.program.Script(), []string{l.keys.key(&p.caller)}, args)
-	l.report(p.breaker, &p.caller, ctx.Began(), err)
-	p.idle += time.Since(ctx.Began())
+	reply, err := l.run(limited, l.program.Script(), []string{l.keys.key(s)}, args)
+	if err == nil || ended(ctx) == nil { // else it says nothing of Redis
+		l.report(b, s, limited.Began(), err)
+	}
+	if err == nil {
+		err = l.program.CheckReply(reply, 1)
+	}
+	if err == nil {
+		_, err = l.program.Outcome(reply, 0, 0)
+	}
+	return err
 }
 
 func (p *probe) again() {

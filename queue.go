@@ -67,13 +67,13 @@ const (
 type place int
 
 const (
-	first  place = iota // its caller runs
-	behind              // it will be taken
-	none                // its lane is full
+	runsItself place = iota // its caller runs
+	isQueued                // it will be taken
+	laneFull                // there is no room for it
 )
 
-// join has c wait, or run. The flight is that of its caller's own run, where that is
-// first.
+// join has c wait, or run. The flight is that of its caller's own run, if the place is
+// runsItself.
 func (q *queue) join(c *call) (place, *flight) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -83,10 +83,10 @@ func (q *queue) join(c *call) (place, *flight) {
 		f.lanes[c.lane], l.flying = true, true
 		f.size = 1
 		q.sent++
-		return first, f
+		return runsItself, f
 	}
 	if l.waiting() >= maxWaiting {
-		return none, nil
+		return laneFull, nil
 	}
 	l.calls = append(l.calls, c)
 	if q.timer == nil { // a new one each time: it may be of a testing/synctest bubble
@@ -98,7 +98,7 @@ func (q *queue) join(c *call) (place, *flight) {
 		q.ready++
 		q.startDue()
 	}
-	return behind, nil
+	return isQueued, nil
 }
 
 // isDue tells whether a run of those that are ready is to begin.
@@ -180,9 +180,9 @@ func (q *queue) next() (f *flight) {
 	return f
 }
 
-// fly notes what is in a flight. Calls of it that are not, the rest, go back to where
+// note notes what is in a flight. Calls of it that are not, the rest, go back to where
 // they came from: they are the last that were taken of their lanes.
-func (q *queue) fly(f *flight, b *batch, rest []*call) {
+func (q *queue) note(f *flight, b *batch, rest []*call) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	f.batch = b

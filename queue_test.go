@@ -33,7 +33,7 @@ type aQueue struct {
 func (q *aQueue) wait(t *testing.T, calls []*call) []*flight {
 	for _, c := range calls {
 		at, _ := q.join(c)
-		require.Equal(t, behind, at)
+		require.Equal(t, isQueued, at)
 	}
 	return q.due()
 }
@@ -118,7 +118,7 @@ func onQueue(t *testing.T, test func(t *testing.T, q *aQueue)) {
 func TestQueue(t *testing.T) {
 	onQueue(t, func(t *testing.T, q *aQueue) {
 		at, alone := q.join(&call{})
-		require.Equal(t, first, at)
+		require.Equal(t, runsItself, at)
 		came := inLane(0, 4)
 		require.Empty(t, q.wait(t, came[:3]))
 		require.Empty(t, q.due(), "the lane is in a flight")
@@ -126,7 +126,7 @@ func TestQueue(t *testing.T) {
 		requireCalls(t, f, came[:3]...)
 
 		require.Empty(t, q.wait(t, came[3:]))
-		q.fly(f, nil, f.calls[1:]) // did not go with the first
+		q.note(f, nil, f.calls[1:]) // did not go with the first
 		require.Equal(t, 1, f.size)
 		require.Equal(t, 1, q.sent)
 		last := inLane(0, 1)
@@ -137,10 +137,10 @@ func TestQueue(t *testing.T) {
 		require.Nil(t, q.landed(t, f))
 
 		at, alone = q.join(last[0])
-		require.Equal(t, first, at, "nobody runs any more")
+		require.Equal(t, runsItself, at, "nobody runs any more")
 		q.lanes[0].calls = make([]*call, maxWaiting)
 		at, _ = q.join(&call{})
-		require.Equal(t, none, at)
+		require.Equal(t, laneFull, at)
 		q.lanes[0].calls = nil
 		require.Nil(t, q.landed(t, alone))
 	})
@@ -161,7 +161,7 @@ func TestQueueRest(t *testing.T) {
 		laterFew, laterMany := inLane(1, 2), inLane(2, 2)
 		require.Empty(t, q.wait(t, laterFew))
 		require.Empty(t, q.wait(t, laterMany))
-		q.fly(f, nil, f.calls[38:])
+		q.note(f, nil, f.calls[38:])
 		require.Equal(t, 38, f.size)
 		require.Equal(t, 38, q.sent)
 		f = q.landed(t, f)
@@ -184,7 +184,7 @@ func TestQueueCrowd(t *testing.T) {
 				requireCalls(t, f, crowd[:some]...)
 				back := some % 100 / 2 // some are to go again
 				crowd = crowd[some-back:]
-				q.fly(f, nil, f.calls[some-back:])
+				q.note(f, nil, f.calls[some-back:])
 			}
 			require.Empty(t, crowd)
 			_, f = q.join(&call{lane: 3})
@@ -202,9 +202,9 @@ func TestQueueCrowd(t *testing.T) {
 func TestQueueFlights(t *testing.T) {
 	onQueue(t, func(t *testing.T, q *aQueue) {
 		at, a := q.join(&call{lane: 0})
-		require.Equal(t, first, at)
+		require.Equal(t, runsItself, at)
 		at, b := q.join(&call{lane: 1})
-		require.Equal(t, first, at, "one may go beside one")
+		require.Equal(t, runsItself, at, "one may go beside one")
 
 		two := inLane(2, 2)
 		due := q.wait(t, two)
@@ -330,12 +330,12 @@ func TestQueueTicks(t *testing.T) {
 			switch i {
 			case 0: // in a run
 				f = q.landed(t, f)
-				q.fly(f, &batch{groups: []group{{calls: f.calls}}}, nil)
+				q.note(f, &batch{groups: []group{{calls: f.calls}}}, nil)
 			case 1: // taken, and put back
 				q.lanes[0].head++
 				f.size++
 				q.sent++
-				q.fly(f, f.batch, []*call{c})
+				q.note(f, f.batch, []*call{c})
 			}
 		}
 		for i, c := range all {

@@ -12,7 +12,7 @@
 //		return err // the call makes no sense, or ctx ended
 //	}
 //	if !res.Allowed {
-//		// come back after res.RetryAfter
+//		// come back after res.RetryAfter; if res.Degraded, that is not known
 //	}
 //
 // Two things are pluggable: the store (packages store/goredis, store/rueidis,
@@ -149,13 +149,15 @@ func (l *Limiter) WithFailureMode(mode FailureMode) *Limiter {
 	return other
 }
 
-// isNil tells whether v is nil or holds a nil pointer.
+// isNil tells whether v is nil, or holds a pointer or function that is.
 func isNil(v any) bool {
-	if v == nil {
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Invalid:
 		return true
+	case reflect.Pointer, reflect.Func:
+		return r.IsNil()
 	}
-	r := reflect.ValueOf(v)
-	return r.Kind() == reflect.Pointer && r.IsNil()
+	return false
 }
 
 // Format implements [fmt.Formatter]: whatever the verb, it names the limiter, and

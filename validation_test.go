@@ -25,6 +25,13 @@ func (noStore) Run(context.Context, *store.Script, []string, []int64) ([]int64, 
 	return nil, errors.New("something was sent")
 }
 
+// funcStore is a store that is a function.
+type funcStore func() ([]int64, error)
+
+func (f funcStore) Run(context.Context, *store.Script, []string, []int64) ([]int64, error) {
+	return f()
+}
+
 type observerFunc func(ratelimit.Event)
 
 func (f observerFunc) Observe(_ context.Context, e ratelimit.Event) { f(e) }
@@ -52,6 +59,7 @@ func TestNewRefuses(t *testing.T) {
 	}{
 		{"store", nil, good, nil, []string{"store is nil"}},
 		{"typed nil store", (*goredis.Store)(nil), good, nil, []string{"store is nil"}},
+		{"nil func store", funcStore(nil), good, nil, []string{"store is nil"}},
 		{"store of nil client", goredis.New(nil), good, nil, []string{"store is nil"}},
 		{"algorithm", noStore{}, nil, nil, []string{"algorithm is nil"}},
 		{"typed nil algorithm", noStore{}, typedNil, nil, []string{"algorithm is nil"}},

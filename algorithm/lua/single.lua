@@ -21,7 +21,8 @@
 -- it is so, and then KEYS; additive, what the Plan says of step; first, the place of the
 -- first decision in ARGV; p1 to p6, the parameters.
 
--- One decision alone needs no tables. It is the same as below.
+-- One decision alone needs no tables. It is the same as below. ARGV[first] is its n; or,
+-- where nothing follows, the place from which on each key has one of one unit: 1 as well.
 local alone, texts = not across and #KEYS == 1 and (ARGV[first + 1] or '1') == '1' and not ARGV[first + 2]
 if alone then
   texts = redis.pcall('GET', KEYS[1])
@@ -192,7 +193,7 @@ local function decide(failed)
   end
 end
 
--- Where the algorithm fails, the decision has failed; the others go on.
+-- Where read or step fails, the decision has failed; the others go on.
 local failed = false
 while not pcall(decide, failed) do failed = true end
 

@@ -98,7 +98,7 @@ func ExampleNew() {
 	//   RateLimit-Policy: "default";q=1;w=60
 	//   RateLimit: "default";r=0;t=60
 	// 200 Hello, bob.
-	// 400 {"type":"about:blank","title":"Bad Request","status":400,"detail":"request does not tell whom it is from"}
+	// 400 {"type":"about:blank","title":"Bad Request","status":400,"detail":"request does not identify its client"}
 }
 
 func ExampleNewAll() {

@@ -10,7 +10,7 @@
 // an answer instead:
 //
 //	429  the limit denied it
-//	400  it does not tell whom it is from, or what it costs
+//	400  it does not identify its client, or its cost is not known
 //	503  Redis did not decide, and the limiter's failure mode is closed
 //	503  its context ended before it was decided (no body)
 //	500  it could not be decided otherwise, which is a mistake of the program

@@ -71,7 +71,7 @@ func TestRefusals(t *testing.T) {
 		{"Away", httplimit.Limit{Limiter: perMinute(t, away, "a", 5, closed)}, nil,
 			httplimit.Unavailable, 503, "1", "try again later\n"},
 		{"Nobody", httplimit.Limit{Limiter: perMinute(t, now, "a", 5), Identity: nobody}, nil,
-			httplimit.Invalid, 400, "", "request does not tell whom it is from\n"},
+			httplimit.Invalid, 400, "", "request does not identify its client\n"},
 		{"UnknownCost", httplimit.Limit{Limiter: perMinute(t, now, "a", 5), Cost: minus}, nil,
 			httplimit.Invalid, 400, "", "request does not tell what it costs\n"},
 		{"Canceled", httplimit.Limit{Limiter: perMinute(t, now, "a", 5)}, ended,

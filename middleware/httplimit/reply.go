@@ -43,7 +43,7 @@ func text(d *Decision) string {
 	case d.Outcome == Unavailable:
 		return "try again later"
 	case errors.Is(d.Err, ratelimit.ErrIdentity):
-		return "request does not tell whom it is from"
+		return "request does not identify its client"
 	case errors.Is(d.Err, ratelimit.ErrN):
 		return "request does not tell what it costs"
 	}
