@@ -28,7 +28,8 @@ const maxPeriod = 1 << 51 * time.Microsecond
 // with a quarter of the current window gone, three quarters of them still
 // count. (The method is known from Cloudflare, "How we built rate limiting
 // capable of scaling to millions of domains", 2017.) An identity's state is
-// three integers, whatever the Rate.
+// three integers, whatever the Rate. ResetAfter is up to two Periods, since what
+// was taken in a window counts until the end of the next.
 //
 // The estimate has a price. At most Rate + Rate x d/Period units are admitted in
 // any interval d: that is up to twice Rate in one Period, when a burst at the

@@ -23,8 +23,9 @@ const (
 	// q is the most units that can be taken at once, w the time in which so many
 	// come back, if that is whole seconds; r is how many remain. t is when there
 	// is more: the time after which a denied request would be let through, or else
-	// that after which all q units are there. It is left out where that is now,
-	// and in a denial where it is later than Retry-After.
+	// that after which all q units are there, which under a sliding window can be
+	// later than w: up to two Periods. It is left out where that is now, and in a
+	// denial where it is later than Retry-After.
 	HeadersIETF Headers = iota
 	// HeadersTriple are RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset,
 	// the last in seconds from now, of drafts up to 06 of the same. They and those
