@@ -18,6 +18,8 @@ var (
 
 	errHost = errors.New("url: host: want a name or an IP address, as in redis://host:6379 " +
 		"or redis://[::1]:6379 (none is assumed, not even localhost)")
+	errSeveral = errors.New("url: host: want one address, without a comma; several are written " +
+		"redis://host1:6379?addr=host2:6379&addr=host3:6379")
 	errPort = errors.New("url: port: want 1 to 65535, as in redis://host:6379")
 	errDB   = errors.New("url: db: want one integer of 0 or more, as in redis://host:6379/2 " +
 		"or unix:///path/to.sock?db=2")

@@ -9,7 +9,7 @@ import (
 
 // everyError has all that Parse may return, and nothing in it is of the text.
 var everyError = []error{
-	errScheme, errEscape, errSpecial, errUserOnly, errHost, errPort, errDB,
+	errScheme, errEscape, errSpecial, errUserOnly, errHost, errSeveral, errPort, errDB,
 	errSocket, errParamTCP, errParamUnix, errFragment,
 }
 

@@ -158,6 +158,9 @@ func (p *parts) credentials(userinfo string) (err error) {
 
 // parseAddr reads host[:port] and returns host:port.
 func parseAddr(s string) (string, error) {
+	if strings.Contains(s, ",") { // it would be a name that no server has
+		return "", errSeveral
+	}
 	host, port := s, DefaultPort
 	if bracket, after, ok := strings.Cut(s, "]"); ok {
 		ip, ok := strings.CutPrefix(bracket, "[")
