@@ -1,11 +1,5 @@
 package algorithm
 
-import (
-	"fmt"
-
-	"github.com/distributed-rate-limiter/ratelimit/store"
-)
-
 // Outcomes reads the outcomes of a run under one limit, in the order in which its
 // requests were appended: those of one append are a row. It must not be copied
 // once it is in use.
@@ -83,8 +77,8 @@ func (o *Outcomes) follow() (Outcome, error) {
 	o.last.ResetAfter += o.more
 	o.counted--
 	if !o.program.possible(o.last, 0) {
-		o.failed = fmt.Errorf("%w: script %s: by its count, remaining and reset are %d and %d",
-			store.ErrReply, o.program.script.Name(), o.last.Remaining, o.last.ResetAfter)
+		o.failed = o.program.invalid("by its count, limit %s answered remaining %d, reset %d: must be 0 to %d, 0 to 2^53",
+			o.program.limits[0].Name, o.last.Remaining, o.last.ResetAfter, o.program.limits[0].Limit)
 		return Outcome{}, o.failed
 	}
 	return o.last, nil
@@ -100,5 +94,5 @@ func (o *Outcomes) End() error {
 }
 
 func (o *Outcomes) miscounted() error {
-	return fmt.Errorf("%w: script %s: it counts %d outcomes more than there are requests", store.ErrReply, o.program.script.Name(), o.counted)
+	return o.program.invalid("the reply counts %d outcomes more than there are requests", o.counted)
 }

@@ -23,14 +23,14 @@ const (
 func (p *Program) CheckReply(reply []int64, outcomes int) error {
 	want := 1 + perLimit*len(p.limits)*outcomes
 	if len(reply) != want {
-		return fmt.Errorf("%w: script %s: got %d integers, want %d", store.ErrReply, p.script.Name(), len(reply), want)
+		return p.invalid("the reply has %d integers: must have %d", len(reply), want)
 	}
 	return p.checkNow(reply)
 }
 
 func (p *Program) checkNow(reply []int64) error {
 	if reply[0] < 0 || reply[0] > maxExact {
-		return fmt.Errorf("%w: script %s: its clock says %d µs", store.ErrReply, p.script.Name(), reply[0])
+		return p.invalid("the clock says %d µs: must be 0 to 2^53", reply[0])
 	}
 	return nil
 }
@@ -44,20 +44,26 @@ func (p *Program) Now(reply []int64) int64 { return reply[0] }
 func (p *Program) Outcome(reply []int64, decision, limit int) (Outcome, error) {
 	at := 1 + perLimit*(len(p.limits)*decision+limit)
 	if at+perLimit > len(reply) {
-		return Outcome{}, fmt.Errorf("%w: script %s: got %d integers, want at least %d", store.ErrReply, p.script.Name(), len(reply), at+perLimit)
+		return Outcome{}, p.invalid("the reply has %d integers: must have at least %d", len(reply), at+perLimit)
 	}
 	o := Outcome{RetryAfter: reply[at], Remaining: reply[at+1], ResetAfter: reply[at+2]}
 	switch {
 	case o.RetryAfter == retryFailed:
 		return Outcome{}, fmt.Errorf("%w (%s)", ErrFailed, p.limits[limit].Name)
 	case !p.possible(o, limit):
-		return Outcome{}, fmt.Errorf("%w: script %s: retry, remaining, reset are %d, %d, %d",
-			store.ErrReply, p.script.Name(), o.RetryAfter, o.Remaining, o.ResetAfter)
+		return Outcome{}, p.invalid("limit %s answered retry %d, remaining %d, reset %d: must be -1 to 2^53, 0 to %d, 0 to 2^53",
+			p.limits[limit].Name, o.RetryAfter, o.Remaining, o.ResetAfter, p.limits[limit].Limit)
 	}
 	return o, nil
 }
 
-// possible tells whether a limit can have said o.
+// invalid returns an error that wraps [store.ErrReply] without its text: the reply is an
+// array of integers, but not one that the script can have given.
+func (p *Program) invalid(format string, args ...any) error {
+	return fmt.Errorf("algorithm: script %s: %s%.0w", p.script.Name(), fmt.Sprintf(format, args...), store.ErrReply)
+}
+
+// possible tells whether a limit can have said o. The text of the error gives the ranges.
 func (p *Program) possible(o Outcome, limit int) bool {
 	return NeverRetry <= o.RetryAfter && o.RetryAfter <= maxExact &&
 		0 <= o.Remaining && o.Remaining <= p.limits[limit].Limit &&
