@@ -55,6 +55,11 @@ type Plan struct {
 	// step returns a retry of 0 if it allows, otherwise the µs to wait, or -1 if no
 	// wait will help; remaining is 0 to Limit. It must be the same function as Step.
 	//
+	// Each must begin with "local" at the beginning of a line, as in
+	// "local function read(text)". Neither write nor add, which is said below, may raise
+	// an error: then the whole run may fail, with all of its keys. (A read or step that
+	// does fails for its own key, but it is better to start afresh.)
+	//
 	// a, b and c are numbers or strings, and a is never nil. The state is written if
 	// one of them differs from what step was given, so do not use a table that is
 	// changed in place: it would never be written. read must undo write. It takes a
@@ -98,7 +103,7 @@ type Plan struct {
 	// magnitude at most 2^53.
 	Params []int64
 
-	// Limit is the most units that a fresh identity can take at once.
+	// Limit is the most units that a fresh identity can take at once: 1 to 2^53.
 	Limit int64
 
 	// Window is the span that Limit is for: in the long run an identity can take

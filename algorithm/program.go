@@ -63,12 +63,8 @@ func (p *Plan) validate() error {
 		return errors.New("algorithm: plan is nil")
 	case !validName(p.Name):
 		return fmt.Errorf("algorithm: Name is %q: must be 1 to 64 lower-case letters, digits or underscores", p.Name)
-	case !defines(p.Lua, "read", "write", "step"):
-		return fmt.Errorf("algorithm %s: Lua does not define local functions read, write and step", p.Name)
-	case p.Plain != nil && !defines(p.Lua, "add"):
-		return fmt.Errorf("algorithm %s: Plain is not nil, and Lua does not define a local function add", p.Name)
-	case p.Limit < 1:
-		return fmt.Errorf("algorithm %s: Limit is %d: must be at least 1", p.Name, p.Limit)
+	case p.Limit < 1 || p.Limit > maxExact:
+		return fmt.Errorf("algorithm %s: Limit is %d: must be 1 to 2^53", p.Name, p.Limit)
 	case p.Window < 0:
 		return fmt.Errorf("algorithm %s: Window is %v: must be at least 0", p.Name, p.Window)
 	case p.Step == nil:
@@ -77,6 +73,12 @@ func (p *Plan) validate() error {
 		return fmt.Errorf("algorithm %s: Bound is nil", p.Name)
 	case len(p.Params) > MaxParams:
 		return fmt.Errorf("algorithm %s: Params has %d integers: must have at most %d", p.Name, len(p.Params), MaxParams)
+	}
+	if missing := undefined(p.Lua, "read", "write", "step"); len(missing) > 0 {
+		return fmt.Errorf("algorithm %s: Lua does not define %s%s", p.Name, strings.Join(missing, ", "), howToDefine)
+	}
+	if p.Plain != nil && len(undefined(p.Lua, "add")) > 0 {
+		return fmt.Errorf("algorithm %s: Plain is not nil, and Lua does not define add%s", p.Name, howToDefine)
 	}
 	for i, v := range p.Params {
 		if v > maxExact || v < -maxExact {
@@ -100,14 +102,16 @@ func validName(name string) bool {
 
 var definition = regexp.MustCompile(`(?m)^local\s+(?:function\s+)?(\w+)\b`)
 
-// defines tells whether lua defines all of the functions. Without this a missing one
+const howToDefine = `: must be a local function, whose "local" is at the beginning of a line`
+
+// undefined returns those of the functions that lua does not define. Without this they
 // would show in the first call only, where it would fail open.
-func defines(lua string, functions ...string) bool {
+func undefined(lua string, functions ...string) []string {
 	found := map[string]bool{}
 	for _, match := range definition.FindAllStringSubmatch(lua, -1) {
 		found[match[1]] = true
 	}
-	return !slices.ContainsFunc(functions, func(name string) bool { return !found[name] })
+	return slices.DeleteFunc(functions, func(name string) bool { return found[name] })
 }
 
 func composeSingle(limit *Plan, across bool) string {
