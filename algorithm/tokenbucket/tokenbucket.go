@@ -43,6 +43,9 @@ type Limit struct {
 // years. Twice that is exact in a Lua number.
 const maxRefill = 1 << 52
 
+// maxExact is the greatest integer up to which a double holds every one.
+const maxExact = 1 << 53
+
 // Compile implements [algorithm.Algorithm]. It refuses a Rate or Period below
 // the least unit, a negative Burst, and what cannot be counted exactly in
 // integers below 2^53: a bucket that takes more than 142 years to fill, or
@@ -70,8 +73,13 @@ func (l Limit) Compile() (*algorithm.Plan, error) {
 	b := &bucket{burst: burst, cost: period / g, d: l.Rate / g}
 	b.q, b.m = b.cost/b.d, b.cost%b.d
 
-	if hi, lo := bits.Mul64(uint64(burst)+1, uint64(b.d)); hi > 0 || lo > 1<<53 {
-		return nil, fmt.Errorf("tokenbucket: %s is %d: too large to be exact at a Rate of %d per %v", field, burst, l.Rate, l.Period)
+	if hi, lo := bits.Mul64(uint64(burst)+1, uint64(b.d)); hi > 0 || lo > maxExact {
+		switch most := b.mostBurst(); {
+		case b.d > maxExact/2:
+			return nil, fmt.Errorf("tokenbucket: Rate is %d: too large to be exact, whatever the Burst: in lowest terms it is %d per %d µs, where at most 2^52 are exact", l.Rate, b.d, b.cost)
+		case most > 0: // otherwise a single unit takes too long, as is said below
+			return nil, fmt.Errorf("tokenbucket: %s is %d: too large to be exact at a Rate of %d per %v, where Burst (or Rate, if Burst is 0) must be at most %d", field, burst, l.Rate, l.Period, most)
+		}
 	}
 	hi, lo := bits.Mul64(uint64(burst), uint64(b.cost))
 	refill, rest := uint64(math.MaxUint64), uint64(0)
@@ -92,6 +100,19 @@ func (l Limit) Compile() (*algorithm.Plan, error) {
 		Step:     b.step,
 		Bound:    func(d time.Duration) int64 { return bound.Linear(burst, l.Rate, l.Period, d) },
 	}, nil
+}
+
+// mostBurst returns the greatest Burst that Compile takes at b's rate, or less than 1 if
+// it takes none: (Burst+1) x d is at most 2^53, and Burst x cost/d less than maxRefill.
+func (b *bucket) mostBurst() int64 {
+	most := maxExact/b.d - 1
+	hi, lo := bits.Mul64(maxRefill, uint64(b.d))
+	lo, borrow := bits.Sub64(lo, 1, 0)
+	if hi -= borrow; most > 0 && hi < uint64(b.cost) { // otherwise the quotient is above 2^64
+		q, _ := bits.Div64(hi, lo, uint64(b.cost))
+		most = int64(min(uint64(most), q))
+	}
+	return most
 }
 
 func gcd(a, b int64) int64 {
