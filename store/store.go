@@ -25,7 +25,12 @@ import "context"
 //  4. Run neither keeps nor modifies keys and args once it has returned.
 //  5. An error that the server replied with is, or wraps, a [*ServerError].
 //     A reply that is not a flat array of integers is, or wraps, [ErrReply].
-//     An error because ctx ended wraps ctx.Err().
+//     An error because ctx ended wraps ctx.Err(); if it had ended before Run was
+//     called, nothing is run. A deadline that was set on a socket from ctx's may pass
+//     a moment before ctx.Err() is non-nil: the error then wraps
+//     [context.DeadlineExceeded] all the same. (So compare ctx's deadline with the
+//     time, as examples/customstore does.) An error for any other reason wraps neither
+//     [context.DeadlineExceeded] nor [context.Canceled].
 type Store interface {
 	// Run runs s with keys as KEYS and the decimal form of args as ARGV, as one
 	// atomic step, and returns the integers of the array that s replies with.
