@@ -12,6 +12,7 @@ import (
 // exact has many callers ask at once, through two Stores, for more than there is.
 func exact(t testing.TB, s *subject) {
 	stores, space := []store.Store{s.Open(t), s.Open(t)}, newKeyspace()
+	wrong := complain(t)
 	for _, l := range s.limits {
 		// Large limits are taken in lots.
 		const lots = 100
@@ -35,11 +36,11 @@ func exact(t testing.TB, s *subject) {
 						err = l.program.CheckReply(reply, 1)
 					}
 					if err != nil {
-						t.Errorf("a decision of %d units under %v: %v", n, l, err)
+						wrong.Errorf("a decision of %d units under %v: %v", n, l, err)
 						return
 					}
 					if out, err := l.program.Outcome(reply, 0, 0); err != nil {
-						t.Errorf("a decision of %d units under %v: %v", n, l, err)
+						wrong.Errorf("a decision of %d units under %v: %v", n, l, err)
 					} else if out.Allowed() {
 						mu.Lock()
 						grants = append(grants, grant{l.program.Now(reply), n})

@@ -44,7 +44,7 @@ const askers = 16
 
 // history returns what many callers were told, on keys of their own.
 func history(t testing.TB, s *subject, stores [2]store.Store, l limit) []linearizable.Call {
-	space := newKeyspace()
+	space, wrong := newKeyspace(), complain(t)
 	total := min(60_000, max(600, 30*checks())) / len(s.limits)
 	// A key for as many calls as drain it some times over.
 	perKey := int(min(max(40, 4*l.Limit), 1000))
@@ -69,7 +69,7 @@ func history(t testing.TB, s *subject, stores [2]store.Store, l limit) []lineari
 					call.Out, err = l.program.Outcome(reply, 0, 0)
 				}
 				if err != nil {
-					t.Errorf("a decision of %d units under %v: %v", call.N, l, err)
+					wrong.Errorf("a decision of %d units under %v: %v", call.N, l, err)
 					return
 				}
 				each[c] = append(each[c], call)

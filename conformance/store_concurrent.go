@@ -24,6 +24,7 @@ for i = 1, %d do r[i + 2] = i end
 return r`, i))
 	}
 	const goroutines, runs = 32, 50
+	wrong := complain(t)
 	var wg sync.WaitGroup
 	for g := range goroutines {
 		wg.Go(func() {
@@ -35,7 +36,7 @@ return r`, i))
 				want := []int64{int64(g), n, 1, 2}[:2+n%3]
 				got, err := s.Run(ctx, scripts[n%3], keys, []int64{n})
 				if err != nil || !slices.Equal(got, want) {
-					t.Errorf("reply to one of %d concurrent runs\n  got:  %v, error %v\n  want: %v", goroutines, got, err, want)
+					wrong.Errorf("reply to one of %d concurrent runs\n  got:  %v, error %v\n  want: %v", goroutines, got, err, want)
 					return
 				}
 			}
@@ -50,6 +51,7 @@ func atomicity(t testing.TB, h *subject) {
 	add := store.NewScript("add", "local n = (redis.call('GET', KEYS[1]) or 0) + 1 redis.call('SET', KEYS[1], n, 'PX', 600000) return {n}")
 	const goroutines, runs = 16, 50
 	counts := make(chan int64, goroutines*runs)
+	wrong := complain(t)
 	var wg sync.WaitGroup
 	for g := range goroutines {
 		wg.Go(func() {
@@ -58,7 +60,7 @@ func atomicity(t testing.TB, h *subject) {
 			for range runs {
 				reply, err := stores[g%2].Run(ctx, add, []string{key}, nil)
 				if err != nil || len(reply) != 1 {
-					t.Errorf("Run: %v, error %v", reply, err)
+					wrong.Errorf("Run: %v, error %v", reply, err)
 					return
 				}
 				counts <- reply[0]

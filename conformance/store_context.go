@@ -82,12 +82,17 @@ func busy(t testing.TB, h *subject, key string, span time.Duration) <-chan struc
 	return done
 }
 
+// socketHint is for errors of a Store that looks at ctx.Err() alone.
+const socketHint = "A deadline that was set on a socket from the context's may pass a moment before ctx.Err() is non-nil: " +
+	"if the time is not before ctx.Deadline(), wrap context.DeadlineExceeded all the same"
+
 func contextEnds(t testing.TB, h *subject) {
 	s, key := h.Open(t), newKeyspace().key("n")
 	run(t, s, incr, []string{key})
 	done := busy(t, h, key, 700*time.Millisecond)
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
+	wrong := complain(t)
 	var wg sync.WaitGroup
 	for range 10 {
 		wg.Go(func() {
@@ -95,9 +100,9 @@ func contextEnds(t testing.TB, h *subject) {
 			switch {
 			case err == nil && len(reply) == 1:
 			case err == nil:
-				t.Errorf("Run returned %v and no error: neither an answer nor the end of its context", reply)
+				wrong.Errorf("Run returned %v and no error: neither an answer nor the end of its context", reply)
 			case !errors.Is(err, context.DeadlineExceeded):
-				t.Errorf("error of a Run whose deadline passed while it waited\n  got:  %v\n  want: an error that wraps %v", err, context.DeadlineExceeded)
+				wrong.Errorf("error of a Run whose deadline passed while it waited\n  got:  %v\n  want: an error that wraps %v\n%s", err, context.DeadlineExceeded, socketHint)
 			}
 		})
 	}
@@ -122,6 +127,7 @@ func prompt(t testing.TB, h *subject) {
 	run(t, s, incr, []string{key})
 	// What is told apart is before and after, not how long it took.
 	done := busy(t, h, key, 1500*time.Millisecond)
+	late := complain(t)
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
@@ -130,7 +136,7 @@ func prompt(t testing.TB, h *subject) {
 			_, err := s.Run(ctx, incr, []string{key}, nil)
 			select {
 			case <-done:
-				t.Errorf("Run with a deadline in 100 ms on a Redis that is busy for 1.5 s\n  got:  %v, when Redis was free again\n  want: %v, before that",
+				late.Errorf("Run with a deadline in 100 ms on a Redis that is busy for 1.5 s\n  got:  %v, when Redis was free again\n  want: %v, before that",
 					err, context.DeadlineExceeded)
 			default:
 			}
@@ -144,6 +150,7 @@ func neighbours(t testing.TB, h *subject) {
 	s, space := h.Open(t), newKeyspace()
 	add := store.NewScript("add", "local n = redis.call('INCRBY', KEYS[1], ARGV[1]) redis.call('PEXPIRE', KEYS[1], 600000) return {n, ARGV[2] + 0}")
 	const goroutines, runs = 12, 60
+	wrong := complain(t)
 	run(t, s, add, space.keys(1), 0, 0)
 	var wg sync.WaitGroup
 	for g := range goroutines {
@@ -163,15 +170,15 @@ func neighbours(t testing.TB, h *subject) {
 				case err == nil && len(reply) == 2 && reply[1] == int64(g)*1000+i:
 					answered++
 				case err == nil:
-					t.Errorf("a reply among neighbours that give up\n  got:  %v\n  want: [… %d]", reply, int64(g)*1000+i)
+					wrong.Errorf("a reply among neighbours that give up\n  got:  %v\n  want: [… %d]", reply, int64(g)*1000+i)
 				case !impatient:
-					t.Errorf("a run with time enough, among neighbours that give up\n  got:  %v\n  want: no error", err)
+					wrong.Errorf("a run with time enough, among neighbours that give up\n  got:  %v\n  want: no error", err)
 				case !errors.Is(err, context.DeadlineExceeded):
-					t.Errorf("a run that gave up\n  got:  %v\n  want: an error that wraps %v", err, context.DeadlineExceeded)
+					wrong.Errorf("a run that gave up\n  got:  %v\n  want: an error that wraps %v\n%s", err, context.DeadlineExceeded, socketHint)
 				}
 			}
 			if total := run(t, s, count, keys); total[0] < answered || total[0] > runs || !impatient && total[0] != runs {
-				t.Errorf("executions of %d runs of one goroutine\n  got:  %d\n  want: at least the %d that were answered, each once", runs, total[0], answered)
+				wrong.Errorf("executions of %d runs of one goroutine\n  got:  %d\n  want: at least the %d that were answered, each once", runs, total[0], answered)
 			}
 		})
 	}

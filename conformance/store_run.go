@@ -163,13 +163,14 @@ func uncached(t testing.TB, h *subject) {
 	}
 	// Long scripts, and many callers at once with one that is new.
 	long := unseen("--" + strings.Repeat(" long", 20_000) + "\n" + incr.Source())
+	wrong := complain(t)
 	var wg sync.WaitGroup
 	for range 16 {
 		wg.Go(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			if _, err := s.Run(ctx, long, keys, nil); err != nil {
-				t.Errorf("Run of a new script by 16 callers at once: %v", err)
+				wrong.Errorf("Run of a new script by 16 callers at once: %v", err)
 			}
 		})
 	}
@@ -193,6 +194,7 @@ func flushed(t testing.TB, h *subject) {
 	}
 	// Under load.
 	const goroutines, runs = 8, 100
+	wrong := complain(t)
 	var wg sync.WaitGroup
 	for range goroutines {
 		wg.Go(func() {
@@ -200,7 +202,7 @@ func flushed(t testing.TB, h *subject) {
 			defer cancel()
 			for range runs {
 				if _, err := s.Run(ctx, script, []string{space.key("load")}, nil); err != nil {
-					t.Errorf("Run while scripts are flushed: %v", err)
+					wrong.Errorf("Run while scripts are flushed: %v", err)
 					return
 				}
 			}
