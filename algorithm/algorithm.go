@@ -13,19 +13,44 @@
 //
 // # Rules for the math
 //
+// Package conformance holds algorithms to them. A refill is here the time in which all
+// units come back: the ResetAfter of Step("", 0, Limit).
+//
 //   - Integers only, all below 2^53, because Lua's numbers are doubles. Divide only
 //     multiples, as in (a - a % b) / b. Turn a number into text only by
 //     string.format('%.0f', x); tostring and .. round to 14 digits.
-//   - Time is in microseconds (µs) since 1970; spans are in µs too.
-//   - n > 0 takes n units, or none. n = 0 looks: the outcome is that of taking
-//     one unit, but Remaining and ResetAfter are those of the state as it is.
-//     n < 0 is reserved.
-//   - A denial returns the state that it was given. (A state that could never
-//     have come about, such as one from the far future, may be mended instead.)
-//   - A clock that has stepped back gives nothing back.
-//   - Any text is a state: read mends what it can and starts afresh otherwise.
-//   - Once ResetAfter has passed, the state says no more than an absent one. So the
-//     harness keeps it no longer than that, unless [Plan.Plain] lets it.
+//   - The Lua goes by its arguments alone. It uses neither redis, KEYS, ARGV nor os, and
+//     of math no more than floor, ceil, min, max, abs, fmod and huge.
+//   - Time is in microseconds (µs) since 1970, which has 16 digits; spans are in µs too.
+//   - RetryAfter is 0 if the request is allowed, otherwise 1 to 2^53, or [NeverRetry],
+//     which is -1. Remaining is 0 to Limit, ResetAfter 0 to 2^53. This goes for any state.
+//   - A fresh identity has Limit units. n > 0 takes n units, or none. n may be up to 2^53
+//     (so compare it before you add to it): above Limit it gets NeverRetry, and Limit
+//     itself never does.
+//   - The numbers are exact, but for states that cannot have come about. Remaining units
+//     can be taken right afterwards, and not one more. After RetryAfter the same request
+//     is allowed; once ResetAfter has passed, the state says no more than an absent one.
+//     1 µs before its time is over, each says 1 µs. So the harness keeps a state
+//     no longer than its ResetAfter, unless [Plan.Plain] lets it.
+//   - n = 0 looks: RetryAfter is that of taking one unit, but Remaining and ResetAfter
+//     are those of the state as it is. A look returns the state that it was given,
+//     whatever that is. n < 0 is reserved.
+//   - A denial returns the state that it was given, unless it has to mend it: see below.
+//   - A clock that has stepped back gives nothing back: a look finds no more Remaining
+//     than before, however far back it is. That also goes for what is taken meanwhile,
+//     once the clock is where it was again, if it stepped back by half a refill at most.
+//   - Any text is a state: read mends what it can and starts afresh otherwise. Whatever
+//     the text, RetryAfter and ResetAfter are at most two refills, for looks and denials
+//     too. And once the ResetAfter of a request of n > 0 has passed, Limit units can be
+//     taken from the state that it returned, even if it was denied. So a state from the
+//     far future, where a clock was wrong, has to be mended: the first request of n > 0
+//     returns the mended one, even if it is denied, be it for ever. (To start afresh there
+//     would give units back, which a clock that steps back must not. Take what was taken
+//     to have been taken now.)
+//   - A limit may be changed while keys live: then a state is of another limit of the same
+//     Name. If Limit is more than twice what it was, an identity that has taken all gets a
+//     unit at once. However it was changed, RetryAfter and ResetAfter are at most two
+//     refills of the new limit, and no more is admitted from then on than its Bound.
 package algorithm
 
 import "time"
@@ -34,7 +59,8 @@ import "time"
 // tokenbucket.Limit or slidingwindow.Limit.
 type Algorithm interface {
 	// Compile checks the limit and derives from it everything that a decision needs.
-	// Its error names the field that is wrong, and the value.
+	// Its error names the field that is wrong, and the value. It makes the same Plan
+	// each time.
 	Compile() (*Plan, error)
 }
 
@@ -42,7 +68,7 @@ type Algorithm interface {
 type Plan struct {
 	// Name is the name of the math, the same for all limits of its kind. It is
 	// part of every key: lower-case letters, digits and underscores, such as
-	// "token_bucket".
+	// "token_bucket". Limits of one Name have the same Lua, and equally many Params.
 	Name string
 
 	// Lua is the math for Redis: a chunk that defines three local functions on a
@@ -72,7 +98,8 @@ type Plan struct {
 	// units, k more such requests would be allowed whenever one of k * n units would
 	// be, and would leave the same state and outcome as that one. And if that one
 	// makes ResetAfter later by k times as much as the first of the k would, then
-	// each of the k makes it later by as much as the first. False promises nothing.
+	// each of the k makes it later by as much as the first. This goes for any state.
+	// False promises nothing.
 	Additive bool
 
 	// Plain, if not nil, says that a state may be changed where it is: by adding to
@@ -112,8 +139,8 @@ type Plan struct {
 	Window time.Duration
 
 	// Step is the same math in Go. An empty state is that of an absent key. Step
-	// returns state itself if it takes nothing. A new state whose ResetAfter is 0 says
-	// nothing, and its key is deleted.
+	// returns state itself if it neither takes nor mends anything. A new state whose
+	// ResetAfter is 0 says nothing, and its key is deleted.
 	Step func(state string, now, n int64) (next string, out Outcome)
 
 	// Bound is the most units that can be admitted in any closed interval of
@@ -128,11 +155,12 @@ const MaxParams = 6
 // in µs.
 type Outcome struct {
 	// RetryAfter is 0 if the request is allowed, otherwise the time until it would
-	// be if there were no others, or [NeverRetry].
+	// be if there were no others, 1 to 2^53, or [NeverRetry].
 	RetryAfter int64
-	// Remaining is how many units could be taken right afterwards, at least 0.
+	// Remaining is how many units could be taken right afterwards: 0 to Limit.
 	Remaining int64
-	// ResetAfter is the time after which the state is that of a fresh identity.
+	// ResetAfter is the time after which the state is that of a fresh identity: 0 to
+	// 2^53.
 	ResetAfter int64
 }
 
