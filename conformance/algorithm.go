@@ -12,10 +12,10 @@ import (
 // are about Step alone, then whether the Lua is the same function, then what
 // comes of it on a server.
 var algorithmChecks = []check{
-	{"Plan", "Limits of one Name have one Lua, and whoever compiles a limit gets the same Plan.", onePlan},
+	{"Plan", "Limits of one Name have one Lua and equally many Params, and whoever compiles a limit gets the same Plan.", onePlan},
 	{"Pure", "Step is a function of the state, the time and n alone.", lawPure},
-	{"Fresh", "A fresh identity has Limit units: they can be taken at once, one more can Never be.", lawFresh},
-	{"DenialIsFree", "A denial returns the state that it was given.", lawDenialIsFree},
+	{"Fresh", "A fresh identity has Limit units, which can be taken at once; a request for more gets NeverRetry.", lawFresh},
+	{"DenialIsFree", "A denial returns the state that it was given, if that can have come about.", lawDenialIsFree},
 	{"LookIsFree", "A request of no units returns the state that it was given; its RetryAfter is that of one unit.", lawLookIsFree},
 	{"RemainingIsTrue", "Remaining units can be taken right after, and no more.", lawRemainingIsTrue},
 	{"UnitsAddUp", "Of a Plan that is Additive, several requests at one instant come to what one of all their units does.", lawUnitsAddUp},
@@ -24,13 +24,13 @@ var algorithmChecks = []check{
 	{"ClockBack", "A clock that steps back gives nothing back.", lawClockBack},
 	{"BoundHolds", "No more is admitted in any interval than Bound says, whatever the callers do.", lawBoundHolds},
 	{"WindowIsTrue", "Limit units each Window, if there is one, are what Bound allows in the long run.", windowIsTrue},
-	{"AnyState", "Any text is a state: none makes Step panic or leave its range, locks an identity out for good, or keeps units from adding up.", lawAnyState},
+	{"AnyState", "Any text is a state: none makes Step panic, leave its ranges, answer more than twice the time in which all units come back, or keeps units from adding up. From what a request of units returns, even if it is denied, all can be taken once its ResetAfter has passed.", lawAnyState},
 	{"Isolated", "The Lua makes no Redis call and reads no clock: it sees its arguments only.", isolated},
 	{"Model", "The Lua is the same function as Step, and its state is written as it says: for any state, time, n and limit, alone and with others in one run.", model},
 	{"ServerClock", "A decision is that of Step at the instant that it names, which is one by Redis's clock.", serverClock},
 	{"Expiry", "A state lives for its ResetAfter, and not much longer.", expiry},
 	{"Promises", "A state that is added to, or put in the place of another, of a Plan that has Plain, is kept for its ResetAfter, whatever came before.", promises},
-	{"Retune", "A limit can be changed while keys live: raised to more than twice, it helps at once; lowered, no more than its own bound is admitted from then on.", retune},
+	{"Retune", "A limit can be changed while keys live: raised to more than twice, it helps at once; nobody is told more than twice the time in which all units come back under it; lowered, no more than its own bound is admitted from then on.", retune},
 	{"Exact", "Of many concurrent requests, as many are admitted as one after the other.", exact},
 	{"Linearizable", "What concurrent callers are told is what they would be told one after the other, in the order of the server's time, which is no other than their own.", linearizability},
 }

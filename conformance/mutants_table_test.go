@@ -12,11 +12,29 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/doctable"
 )
 
-var update = flag.Bool("conformance.update", false, "write the table of mutants into README.md")
+var update = flag.Bool("conformance.update", false, "write the tables of checks and mutants into README.md")
+
+// mend is the command that writes the tables.
+const mend = "go test ./conformance -run Table -conformance.update"
+
+// TestCheckTable holds README.md to the checks that there are.
+func TestCheckTable(t *testing.T) {
+	doctable.Check(t, "README.md", "store checks", checkTable(storeChecks), *update, mend)
+	doctable.Check(t, "README.md", "algorithm checks", checkTable(slices.Concat(algorithmChecks, jointChecks)), *update, mend)
+}
+
+func checkTable(checks []check) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| check | what it holds you to |\n|---|---|\n")
+	for _, c := range checks {
+		fmt.Fprintf(&b, "| %s | %s |\n", c.name, c.clause)
+	}
+	return b.String()
+}
 
 // TestMutantTable holds README.md to the mutants that there are.
 func TestMutantTable(t *testing.T) {
-	doctable.Check(t, "README.md", "mutants", table(), *update, "go test ./conformance -run TestMutantTable -conformance.update")
+	doctable.Check(t, "README.md", "mutants", table(), *update, mend)
 }
 
 func table() string {
