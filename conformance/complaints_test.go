@@ -33,6 +33,9 @@ func TestSocketHint(t *testing.T) {
 			continue
 		}
 		r := record(t, c, s)
+		for again := 0; !r.Failed() && again < 3; again++ { // a machine may be too slow for it to show at once
+			r = record(t, c, s)
+		}
 		require.True(t, r.Failed(), c.name)
 		require.Contains(t, r.output(), "ctx.Deadline()", c.name)
 		require.LessOrEqual(t, strings.Count(r.output(), "want: an error that wraps context deadline exceeded"), enough, c.name)
