@@ -23,6 +23,7 @@ func newBatcher(l *Limiter) *batcher {
 	for i := range b.queues {
 		q := &b.queues[i]
 		q.index = uint8(i)
+		q.enough = min(enough, maxCost/l.keyCost)
 		q.setTimeout(l.timeout)
 		q.start = func(f *flight) { go l.lead(q, f) }
 	}
@@ -46,7 +47,8 @@ const (
 	maxFlights = 4
 	// enough is how many calls are worth a run, whatever else is in flight, and after
 	// how many it takes no further lane. As many may go, be each of a key of its own, so
-	// some of each lane that is taken go.
+	// some of each lane that is taken go. Where states are large and fewer may go, as
+	// many are enough.
 	enough = 64
 )
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/slidingwindow"
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
@@ -114,6 +116,72 @@ func TestFillCost(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestFillLargeStates: the larger states may be, the fewer keys go at once, and at last one
+// alone, with other calls of it. A flight takes no more lanes than some calls of each can go.
+func TestFillLargeStates(t *testing.T) {
+	own := func(i int) (key, n int) { return i, 1 }
+	equal := func(int) (key, n int) { return 0, 1 }
+	unequal := func(i int) (key, n int) { return 0, 1 + i%2 }
+	for _, c := range []struct {
+		rate                int64 // of a log, with 7 bytes for each unit
+		own, equal, unequal int   // how many go
+	}{
+		{10, 146, 1018, 340},
+		{100, 85, 1013, 338},
+		{1000, 16, 964, 322},
+		{2000, 8, 909, 303},
+		{5000, 3, 745, 249},
+		{9000, 2, 526, 176},
+		{20_000, 1, 512, 171},
+		{1_000_000, 1, 512, 171},
+	} {
+		t.Run(fmt.Sprint(c.rate), func(t *testing.T) {
+			l, err := New(noStore{}, slidingwindow.Log{Rate: c.rate, Period: time.Hour})
+			require.NoError(t, err)
+			require.Equal(t, 7*c.rate, l.plan.StateSize)
+			for _, kind := range []struct {
+				name string
+				call func(int) (key, n int)
+				want int
+			}{{"own", own, c.own}, {"equal", equal, c.equal}, {"unequal", unequal, c.unequal}} {
+				t.Run(kind.name, func(t *testing.T) {
+					requireFilled(t, l, kind.want, kind.call)
+				})
+			}
+			require.Equal(t, min(enough, c.own), l.batcher.queues[0].enough)
+		})
+	}
+	t.Run("huge", func(t *testing.T) {
+		plan, err := slidingwindow.Log{Rate: 1, Period: time.Hour}.Compile()
+		require.NoError(t, err)
+		plan.StateSize = math.MaxInt64
+		require.Equal(t, maxCost/2+1, keyCostOf(plan))
+	})
+}
+
+// requireFilled makes batches of calls until none are left, and requires that the first have
+// as many of them as is wanted.
+func requireFilled(t *testing.T, l *Limiter, want int, of func(i int) (key, n int)) {
+	t.Helper()
+	var calls []*call
+	for i := range 5 * want {
+		key, n := of(i)
+		var s sum
+		binary.BigEndian.PutUint32(s[:], uint32(key))
+		calls = append(calls, l.newCall(s, int64(n)))
+	}
+	for len(calls) > want {
+		b := &batch{keys: map[sum]int{}}
+		rest := b.fill(l, calls)
+		require.Len(t, b.came, want)
+		for i, c := range append(b.came, rest...) {
+			require.True(t, c == calls[i], "the others stay, in their order")
+		}
+		calls = rest
+	}
+	require.NotEmpty(t, calls)
 }
 
 // countSteps returns how many steps the script makes in a run.

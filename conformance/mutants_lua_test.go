@@ -121,7 +121,7 @@ var luaMutants = []mutant{
 		broken: "In Lua alone, a unit that was taken a Period ago still counts.",
 		caught: "Model",
 		limits: slidingLogs,
-		open:   edited("if at(text, mid) > t then", "if at(text, mid) >= t then"),
+		open:   edited("or at(text, mid) > t then", "or at(text, mid) >= t then"),
 	},
 }
 
