@@ -5,14 +5,13 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
 // What goes to Redis at once. It keeps that from everything else for about half a
 // millisecond, by what decisions may cost it, in half µs: the first of a key, more if states
-// are large (see keyCostOf); one of other units than the one before on its key; and one more
-// of the same units, which costs nothing where the script takes them all at one step.
+// are large (see sizes); one of other units than the one before on its key; and one more of
+// the same units, which costs nothing where the script takes them all at one step.
 const (
 	maxCost = 1024
 
@@ -20,11 +19,6 @@ const (
 	otherCost = 3
 	sameCost  = 1
 )
-
-// keyCostOf is keyCost for a plan, by how large its states become: it takes Redis half a µs
-// more for every 128 bytes of a state to read and write it. What takes more than half of a
-// batch goes without other keys, and with other calls of its own.
-func keyCostOf(p *algorithm.Plan) int { return int(min(maxCost/2+1, keyCost+p.StateSize/128)) }
 
 // batch is the calls that go to Redis together: in one run, or in one for each server
 // that has their keys, or for each partition that they are in.
@@ -74,14 +68,14 @@ func (b *batch) fill(l *Limiter, calls []*call) (rest []*call) {
 	b.groups, b.came, b.places, b.alone = b.groups[:0], b.came[:0], b.places[:0], false
 	// Asked once, so that all calls get a place or none does. If none has, and keys are
 	// partitioned after all, the one run is refused, and the batch is split.
-	partitioned, spent := l.partitions.exist(), 0
+	partitioned, ofKey, spent := l.partitions.exist(), l.sizes.keyCost(), 0
 	for len(calls) > 0 {
 		c := calls[0]
 		place, known := b.keys[c.sum]
 		cost := sameCost
 		switch {
 		case !known:
-			cost = l.keyCost
+			cost = ofKey
 		case c.n != b.groups[place].last:
 			cost = otherCost
 		}

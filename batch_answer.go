@@ -34,6 +34,9 @@ func (b *batch) answerRun(l *Limiter, run int) {
 	if err == nil {
 		err = decode(groups, l.program, b.runs[run].Reply)
 	}
+	if err == nil {
+		l.sizes.note(groups)
+	}
 	for _, g := range groups {
 		for _, c := range g.calls {
 			if err != nil {

@@ -23,7 +23,7 @@ func newBatcher(l *Limiter) *batcher {
 	for i := range b.queues {
 		q := &b.queues[i]
 		q.index = uint8(i)
-		q.enough = min(enough, maxCost/l.keyCost)
+		q.sizes = l.sizes
 		q.setTimeout(l.timeout)
 		q.start = func(f *flight) { go l.lead(q, f) }
 	}

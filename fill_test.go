@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/slidingwindow"
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
 	"github.com/distributed-rate-limiter/ratelimit/store"
@@ -140,7 +141,7 @@ func TestFillLargeStates(t *testing.T) {
 		t.Run(fmt.Sprint(c.rate), func(t *testing.T) {
 			l, err := New(noStore{}, slidingwindow.Log{Rate: c.rate, Period: time.Hour})
 			require.NoError(t, err)
-			require.Equal(t, 7*c.rate, l.plan.StateSize)
+			require.EqualValues(t, 7, l.plan.UnitSize)
 			for _, kind := range []struct {
 				name string
 				call func(int) (key, n int)
@@ -150,15 +151,47 @@ func TestFillLargeStates(t *testing.T) {
 					requireFilled(t, l, kind.want, kind.call)
 				})
 			}
-			require.Equal(t, min(enough, c.own), l.batcher.queues[0].enough)
+			require.Equal(t, min(enough, c.own), l.sizes.enough())
 		})
 	}
 	t.Run("huge", func(t *testing.T) {
-		plan, err := slidingwindow.Log{Rate: 1, Period: time.Hour}.Compile()
-		require.NoError(t, err)
-		plan.StateSize = math.MaxInt64
-		require.Equal(t, maxCost/2+1, keyCostOf(plan))
+		plan := &algorithm.Plan{Limit: 1 << 53, UnitSize: math.MaxInt64}
+		require.Equal(t, maxCost/2+1, newSizes(plan).keyCost())
+		require.Equal(t, 1, newSizes(plan).enough())
 	})
+}
+
+// TestSizes: what runs find says how many keys go at once: more by and by, fewer at once.
+func TestSizes(t *testing.T) {
+	const limit = 5000
+	s := newSizes(&algorithm.Plan{Limit: limit, UnitSize: 7})
+	note := func(taken ...int64) {
+		var groups []group
+		for _, n := range taken {
+			groups = append(groups, group{calls: []*call{{}, {outcome: algorithm.Outcome{Remaining: limit - n}}}})
+		}
+		s.note(groups)
+	}
+	require.Equal(t, 3, s.enough())
+	note(limit, limit)
+	require.Equal(t, 3, s.enough())
+	note(0, 0)
+	require.EqualValues(t, limit*7/8, s.taken.Load())
+	for range 100 {
+		note(1, 0, 2)
+	}
+	require.EqualValues(t, 1, s.taken.Load())
+	require.Equal(t, keyCost, s.keyCost())
+	require.Equal(t, enough, s.enough())
+	note(0, limit)
+	require.EqualValues(t, limit/2, s.taken.Load())
+	note()
+	require.EqualValues(t, limit/2, s.taken.Load())
+
+	var small *sizes
+	small.note([]group{{}})
+	require.Equal(t, keyCost, small.keyCost())
+	require.Equal(t, enough, small.enough())
 }
 
 // requireFilled makes batches of calls until none are left, and requires that the first have

@@ -57,4 +57,26 @@ func TestLargeStates(t *testing.T) {
 			require.LessOrEqual(t, most, c.keys)
 		})
 	}
+	t.Run("NearlyEmpty", func(t *testing.T) {
+		var seen runs
+		l, err := ratelimit.New(s, slidingwindow.Log{Rate: 5000, Period: time.Hour}, ratelimit.WithObserver(&seen),
+			ratelimit.WithNamespace("empty"), ratelimit.WithTimeout(time.Minute))
+		require.NoError(t, err)
+		var wait sync.WaitGroup
+		for i := range 100 {
+			wait.Go(func() {
+				for range 50 {
+					if r, err := l.Allow(t.Context(), fmt.Sprint(i)); err != nil || r.Degraded {
+						t.Errorf("%+v, %v", r, err)
+					}
+				}
+			})
+		}
+		wait.Wait()
+		most := 0
+		for _, e := range seen.take() {
+			most = max(most, e.Keys)
+		}
+		require.Greater(t, most, 20, "they are small, as is found soon")
+	})
 }

@@ -24,7 +24,7 @@ type queue struct {
 	turn   int // the lane that comes next
 	flying int // how many flights there are
 	sent   int // how many calls are in them
-	enough int // how many calls are worth a run
+	sizes  *sizes
 
 	interval time.Duration // of the ticks
 	patience int64         // after how many of them, and one more, a call is late
@@ -107,7 +107,7 @@ func (q *queue) isDue() bool { return q.ready > 0 && q.mayBegin(q.ready) }
 
 // mayBegin tells whether a run of so many calls may begin.
 func (q *queue) mayBegin(calls int) bool {
-	return !q.hold.on && (q.flying == 0 || q.flying < maxFlights && calls >= min(q.enough, q.sent))
+	return !q.hold.on && (q.flying == 0 || q.flying < maxFlights && calls >= min(q.sizes.enough(), q.sent))
 }
 
 // begin returns a flight for a run that is due, to which its calls are to be given.
@@ -131,7 +131,7 @@ func (q *queue) startDue() {
 // once, since some may have left; the others come back.
 func (q *queue) fill() *flight {
 	f := q.begin()
-	for i, turn := 0, q.turn; i < lanes && len(f.calls) < q.enough; i++ {
+	for i, turn, most := 0, q.turn, q.sizes.enough(); i < lanes && len(f.calls) < most; i++ {
 		n := (turn + i) % lanes
 		l := &q.lanes[n]
 		if l.flying || l.waiting() == 0 {

@@ -81,7 +81,6 @@ func requireCalls(t *testing.T, f *flight, want ...*call) {
 func onQueue(t *testing.T, test func(t *testing.T, q *aQueue)) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &aQueue{}
-		q.enough = enough
 		q.start = func(f *flight) { q.started = append(q.started, f) }
 		q.setTimeout(time.Minute)
 		test(t, q)
@@ -320,7 +319,6 @@ func TestQueueSlow(t *testing.T) {
 func TestQueueTicks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := aQueue{}
-		q.enough = enough
 		q.start = func(f *flight) { q.started = append(q.started, f) }
 		q.setTimeout(time.Second)
 		_, f := q.join(&call{})

@@ -57,7 +57,7 @@ type Limiter struct {
 	store   store.Store
 	plan    *algorithm.Plan
 	program *algorithm.Program
-	keyCost int // what the first decision of a key in a batch may cost
+	sizes   *sizes
 	keys    *keyring
 	// partitions tells which keys may be in one run.
 	partitions *partitions
@@ -107,7 +107,7 @@ func New(s store.Store, a algorithm.Algorithm, options ...Option) (*Limiter, err
 		store:     s,
 		plan:      plan,
 		program:   program,
-		keyCost:   keyCostOf(plan),
+		sizes:     newSizes(plan),
 		keys:      newKeyring(c.namespace, plan.Name, c.secret),
 		turns:     newTurns(),
 		deadlines: &deadline.Ends{},

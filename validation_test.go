@@ -91,7 +91,7 @@ func TestNewRefuses(t *testing.T) {
 		{"plan name", noStore{}, alter(func(p *algorithm.Plan) { p.Name = "a:b" }), nil, []string{"Name", `"a:b"`}},
 		{"plan lua", noStore{}, alter(func(p *algorithm.Plan) { p.Lua = "" }), nil, []string{"Lua does not define"}},
 		{"plan limit", noStore{}, alter(func(p *algorithm.Plan) { p.Limit = 0 }), nil, []string{"Limit is 0"}},
-		{"plan state size", noStore{}, alter(func(p *algorithm.Plan) { p.StateSize = -1 }), nil, []string{"StateSize is -1: must be at least 0"}},
+		{"plan unit size", noStore{}, alter(func(p *algorithm.Plan) { p.UnitSize = -1 }), nil, []string{"UnitSize is -1: must be at least 0"}},
 		{"plan step", noStore{}, alter(func(p *algorithm.Plan) { p.Step = nil }), nil, []string{"Step is nil"}},
 		{"plan bound", noStore{}, alter(func(p *algorithm.Plan) { p.Bound = nil }), nil, []string{"Bound is nil"}},
 		{"plan params", noStore{}, alter(func(p *algorithm.Plan) { p.Params = make([]int64, 7) }), nil, []string{"Params has 7"}},

@@ -138,12 +138,12 @@ type Plan struct {
 	// none to tell.
 	Window time.Duration
 
-	// StateSize is the most bytes that a text written by this limit can have. It is for
-	// limits whose states are large: the more bytes, the fewer decisions go to Redis at
+	// UnitSize is how many bytes each unit that is taken adds to a state's text. It is for
+	// states that can become large: the larger they are, the fewer keys go to Redis at
 	// once, so that they do not keep it busy for long. It is counted once for each key of a
 	// run, so a long text had better be made by write than by each step. 0 says that states
 	// are small, of some 100 bytes at most.
-	StateSize int64
+	UnitSize int64
 
 	// Step is the same math in Go. An empty state is that of an absent key. Step
 	// returns state itself if it neither takes nor mends anything. A new state whose

@@ -67,8 +67,8 @@ func (p *Plan) validate() error {
 		return fmt.Errorf("algorithm %s: Limit is %d: must be 1 to 2^53", p.Name, p.Limit)
 	case p.Window < 0:
 		return fmt.Errorf("algorithm %s: Window is %v: must be at least 0", p.Name, p.Window)
-	case p.StateSize < 0:
-		return fmt.Errorf("algorithm %s: StateSize is %d: must be at least 0", p.Name, p.StateSize)
+	case p.UnitSize < 0:
+		return fmt.Errorf("algorithm %s: UnitSize is %d: must be at least 0", p.Name, p.UnitSize)
 	case p.Step == nil:
 		return fmt.Errorf("algorithm %s: Step is nil", p.Name)
 	case p.Bound == nil:

@@ -56,9 +56,9 @@ type Limit struct {
 // and written with each request that is let through. A request on a full log costs
 // Redis some 25 µs more for each 1,000 of Rate, where a batched one on a token bucket
 // costs 4 µs in all. (Requests for one identity that go to Redis together pay for that
-// once.) So that Redis is not busy for long at a time, few identities go together,
-// however full their logs are: 16 at a Rate of 1,000, 3 at 5,000, one above 9,300.
-// That suits a Rate of some thousands, not of a million.
+// once.) So that Redis is not busy for long at a time, few identities with full logs go
+// together: 16 at a Rate of 1,000, 3 at 5,000, one above 9,300. A Log suits a Rate of
+// some thousands, not of a million.
 //
 // A limit may be changed while keys live: what was taken still counts, as long
 // as the old limit would have remembered it.
@@ -97,15 +97,15 @@ func (l Log) Compile() (*algorithm.Plan, error) {
 	}
 	g := ledger{limit: l.Rate, period: l.Period.Microseconds()}
 	return &algorithm.Plan{
-		Name:      "sliding_log",
-		Lua:       logLua,
-		Additive:  true,
-		Params:    []int64{g.limit, g.period},
-		Limit:     g.limit,
-		Window:    l.Period,
-		StateSize: width * g.limit,
-		Step:      g.step,
-		Bound:     func(d time.Duration) int64 { return bound.Linear(l.Rate, l.Rate, 1, d/l.Period) },
+		Name:     "sliding_log",
+		Lua:      logLua,
+		Additive: true,
+		Params:   []int64{g.limit, g.period},
+		Limit:    g.limit,
+		Window:   l.Period,
+		UnitSize: width,
+		Step:     g.step,
+		Bound:    func(d time.Duration) int64 { return bound.Linear(l.Rate, l.Rate, 1, d/l.Period) },
 	}, nil
 }
 

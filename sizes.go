@@ -1,0 +1,57 @@
+package ratelimit
+
+import (
+	"sync/atomic"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+)
+
+// sizes is how large the states of a limiter are, if each unit that is taken adds to them.
+// It goes by what the last runs found, since nobody knows how large a state is before it
+// is read. It is nil where all states are small.
+type sizes struct {
+	plan  *algorithm.Plan
+	taken atomic.Int64 // units of an identity, on average
+}
+
+func newSizes(p *algorithm.Plan) *sizes {
+	if p.UnitSize == 0 {
+		return nil
+	}
+	s := &sizes{plan: p}
+	s.taken.Store(p.Limit) // the worst, at first
+	return s
+}
+
+// keyCost is what the first decision of a key in a batch costs: half a µs more for every 128
+// bytes of its state, which are to be read and written. A key that takes more than half of a
+// batch goes without others, and with other calls of its own.
+func (s *sizes) keyCost() int {
+	if s == nil {
+		return keyCost
+	}
+	bytes := float64(s.taken.Load()) * float64(s.plan.UnitSize)
+	return int(min(maxCost/2+1, keyCost+bytes/128))
+}
+
+// enough is how many calls are worth a run: no more than the keys that may go at once.
+func (s *sizes) enough() int {
+	if s == nil {
+		return enough
+	}
+	return min(enough, maxCost/s.keyCost())
+}
+
+// note learns from a run that was answered. What is larger than before counts at once, what
+// is smaller by and by.
+func (s *sizes) note(groups []group) {
+	if s == nil || len(groups) == 0 {
+		return
+	}
+	sum := 0.0
+	for _, g := range groups {
+		sum += float64(s.plan.Limit - g.calls[len(g.calls)-1].outcome.Remaining)
+	}
+	before := s.taken.Load()
+	s.taken.Store(max(int64(sum/float64(len(groups))), before-(before+7)/8))
+}
