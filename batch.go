@@ -104,6 +104,14 @@ func (b *batch) fill(l *Limiter, calls []*call) (rest []*call) {
 		spent += cost
 		b.came, b.places = append(b.came, c), append(b.places, place)
 	}
+	b.gather()
+	b.across = b.locate(l.partitions.span)
+	b.sort()
+	return calls
+}
+
+// gather gives each group its calls, all in one piece of memory.
+func (b *batch) gather() {
 	b.calls = slices.Grow(b.calls[:0], len(b.came))
 	room := b.calls[:len(b.came)]
 	for i := range b.groups {
@@ -114,9 +122,6 @@ func (b *batch) fill(l *Limiter, calls []*call) (rest []*call) {
 		g := &b.groups[b.places[i]]
 		g.calls = append(g.calls, c)
 	}
-	b.across = b.locate(l.partitions.span)
-	b.sort()
-	return calls
 }
 
 // locate notes the servers of all groups. It is false if they are not known.
