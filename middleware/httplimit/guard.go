@@ -120,7 +120,7 @@ func (g *Guard) Decide(ctx context.Context, parts ...ratelimit.Part) Decision {
 			return Decision{Outcome: Invalid, Err: ratelimit.ErrIdentity}
 		default:
 			parts = slices.Clone(parts)
-			parts[i].Identity = "nobody" // who has taken nothing
+			parts[i].Identity = nobody
 		}
 	}
 	if g.joint == nil {
@@ -128,6 +128,11 @@ func (g *Guard) Decide(ctx context.Context, parts ...ratelimit.Part) Decision {
 	}
 	return g.decideAll(ctx, parts)
 }
+
+// nobody is the identity of a part that only looks, where it is not known whose it is.
+// It has taken nothing. Were an [Identity] to return this text, everybody would be shown
+// the numbers of that one, so it begins with a byte that names and keys do not have.
+const nobody = "\x00nobody"
 
 func (g *Guard) decideOne(ctx context.Context, part ratelimit.Part) Decision {
 	result, err := g.limiters[0].AllowN(ctx, part.Identity, part.N)

@@ -187,3 +187,23 @@ func TestCostOfNothing(t *testing.T) {
 	require.Contains(t, w.Body.String(), `"violated-policies":["all"]`)
 	require.Equal(t, http.StatusBadRequest, do(h, func(r *http.Request) { r.Header["X-Api-Key"] = []string{"a", "b"} }).Code)
 }
+
+// TestLooksAsNobody: who is not known is shown a limit that is whole, whatever the texts
+// of others are, and the caller's parts stay as they are.
+func TestLooksAsNobody(t *testing.T) {
+	limits := minuteAndDay(t, startRedis(t), 10)
+	g, err := httplimit.NewGuard([]httplimit.Policy{{Name: "minute", Limiter: limits[0].Limiter}, {Name: "day", Limiter: limits[1].Limiter}})
+	require.NoError(t, err)
+	user := ratelimit.Part{Identity: "nobody", N: 1} // a name that somebody has
+	require.Equal(t, httplimit.Allowed, g.Decide(t.Context(), user, user).Outcome)
+
+	parts := []ratelimit.Part{{}, {Identity: "x", N: 1}}
+	d := g.Decide(t.Context(), parts...)
+	require.Equal(t, httplimit.Allowed, d.Outcome)
+	for name, result := range d.Results() {
+		if name == "minute" {
+			require.EqualValues(t, 2, result.Remaining, "of 2")
+		}
+	}
+	require.Equal(t, []ratelimit.Part{{}, {Identity: "x", N: 1}}, parts)
+}
