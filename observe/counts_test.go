@@ -90,6 +90,28 @@ func TestCountsEveryClass(t *testing.T) {
 	require.Equal(t, want, counts.Snapshot().Errors)
 }
 
+// TestCountsBreakers: a breaker is open once, however it closes.
+func TestCountsBreakers(t *testing.T) {
+	var counts observe.Counts
+	state := ratelimit.BreakerClosed
+	for _, next := range []struct {
+		state        ratelimit.BreakerState
+		open, opened int64
+	}{
+		{ratelimit.BreakerOpen, 1, 1},
+		{ratelimit.BreakerClosed, 0, 1},
+		{ratelimit.BreakerOpen, 1, 2},
+		{ratelimit.BreakerHalfOpen, 0, 2},
+		{ratelimit.BreakerClosed, 0, 2},
+	} {
+		counts.ObserveBreaker(ratelimit.BreakerEvent{From: state, State: next.state})
+		state = next.state
+		s := counts.Snapshot()
+		require.Equal(t, next.open, s.BreakersOpen)
+		require.Equal(t, next.opened, s.BreakersOpened)
+	}
+}
+
 func BenchmarkCounts(b *testing.B) {
 	var counts observe.Counts
 	b.ReportAllocs()

@@ -49,13 +49,27 @@ func TestDeadline(t *testing.T) {
 }
 
 func TestEnd(t *testing.T) {
-	d := new(Ends).Within(context.Background(), time.Hour)
-	d.End()
-	d.End()
-	for _, c := range []context.Context{d, d.Watched()} {
-		<-c.Done()
-		require.Equal(t, context.Canceled, c.Err())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		for _, before := range []bool{false, true} { // whether Done was asked for before End
+			begin := time.Now()
+			d := new(Ends).Within(context.Background(), time.Hour)
+			all := []context.Context{d, d.Watched()}
+			if before {
+				for _, c := range all {
+					derived, stop := context.WithCancel(c)
+					defer stop()
+					all = append(all, derived)
+				}
+			}
+			d.End()
+			d.End()
+			for _, c := range all {
+				<-c.Done()
+				require.Equal(t, context.Canceled, c.Err())
+			}
+			require.Zero(t, time.Since(begin))
+		}
+	})
 }
 
 // An error stays what it was first.

@@ -77,6 +77,43 @@ func TestSharedStops(t *testing.T) {
 	})
 }
 
+// Two moments may have one place in Ends. The later one takes it from the earlier, which
+// must not end early by that, nor keep its timer once nobody needs it.
+func TestPlaceTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		ends := &Ends{}
+		isOpen := func(passed <-chan struct{}) bool {
+			select {
+			case <-passed:
+				return false
+			default:
+				return true
+			}
+		}
+		take := func(timeout time.Duration) (*Context, *end) {
+			d := ends.Within(context.Background(), timeout)
+			require.True(t, isOpen(d.Passed()))
+			return d, d.end
+		}
+		around := time.Duration(len(ends.ends)) * grain
+		first, firstEnd := take(time.Second)
+		second, _ := take(time.Second + around)
+		third, _ := take(time.Second + 2*around)
+		defer third.End()
+		require.False(t, firstEnd.kept)
+		require.True(t, isOpen(firstEnd.passed), "its context lives")
+
+		first.End()
+		require.False(t, isOpen(firstEnd.passed), "nobody else needs it")
+		require.False(t, firstEnd.timer.Stop(), "so its timer has been stopped")
+
+		<-second.Passed()
+		require.Equal(t, time.Second+around, time.Since(begin))
+		second.End()
+	})
+}
+
 func TestSharedOfOneThatMayBeCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	d := new(Ends).Within(ctx, time.Hour)

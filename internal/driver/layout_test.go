@@ -90,7 +90,9 @@ func TestLayout(t *testing.T) {
 		require.False(t, l.Due())
 		c.learn(l)
 		require.EqualValues(t, 1, c.asked.Load())
-		time.Sleep(whenRefused)
+		time.Sleep(whenRefused / 2)
+		l.Refused() // a run that was in flight: it does not put that off
+		time.Sleep(whenRefused / 2)
 		require.True(t, l.Due())
 		c.slots = []Slots{{0, 8000, "a"}, {8001, 16000, "b"}}
 		c.learn(l)
@@ -126,6 +128,14 @@ func TestLayoutUnknown(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRefused: one refused key among many runs is enough, and other errors are none.
+func TestRefused(t *testing.T) {
+	crossSlot := Server("CROSSSLOT Keys in request don't hash to the same slot", nil)
+	other := []store.Run{{}, {Err: errors.New("CROSSSLOT")}, {Err: Server("LOADING loading", nil)}}
+	require.False(t, Refused(other))
+	require.True(t, Refused(append(other, store.Run{Err: Wrap(context.Background(), "driver", crossSlot)}, store.Run{})))
 }
 
 // Keys of one hash tag tell nothing.

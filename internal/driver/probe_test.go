@@ -26,6 +26,16 @@ func TestProbe(t *testing.T) {
 	ask := func(server *redistest.Server, keys ...string) (any, error) {
 		return server.Do(append([]string{"EVAL", probe.Source(), "0", fmt.Sprint(len(keys))}, keys...)...)
 	}
+	// Of the Valkeys that must not be given such scripts it says no, and runs nothing.
+	for version, want := range map[string]int64{
+		"0x0808ff": 1, "0x080900": 0, "0x090000": 0, "0x090001": 0, "0x090002": 1,
+	} {
+		says := "local redis = setmetatable({VALKEY_VERSION_NUM = " + version + "}, {__index = redis})\n"
+		reply, err := node.Do("EVAL", says+probe.Source(), "0", "3", own[0], own[1], others[0])
+		require.NoError(t, err, version)
+		require.Equal(t, []any{want}, reply, version)
+	}
+
 	reply, err := ask(node, own[0], own[1], others[0])
 	require.NoError(t, err)
 	require.Equal(t, []any{int64(1)}, reply)

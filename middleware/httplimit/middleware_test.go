@@ -205,6 +205,10 @@ func TestContext(t *testing.T) {
 		require.Equal(t, got.Name, name)
 		require.Equal(t, got.Result, result)
 	}
+
+	free := []httplimit.Limit{{Name: "a", Limiter: limiter, Identity: alice, Cost: func(*http.Request) int64 { return 0 }}}
+	do(wrapAll(t, free, h, httplimit.WithContext()), kept)
+	require.False(t, found, "no limit was asked")
 }
 
 func TestBadArguments(t *testing.T) {
@@ -269,12 +273,14 @@ func TestRefusalIsItsOwnResponse(t *testing.T) {
 	w := do(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "5")
 		w.Header().Set("Etag", `"x"`)
+		w.Header().Set("Last-Modified", "Fri, 31 Dec 1999 23:59:59 GMT")
 		w.Header().Set("Cache-Control", "public, max-age=60")
 		limited.ServeHTTP(w, r)
 	}))
 	require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
 	require.Empty(t, w.Header().Get("Content-Length"))
 	require.Empty(t, w.Header().Get("Etag"))
+	require.Empty(t, w.Header().Get("Last-Modified"))
 	require.Contains(t, w.Body.String(), "#temporary-reduced-capacity")
 }
 

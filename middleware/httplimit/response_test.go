@@ -11,6 +11,17 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
+// The values of the fields share memory. A handler that adds a line to one of them
+// changes no other.
+func TestHandlerAddsToFields(t *testing.T) {
+	w := do(wrap(t, perMinute(t, startRedis(t), "a", 2), alice, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Add("RateLimit-Policy", `"other";q=7`)
+		w.Header().Add("RateLimit", `"other";r=3`)
+	})))
+	require.Equal(t, []string{`"default";q=2;w=60`, `"other";q=7`}, w.Header().Values("RateLimit-Policy"))
+	require.Equal(t, []string{`"default";r=1;t=30`, `"other";r=3`}, w.Header().Values("RateLimit"))
+}
+
 // A guard with net/http's types answers as the middleware does.
 func TestGuardAnswersAsMiddleware(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodHead} {

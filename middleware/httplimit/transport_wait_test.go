@@ -75,6 +75,8 @@ func TestWait(t *testing.T) {
 		require.NoError(t, send(t.Context(), "/1"))
 		require.Equal(t, 3*time.Second, time.Since(begin))
 		require.Equal(t, 5, s.asked)
+		require.NoError(t, send(t.Context(), "/"))
+		require.Equal(t, 4*time.Second, time.Since(begin), "who waits is charged what they asked for")
 	})
 }
 
