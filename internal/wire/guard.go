@@ -18,14 +18,16 @@ var ErrClosed = errors.New("wire: the server has closed the connection")
 const idle = time.Millisecond
 
 // Guard returns conn, whose Read fails where what the server sends is not of
-// Redis's protocol, is huge, or was not asked for. Where the client subscribes, as
-// those of sentinels do, the last is not held against the server.
+// Redis's protocol, is huge, or was not asked for. Where the client may subscribe, as
+// those of sentinels do, the last is not held against the server once it has: only then,
+// since a client has other connections beside that one, to the master for example, on
+// which it would take what was not asked for as the reply to its next command.
 //
 // Its Write fails with [ErrClosed] where it can be seen that the server has closed the
 // connection meanwhile. A client that looks for that itself, by its socket, is not kept
 // from it, but for a moment after something was read.
-func Guard(conn net.Conn, subscribes bool) net.Conn {
-	g := &guarded{Conn: conn, in: scanner{size: maxSize, pushes: subscribes}, out: scanner{size: math.MaxInt}, subscribes: subscribes, socket: socketOf(conn), made: time.Now()}
+func Guard(conn net.Conn, maySubscribe bool) net.Conn {
+	g := &guarded{Conn: conn, in: scanner{size: maxSize}, out: scanner{size: math.MaxInt, verbs: maySubscribe}, socket: socketOf(conn), made: time.Now()}
 	if _, ok := conn.(syscall.Conn); ok && g.socket != nil {
 		return &socketed{g, look{g.socket, g}}
 	}
@@ -65,7 +67,7 @@ type guarded struct {
 	in, out    scanner
 	commands   atomic.Int64 // that were written, or are about to be
 	answers    atomic.Int64 // that were read
-	subscribes bool
+	subscribed atomic.Bool  // a command that does was written, or is about to be
 	broken     atomic.Bool
 
 	socket syscall.RawConn // nil if there is none
@@ -84,6 +86,9 @@ func (g *guarded) Write(p []byte) (int, error) {
 		return 0, err // no client writes that; what would it have asked for?
 	}
 	g.commands.Store(int64(g.out.values))
+	if g.out.subscribes {
+		g.subscribed.Store(true)
+	}
 	return g.Conn.Write(p)
 }
 
@@ -96,8 +101,9 @@ func (g *guarded) Read(p []byte) (int, error) {
 	if n == 0 {
 		return n, err
 	}
+	g.in.pushes = g.subscribed.Load()
 	bad := g.in.scan(p[:n])
-	if bad != nil || !g.subscribes && int64(g.in.values) > g.commands.Load() {
+	if bad != nil || !g.in.pushes && int64(g.in.values) > g.commands.Load() {
 		g.broken.Store(true)
 		_ = g.Conn.Close()
 		return 0, errProtocol
@@ -112,7 +118,7 @@ func (g *guarded) Read(p []byte) (int, error) {
 // for, as the last that is sent over TLS. (Before the first answer that may be tickets.)
 func (g *guarded) isOver() bool {
 	answers := g.answers.Load()
-	return g.socket != nil && !g.subscribes && answers > 0 && answers == g.commands.Load() &&
+	return g.socket != nil && !g.subscribed.Load() && answers > 0 && answers == g.commands.Load() &&
 		g.isIdle() && hasInput(g.socket)
 }
 

@@ -36,9 +36,13 @@ func TestIdle(t *testing.T) {
 		for _, secured := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/TLS=%v", name, secured), func(t *testing.T) {
 				ours, theirs := connect(t, secured)
-				conn := Guard(ours, c.subscribes)
+				conn := Guard(ours, true)
+				ask := ping
+				if c.subscribes {
+					ask = "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nx\r\n"
+				}
 				for range c.asks {
-					_, err := io.WriteString(conn, ping)
+					_, err := io.WriteString(conn, ask)
 					require.NoError(t, err)
 				}
 				answers := bufio.NewReader(conn)

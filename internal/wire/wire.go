@@ -42,7 +42,21 @@ type scanner struct {
 	length  int    // of the line so far
 	before  byte   // the last one of the line so far
 	push    bool   // the value is one
+
+	// Of what a client writes: whether it has asked for messages, which is told by the
+	// first element of a command. It is looked at only while it matters.
+	verbs      bool   // are looked at, until one subscribes
+	first      bool   // the element that comes is one
+	verb       []byte // so far, up to maxVerb
+	subscribes bool   // one did
 }
+
+// subscribe is how the verbs end whose answers are not replies: also those that
+// unsubscribe, as rueidis does before it subscribes.
+const subscribe = "SUBSCRIBE\r\n"
+
+// maxVerb is as much of a verb as must be seen.
+const maxVerb = len("PUN" + subscribe)
 
 // scan takes in a piece.
 func (s *scanner) scan(piece []byte) error {
@@ -52,6 +66,9 @@ func (s *scanner) scan(piece []byte) error {
 		}
 		if s.skip > 0 {
 			n := min(s.skip, len(piece))
+			if s.first {
+				s.verb = append(s.verb, piece[:min(n, maxVerb-len(s.verb))]...)
+			}
 			s.skip -= n
 			piece = piece[n:]
 			if s.skip == 0 {
@@ -98,7 +115,7 @@ func (s *scanner) scan(piece []byte) error {
 // string that is in it whole: most of what is written is. It takes a tenth of the
 // time of what is done otherwise, which is the same.
 func (s *scanner) quick(piece []byte) int {
-	if len(s.pending) == 0 || s.length > 0 || piece[0] != '$' {
+	if len(s.pending) == 0 || s.length > 0 || piece[0] != '$' || s.first {
 		return 0
 	}
 	size, i := 0, 1
@@ -173,6 +190,7 @@ func (s *scanner) begin(kind byte, rest []byte) error {
 	case n <= 0:
 		s.over()
 	default:
+		s.first = s.verbs && len(s.pending) == 0
 		s.pending = append(s.pending, n*each)
 	}
 	return nil
@@ -212,6 +230,9 @@ func (s *scanner) count(text []byte, each int) (int, bool) {
 
 // over notes that a value is over, and with it the arrays that it is the last of.
 func (s *scanner) over() {
+	if s.first {
+		s.note()
+	}
 	for len(s.pending) > 0 {
 		last := len(s.pending) - 1
 		if s.pending[last]--; s.pending[last] > 0 {
@@ -222,4 +243,11 @@ func (s *scanner) over() {
 	if !s.push {
 		s.values++
 	}
+}
+
+// note notes what verb it was.
+func (s *scanner) note() {
+	at := len(s.verb) - len(subscribe)
+	s.subscribes = at >= 0 && bytes.EqualFold(s.verb[at:], []byte(subscribe))
+	s.first, s.verbs, s.verb = false, !s.subscribes, s.verb[:0]
 }

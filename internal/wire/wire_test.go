@@ -71,38 +71,55 @@ func (t *talk) Write(p []byte) (int, error) { return t.written.Write(p) }
 func (t *talk) Close() error                { t.closed = true; return nil }
 
 func TestGuard(t *testing.T) {
-	const ping = "*1\r\n$4\r\nPING\r\n"
+	const (
+		ping      = "*1\r\n$4\r\nPING\r\n"
+		subscribe = "*2\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n"
+		pushes    = ">2\r\n+x\r\n+y\r\n*2\r\n+message\r\n+x\r\n*2\r\n+message\r\n+x\r\n"
+	)
 	for _, c := range []struct {
-		commands   int
-		replies    string
-		subscribes bool
-		ok         bool
+		commands     string
+		replies      string
+		maySubscribe bool
+		ok           bool
 	}{
-		{2, "+PONG\r\n*1\r\n:1\r\n", false, true},
-		{2, "+PONG\r\n", false, true},
-		{1, "+PONG\r\n+PONG\r\n", false, false},
-		{0, "+PONG\r\n", false, false},
-		{0, ">2\r\n+x\r\n+y\r\n", false, false},
-		{1, ">2\r\n+x\r\n+y\r\n+PONG\r\n*2\r\n+message\r\n+x\r\n", true, true},
-		{1, "*99999999999999\r\n", true, false},
+		{ping + ping, "+PONG\r\n*1\r\n:1\r\n", false, true},
+		{ping + ping, "+PONG\r\n", false, true},
+		{ping, "+PONG\r\n+PONG\r\n", false, false},
+		{"", "+PONG\r\n", false, false},
+		{"", ">2\r\n+x\r\n+y\r\n", false, false},
+		{ping + subscribe, "+PONG\r\n" + pushes, true, true},
+		{ping + "*1\r\n$11\r\nUNSUBSCRIBE\r\n" + ping, "+PONG\r\n" + pushes + "+PONG\r\n", true, true},
+		{"*2\r\n$10\r\nPSUBSCRIBE\r\n$1\r\n*\r\n", pushes, true, true},
+		{subscribe, "*99999999999999\r\n", true, false},
+		{subscribe, pushes, false, false},
+		// As of a master behind Sentinel, where nothing subscribes.
+		{ping, "+PONG\r\n", true, true},
+		{ping, "+PONG\r\n+PONG\r\n", true, false},
+		{ping, ">2\r\n+x\r\n+y\r\n", true, false},
+		{"*2\r\n$4\r\nPING\r\n$9\r\nSUBSCRIBE\r\n", "+PONG\r\n+PONG\r\n", true, false},
+		{"*1\r\n$10\r\nSUBSCRIBED\r\n", "+PONG\r\n+PONG\r\n", true, false},
+		{"*1\r\n$40\r\n" + strings.Repeat("x", 31) + "SUBSCRIBE\r\n", "+PONG\r\n+PONG\r\n", true, false},
+		{"*1\r\n:1\r\n*0\r\n" + ping, "+PONG\r\n+PONG\r\n+PONG\r\n+PONG\r\n", true, false},
 	} {
-		conn := &talk{Reader: iotest.OneByteReader(strings.NewReader(c.replies))}
-		guarded := Guard(conn, c.subscribes)
-		for range c.commands {
-			_, err := io.WriteString(guarded, ping)
-			require.NoError(t, err)
+		for _, size := range []int{1, 7, 1 << 16} { // of the pieces that are written
+			conn := &talk{Reader: iotest.OneByteReader(strings.NewReader(c.replies))}
+			guarded := Guard(conn, c.maySubscribe)
+			for left := c.commands; len(left) > 0; left = left[min(size, len(left)):] {
+				_, err := io.WriteString(guarded, left[:min(size, len(left))])
+				require.NoError(t, err)
+			}
+			require.Equal(t, c.commands, conn.written.String())
+			got, err := io.ReadAll(guarded)
+			require.Equal(t, c.ok, err == nil, "%+v: %v", c, err)
+			require.Equal(t, !c.ok, conn.closed)
+			if c.ok {
+				require.Equal(t, c.replies, string(got))
+				continue
+			}
+			require.ErrorIs(t, err, errProtocol)
+			_, err = guarded.Read(make([]byte, 10))
+			require.ErrorIs(t, err, errProtocol, "again")
 		}
-		require.Equal(t, strings.Repeat(ping, c.commands), conn.written.String())
-		got, err := io.ReadAll(guarded)
-		require.Equal(t, c.ok, err == nil, "%+v: %v", c, err)
-		require.Equal(t, !c.ok, conn.closed)
-		if c.ok {
-			require.Equal(t, c.replies, string(got))
-			continue
-		}
-		require.ErrorIs(t, err, errProtocol)
-		_, err = guarded.Read(make([]byte, 10))
-		require.ErrorIs(t, err, errProtocol, "again")
 	}
 	_, err := io.WriteString(Guard(&talk{}, false), "PING\r\n")
 	require.Error(t, err)
@@ -115,15 +132,18 @@ func FuzzScanner(f *testing.F) {
 			f.Add([]byte(text), uint(3))
 		}
 	}
+	f.Add([]byte("*1\r\n$4\r\nPING\r\n*2\r\n$10\r\nPSUBSCRIBE\r\n$1\r\n*\r\n"), uint(3))
 	f.Fuzz(func(t *testing.T, text []byte, size uint) {
-		whole, parts := scanner{size: maxSize, pushes: true}, scanner{size: maxSize, pushes: true}
+		whole := scanner{size: maxSize, pushes: true, verbs: true}
+		parts := whole
 		err := whole.scan(text)
 		require.Equal(t, err, feed(&parts, string(text), int(max(1, size%100))))
 		if err == nil {
-			require.Equal(t, fmt.Sprint(whole.values, whole.pending, whole.skip, whole.room), fmt.Sprint(parts.values, parts.pending, parts.skip, parts.room))
+			require.Equal(t, fmt.Sprint(whole.values, whole.pending, whole.skip, whole.room, whole.subscribes), fmt.Sprint(parts.values, parts.pending, parts.skip, parts.room, parts.subscribes))
 		}
 		require.LessOrEqual(t, len(whole.pending), maxDepth)
 		require.LessOrEqual(t, cap(whole.line), 2*maxHeader)
+		require.LessOrEqual(t, cap(whole.verb), 2*maxVerb)
 	})
 }
 

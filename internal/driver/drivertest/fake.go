@@ -15,7 +15,8 @@ import (
 )
 
 // fake is a server that replies to each EVALSHA and EVAL what a test wants, byte
-// for byte, and to all else just enough for clients to connect.
+// for byte, and to all else just enough for clients to connect: as a server alone, as
+// the only node of a Cluster, or as a sentinel and its master in one.
 type fake struct {
 	listener net.Listener
 	scripts  atomic.Int64 // commands that run one
@@ -57,6 +58,11 @@ func startFake(t testing.TB) *fake {
 
 func (f *fake) addr() string { return f.listener.Addr().String() }
 
+func (f *fake) port() string {
+	_, port, _ := net.SplitHostPort(f.addr())
+	return port
+}
+
 // set sets the reply from now on.
 func (f *fake) set(reply string) {
 	f.mu.Lock()
@@ -93,8 +99,18 @@ func (f *fake) serve(conn net.Conn) {
 		case "PING":
 			reply = "+PONG\r\n"
 		case "CLUSTER":
-			_, port, _ := net.SplitHostPort(f.addr())
-			reply = fmt.Sprintf("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:%s\r\n", port)
+			reply = fmt.Sprintf("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:%s\r\n", f.port())
+		case "SENTINEL":
+			if reply = "*0\r\n"; strings.EqualFold(args[1], "GET-MASTER-ADDR-BY-NAME") {
+				reply = fmt.Sprintf("*2\r\n$9\r\n127.0.0.1\r\n$%d\r\n%s\r\n", len(f.port()), f.port())
+			}
+		case "ROLE":
+			reply = "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
+		case "SUBSCRIBE", "UNSUBSCRIBE":
+			reply = ""
+			for i, channel := range args[1:] {
+				reply += fmt.Sprintf("*3\r\n+%s\r\n+%s\r\n:%d\r\n", strings.ToLower(verb), channel, i+1)
+			}
 		case "EVALSHA", "EVAL":
 			f.scripts.Add(1)
 			f.mu.Lock()

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
 )
 
@@ -31,15 +33,23 @@ func hostile(t *testing.T, d Driver) {
 		"NoProtocol":     "HTTP/1.1 400 Bad Request\r\n\r\n",
 		"NoEnd":          strings.Repeat("x", 100_000),
 	}
-	for at, name := range map[string]string{"HELLO": "SetUp", "CLUSTER": "Topology", "": "Run"} {
+	for name, c := range map[string]struct {
+		at   string // the command that is answered so; "" is a run
+		open func(*driver.Options)
+	}{
+		"SetUp":    {"HELLO", func(*driver.Options) {}},
+		"Topology": {"CLUSTER", withCluster},
+		"Run":      {"", func(*driver.Options) {}},
+		"Master":   {"", withSentinel}, // behind Sentinel, where clients may subscribe
+	} {
 		t.Run(name, func(t *testing.T) {
 			f := startFake(t)
-			s := open1(t, d, "redis://"+f.addr(), func(o *driver.Options) { o.Cluster = at == "CLUSTER" })
+			s := open1(t, d, "redis://"+f.addr(), c.open)
 			for _, reply := range replies {
 				f.set(reply)
-				if at != "" {
+				if c.at != "" {
 					f.set("*1\r\n:7\r\n")
-					f.say(at, reply)
+					f.say(c.at, reply)
 				}
 				var all sync.WaitGroup
 				for range 20 { // so that they are pipelined
@@ -60,6 +70,17 @@ func hostile(t *testing.T, d Driver) {
 					_, err := s.Run(ctx, incr, []string{"k"}, nil)
 					return err
 				})
+			}
+			if c.at != "" {
+				return
+			}
+			f.set("*1\r\n:7\r\n*1\r\n:8\r\n")
+			for range 20 {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				ints, err := s.Run(ctx, incr, []string{"k"}, nil)
+				cancel()
+				require.Error(t, err)
+				require.Nil(t, ints, "a reply that nothing asked for is nobody's")
 			}
 		})
 	}

@@ -18,7 +18,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-func withCluster(o *driver.Options) { o.Cluster = true }
+func withCluster(o *driver.Options)  { o.Cluster = true }
+func withSentinel(o *driver.Options) { o.Sentinel, o.MasterName = true, "main" }
 
 // cluster: runs go to the node of their keys, and only one node's are lost when
 // it is.
