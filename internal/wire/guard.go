@@ -78,7 +78,6 @@ type guarded struct {
 // Write implements [net.Conn].
 func (g *guarded) Write(p []byte) (int, error) {
 	if g.isOver() {
-		g.broken.Store(true)
 		_ = g.Conn.Close()
 		return 0, ErrClosed
 	}

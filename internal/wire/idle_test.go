@@ -72,6 +72,8 @@ func TestIdle(t *testing.T) {
 					require.Zero(t, n)
 					_, err = ours.Write([]byte("x"))
 					require.ErrorIs(t, err, net.ErrClosed)
+					_, err = conn.Read(make([]byte, 1))
+					require.ErrorIs(t, err, net.ErrClosed, "the server has broken no protocol")
 					return
 				}
 				require.NotErrorIs(t, err, ErrClosed)
