@@ -25,7 +25,10 @@ const idle = time.Millisecond
 //
 // Its Write fails with [ErrClosed] where it can be seen that the server has closed the
 // connection meanwhile. A client that looks for that itself, by its socket, is not kept
-// from it, but for a moment after something was read.
+// from it, but for a moment after something was read. What is given up for the system call
+// that this saves: if within that moment the server closes the connection, or sends what was
+// not asked for, a client that writes within it does not notice, and takes the latter for
+// the reply.
 func Guard(conn net.Conn, maySubscribe bool) net.Conn {
 	g := &guarded{Conn: conn, in: scanner{size: maxSize}, out: scanner{size: math.MaxInt, verbs: maySubscribe}, socket: socketOf(conn), made: time.Now()}
 	if _, ok := conn.(syscall.Conn); ok && g.socket != nil {
@@ -50,7 +53,7 @@ type look struct {
 }
 
 // Read implements [syscall.RawConn]. Within a moment after something was read it does not
-// look, and finds nothing.
+// look, and finds nothing: neither an end nor something that was not asked for.
 func (l *look) Read(f func(fd uintptr) (done bool)) error {
 	if !l.g.isIdle() {
 		return nil

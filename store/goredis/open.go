@@ -55,7 +55,8 @@ const (
 //	DisableRoutingPolicies true       (cluster) saves asking a node for COMMAND
 //	Dialer                 our own    dials as the default one; ends a connection whose server breaks Redis's protocol, and
 //	                                  saves the system call that checks before each command whether the connection is
-//	                                  closed, if a reply came within the last millisecond
+//	                                  closed, and whether something unasked has come, if a reply came within the last
+//	                                  millisecond
 //
 // PoolSize is go-redis's default: 10 for each CPU; in a cluster, 5 for each CPU and node.
 // go-redis logs each failed dial to its own logger (redis.SetLogger).
