@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
@@ -21,8 +22,14 @@ func (t *Target) Secrets() Secrets {
 	var pieces []string
 	for _, secret := range []string{t.Password, t.SentinelPassword} {
 		// The beginning, since quotations are cut short; also as %q writes it.
-		if runes := []rune(secret); len(runes) > 0 {
-			piece := string(runes[:min(len(runes), 8)])
+		// The text is cut as it is, since what is no UTF-8 would change on the way to runes
+		// and back, and never be found.
+		length := 0
+		for range 8 {
+			_, size := utf8.DecodeRuneInString(secret[length:])
+			length += size
+		}
+		if piece := secret[:length]; piece != "" {
 			pieces = append(pieces, piece, strings.Trim(strconv.Quote(piece), `"`))
 		}
 	}

@@ -15,11 +15,12 @@ import (
 
 func TestSecrets(t *testing.T) {
 	const password = `hunter2"日本語`
-	target := &Target{Config: redisurl.Config{Password: password}, Options: Options{SentinelPassword: "another one"}}
+	const odd = "\xfftop-secret" // no UTF-8
+	target := &Target{Config: redisurl.Config{Password: password}, Options: Options{SentinelPassword: odd}}
 	secrets, none := target.Secrets(), Secrets(nil)
 	ctx := context.Background()
 
-	for _, text := range []string{password, password[:9], fmt.Sprintf("%q", password), "another one", "x, with args beginning with: 'a"} {
+	for _, text := range []string{password, password[:9], fmt.Sprintf("%q", password), odd, odd[:8], fmt.Sprintf("%q", odd), "x, with args beginning with: 'a"} {
 		for _, err := range []error{
 			secrets.Server("WRONGPASS no "+text, errors.New("WRONGPASS no "+text)),
 			secrets.Server("WRONGPASS no", fmt.Errorf("two replies: WRONGPASS no; %s", text)),
