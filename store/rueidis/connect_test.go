@@ -13,6 +13,7 @@ import (
 	client "github.com/redis/rueidis"
 	"github.com/stretchr/testify/require"
 
+	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
@@ -168,6 +169,31 @@ func TestDialerRemembersFailure(t *testing.T) {
 		require.Equal(t, int64(2), attempts.Load())
 		d.close()
 	})
+}
+
+// Where an attempt to connect has timed out, that is the answer to a run: it is not sent
+// again and again for as long as the failure is remembered.
+func TestAttemptTimedOut(t *testing.T) {
+	target, err := driver.Resolve("redis://127.0.0.1:1", driver.Options{})
+	require.NoError(t, err)
+	d := newDialer("tcp", 10*time.Millisecond)
+	defer d.close()
+	o := options(target, d)
+	o.Dialer.ControlContext = controlAfter(nil)
+	made, err := client.NewClient(o)
+	require.Error(t, err) // and a client all the same
+	defer made.Close()
+	c := &counting{Client: made}
+	s := New(c)
+	for range 5 {
+		c.single.Store(0)
+		_, err := s.Run(context.Background(), counter, []string{"k"}, nil)
+		dial := (*net.OpError)(nil)
+		require.ErrorAs(t, err, &dial)
+		require.True(t, dial.Timeout())
+		require.EqualValues(t, 1, c.single.Load())
+	}
+	require.False(t, notSent(context.Background(), time.Now(), &attemptError{context.DeadlineExceeded}), "as of a handshake over TLS")
 }
 
 func TestDialerClose(t *testing.T) {

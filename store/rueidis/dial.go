@@ -40,6 +40,12 @@ type attempt struct {
 	err  error
 }
 
+// attemptError is why an attempt failed. That may be a timeout, and is still not the end of
+// a caller's context; see notSent.
+type attemptError struct{ error }
+
+func (e *attemptError) Unwrap() error { return e.error }
+
 func newDialer(network string, timeout time.Duration) *dialer {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &dialer{network: network, timeout: timeout, ctx: ctx, cancel: cancel, attempts: make(map[string]*attempt)}
@@ -98,12 +104,11 @@ func (d *dialer) run(a *attempt, addr string, settings net.Dialer, config *tls.C
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	a.conn, a.err = conn, err
-	close(a.done)
 	pause := sparePause
-	if err != nil {
-		pause = failurePause
+	if a.conn = conn; err != nil {
+		a.err, pause = &attemptError{err}, failurePause
 	}
+	close(a.done)
 	if d.ctx.Err() != nil {
 		d.forget(addr, a)
 		return

@@ -209,11 +209,15 @@ const othersTime = time.Second
 //
 // The client makes a context's error of its own accord only for the caller whose
 // context it is, and for those who wait for the same connection: they get it
-// before the first byte of theirs is written.
+// before the first byte of theirs is written. The dialer of Open tells it from the
+// timeout of an attempt, which answers all for a while, so to send again would be to spin.
 //
 // Or it is that of a connection which the server had closed.
 func notSent(ctx context.Context, start time.Time, err error) bool {
 	if err == nil || driver.Ended(ctx, err) != nil || time.Since(start) > othersTime {
+		return false
+	}
+	if attempt := (*attemptError)(nil); errors.As(err, &attempt) {
 		return false
 	}
 	if err == context.DeadlineExceeded || err == context.Canceled { //nolint:errorlint // not one that wraps it
