@@ -3,18 +3,24 @@ package rueidis
 import (
 	"context"
 	"errors"
+	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	client "github.com/redis/rueidis"
 )
 
 var errClosed = errors.New("rueidis: the store is closed")
 
+// panicPause is how long a panic of the client's, while it was made, is the answer. What is
+// left of such a client (see make) is too much to have it each time.
+const panicPause = refreshInterval
+
 // connector makes a client when it is first wanted, since making one connects.
 type connector struct {
 	// connect makes the client. Where Redis is down it fails, or returns a client
-	// all the same that connects by itself later.
+	// all the same that connects by itself later. It may panic.
 	connect func() (client.Client, error)
 
 	client atomic.Pointer[client.Client] // nil until it is made
@@ -73,9 +79,14 @@ func (c *connector) join() (*making, error) {
 	return m, nil
 }
 
-// make makes the client.
+// make makes the client. rueidis panics where a sentinel, or the master, sends a reply that
+// has fewer elements than it should: while it makes a client, that is here, and is an error.
+//
+// What remains is a goroutine of the client that was not made, which waits for a lock that
+// nobody will give back. And a client that has been made looks for the master again on
+// goroutines of its own, where such a reply still ends the process.
 func (c *connector) make(m *making) {
-	made, err := c.connect()
+	made, panics, err := c.attempt()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -89,8 +100,30 @@ func (c *connector) make(m *making) {
 	default:
 		c.client.Store(&made)
 	}
-	c.making = nil
+	if panics {
+		time.AfterFunc(panicPause, c.again)
+	} else {
+		c.making = nil
+	}
 	close(m.done)
+}
+
+// attempt makes the client, or tells that it panics.
+func (c *connector) attempt() (made client.Client, panics bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			made, panics, err = nil, true, panicked(p)
+		}
+	}()
+	made, err = c.connect()
+	return made, false, err
+}
+
+// again lets the next one who wants the client make an attempt.
+func (c *connector) again() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.making = nil
 }
 
 // close closes the client, or has it closed as soon as it is made.
@@ -102,4 +135,33 @@ func (c *connector) close() {
 	if made != nil {
 		(*made).Close()
 	}
+}
+
+// handed are the connections that a client was handed while it was made. If it was not made,
+// they are closed, since nobody else has them.
+type handed struct {
+	mu    sync.Mutex
+	made  bool // so the client sees to its connections by itself
+	conns []net.Conn
+}
+
+// add notes a connection.
+func (h *handed) add(conn net.Conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.made {
+		h.conns = append(h.conns, conn)
+	}
+}
+
+// end is told whether the client was made.
+func (h *handed) end(made bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.made = made; !made {
+		for _, conn := range h.conns {
+			_ = conn.Close()
+		}
+	}
+	h.conns = nil
 }

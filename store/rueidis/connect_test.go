@@ -90,6 +90,55 @@ func TestConnectorClosedMeanwhile(t *testing.T) {
 	})
 }
 
+// A panic while the client is made is an error, and the answer for a while.
+func TestConnectorPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		attempts, made := 0, &stub{}
+		c := &connector{connect: func() (client.Client, error) {
+			if attempts++; attempts == 1 {
+				panic("short")
+			}
+			return made, nil
+		}}
+		for range 3 {
+			_, err := c.get(context.Background())
+			require.EqualError(t, err, "rueidis: the client panicked: short")
+		}
+		time.Sleep(panicPause - time.Nanosecond)
+		_, err := c.get(context.Background())
+		require.Error(t, err)
+		require.Equal(t, 1, attempts)
+		time.Sleep(time.Nanosecond)
+		synctest.Wait()
+		got, err := c.get(context.Background())
+		require.NoError(t, err)
+		require.Same(t, made, got)
+	})
+}
+
+// What was handed to a client that was not made is closed, and to one that was is its own.
+func TestHanded(t *testing.T) {
+	for _, made := range []bool{false, true} {
+		h := &handed{}
+		before, after := &closing{}, &closing{}
+		h.add(before)
+		h.end(made)
+		h.add(after)
+		require.Equal(t, !made, before.closed)
+		require.False(t, after.closed)
+	}
+}
+
+type closing struct {
+	net.Conn
+	closed bool
+}
+
+func (c *closing) Close() error {
+	c.closed = true
+	return nil
+}
+
 func TestConnectorMakesNothing(t *testing.T) {
 	c := &connector{connect: func() (client.Client, error) { return nil, nil }}
 	_, err := c.get(context.Background())
@@ -178,7 +227,7 @@ func TestAttemptTimedOut(t *testing.T) {
 	require.NoError(t, err)
 	d := newDialer("tcp", 10*time.Millisecond)
 	defer d.close()
-	o := options(target, d)
+	o := options(target, d, &handed{})
 	o.Dialer.ControlContext = controlAfter(nil)
 	made, err := client.NewClient(o)
 	require.Error(t, err) // and a client all the same

@@ -36,7 +36,7 @@ func FuzzReply(f *testing.F) {
 	script := store.NewScript("x", "return {1}")
 	integers := regexp.MustCompile(`^[*~](\d+)\r\n((?::[-+]?\d+\r\n)*)`)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		o := options(&driver.Target{Config: redisurl.Config{Network: "tcp", Addrs: []string{"nowhere:1"}}}, nil)
+		o := options(&driver.Target{Config: redisurl.Config{Network: "tcp", Addrs: []string{"nowhere:1"}}}, nil, nil)
 		o.DialCtxFn = func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
 			ours, theirs := net.Pipe()
 			go answer(theirs, string(data))

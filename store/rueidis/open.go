@@ -61,8 +61,10 @@ func Open(url string, opts ...Option) (*Store, error) {
 		return nil, fmt.Errorf("rueidis: Open: %w", err)
 	}
 	dialer := newDialer(target.Network, dialTimeout)
-	connector := &connector{connect: func() (client.Client, error) {
-		return client.NewClient(options(target, dialer))
+	connector := &connector{connect: func() (made client.Client, err error) {
+		conns := &handed{}
+		defer func() { conns.end(made != nil) }()
+		return client.NewClient(options(target, dialer, conns))
 	}}
 	warmer, layout := &driver.Warmer{}, newLayout(target.Cluster)
 	gather := newGather(target.Cluster, !target.Cluster && !target.Sentinel)
@@ -84,7 +86,7 @@ func Open(url string, opts ...Option) (*Store, error) {
 	}, nil
 }
 
-func options(t *driver.Target, d *dialer) client.ClientOption {
+func options(t *driver.Target, d *dialer, conns *handed) client.ClientOption {
 	return client.ClientOption{
 		InitAddress: t.Addrs,
 		Username:    t.Username,
@@ -97,6 +99,7 @@ func options(t *driver.Target, d *dialer) client.ClientOption {
 			if err != nil {
 				return nil, err
 			}
+			conns.add(conn)
 			return wire.Guard(conn, t.Sentinel), nil
 		},
 		ConnWriteTimeout:      ioTimeout,

@@ -20,6 +20,7 @@ import (
 type fake struct {
 	listener net.Listener
 	scripts  atomic.Int64 // commands that run one
+	conns    atomic.Int64 // that are open
 
 	mu      sync.Mutex
 	reply   string
@@ -78,7 +79,11 @@ func (f *fake) say(command, reply string) {
 }
 
 func (f *fake) serve(conn net.Conn) {
-	defer func() { _ = conn.Close() }()
+	f.conns.Add(1)
+	defer func() {
+		_ = conn.Close()
+		f.conns.Add(-1)
+	}()
 	r := bufio.NewReader(conn)
 	for {
 		args, err := readCommand(r)

@@ -2,6 +2,7 @@ package drivertest
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -83,5 +84,36 @@ func hostile(t *testing.T, d Driver) {
 				require.Nil(t, ints, "a reply that nothing asked for is nobody's")
 			}
 		})
+	}
+}
+
+// ShortReplies: what keeps to the protocol, but has fewer elements than the client reads of
+// it, does not end the process when it is the first that it hears of a sentinel or a master,
+// and leaves no connection open. It is for a driver on whose goroutine the client asks:
+// go-redis panics on one of its own.
+func ShortReplies(t *testing.T, d Driver) {
+	for command, replies := range map[string][]string{
+		"SENTINEL": {"*0\r\n", "*-1\r\n", "*1\r\n+127.0.0.1\r\n", "*2\r\n*-1\r\n:1\r\n"},
+		"ROLE":     {"*0\r\n", "*-1\r\n", "*1\r\n:1\r\n"},
+	} {
+		for _, reply := range replies {
+			f := startFake(t)
+			f.set("*1\r\n:7\r\n")
+			f.say(command, reply)
+			s := open1(t, d, "redis://"+f.addr(), withSentinel)
+			for range 2 {
+				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+				_, err := s.Run(ctx, incr, []string{"k"}, nil)
+				require.Error(t, err)
+				require.NoError(t, ctx.Err())
+				cancel()
+			}
+			eventually(t, func() error {
+				if open := f.conns.Load(); open > 0 {
+					return fmt.Errorf("%d connections are open", open)
+				}
+				return nil
+			})
+		}
 	}
 }
