@@ -3,6 +3,7 @@ package goredis
 import (
 	"context"
 	"hash/fnv"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -124,7 +125,7 @@ func (s *Store) runAll(ctx context.Context, script *store.Script, runs []store.R
 	for i := range all {
 		all[i] = i
 	}
-	s.send(ctx, client.Pipeline(), evalsha, script.SHA1(), runs, all, across)
+	s.send(ctx, client.Pipeline, evalsha, script.SHA1(), runs, all, across)
 	unknown := all[:0]
 	for i := range runs {
 		if runs[i].Err != nil && driver.NoScript(runs[i].Err) {
@@ -132,13 +133,21 @@ func (s *Store) runAll(ctx context.Context, script *store.Script, runs []store.R
 		}
 	}
 	if len(unknown) > 0 {
-		s.send(ctx, client.Pipeline(), eval, script.Source(), runs, unknown, across)
+		s.send(ctx, client.Pipeline, eval, script.Source(), runs, unknown, across)
 	}
 	return true
 }
 
 // send sends those of runs whose places are given.
-func (s *Store) send(ctx context.Context, pipeline redis.Pipeliner, verb any, script string, runs []store.Run, places []int, across bool) {
+func (s *Store) send(ctx context.Context, pipeline func() redis.Pipeliner, verb any, script string, runs []store.Run, places []int, across bool) {
+	var since time.Time
+	for len(places) > 0 {
+		places = s.sendOnce(ctx, &since, pipeline(), verb, script, runs, places, across)
+	}
+}
+
+// sendOnce returns the places of those that were not sent, and may be sent again.
+func (s *Store) sendOnce(ctx context.Context, since *time.Time, pipeline redis.Pipeliner, verb any, script string, runs []store.Run, places []int, across bool) (again []int) {
 	calls := make([]call, len(places))
 	for i, place := range places {
 		_ = pipeline.Process(ctx, calls[i].command(ctx, verb, script, runs[place].Keys, runs[place].Args, across))
@@ -151,12 +160,17 @@ func (s *Store) send(ctx context.Context, pipeline redis.Pipeliner, verb any, sc
 		if i < len(cmds) {
 			err = calls[i].failure(cmds[i], refused)
 		}
-		if err == nil {
+		switch {
+		case err == nil:
 			r.Reply, r.Err = calls[i].reply.integers()
+			continue
+		case notSent(ctx, since, err):
+			again = append(again, place)
 			continue
 		}
 		r.Reply, r.Err = nil, s.failure(ctx, err)
 		s.learn(ctx, r.Err)
 		s.warm(r.Keys, r.Err)
 	}
+	return again
 }

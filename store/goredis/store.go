@@ -11,12 +11,14 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
 	"github.com/distributed-rate-limiter/ratelimit/internal/flights"
+	"github.com/distributed-rate-limiter/ratelimit/internal/wire"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
@@ -127,19 +129,45 @@ func (s *Store) shared(ctx context.Context) context.Context {
 
 // do sends one command and decodes its reply.
 func (s *Store) do(ctx context.Context, verb any, script string, keys []string, args []int64, across bool) ([]int64, error) {
-	call := &call{}
-	call.cmd = call.command(ctx, verb, script, keys, args, across)
-	err := s.process(ctx, call)
-	if err == nil {
-		err = call.cmd.Err() // which waits for it where the client is an AsyncAutoPipeline
-	}
-	if err != nil {
+	var since time.Time
+	for {
+		call := &call{}
+		call.cmd = call.command(ctx, verb, script, keys, args, across)
+		err := s.process(ctx, call)
+		if err == nil {
+			err = call.cmd.Err() // which waits for it where the client is an AsyncAutoPipeline
+		}
+		switch {
+		case err == nil:
+			return call.reply.integers()
+		case notSent(ctx, &since, err):
+			continue
+		}
 		err = s.failure(ctx, err)
 		s.learn(ctx, err)
 		s.warm(keys, err)
 		return nil, err
 	}
-	return call.reply.integers()
+}
+
+// closedTime is for how long a run, after the first connection that the server had closed,
+// looks for one that it has not.
+const closedTime = time.Second
+
+// notSent reports whether err is that of a connection which the server had closed before
+// anything was written to it, so that the command may be sent again. Each such connection
+// is met once, since the client drops it. since is when the first of a run was, and is set
+// by notSent.
+//
+// go-redis sees a closed connection by itself, and takes another, but not over TLS.
+func notSent(ctx context.Context, since *time.Time, err error) bool {
+	if !errors.Is(err, wire.ErrClosed) || ctx.Err() != nil {
+		return false
+	}
+	if since.IsZero() {
+		*since = time.Now()
+	}
+	return time.Since(*since) <= closedTime
 }
 
 func (s *Store) process(ctx context.Context, c *call) error {

@@ -47,6 +47,7 @@ func Run(t *testing.T, d Driver) {
 		{"ForeignTimeout", foreignTimeout},
 		{"Refused", refused},
 		{"Restart", restart},
+		{"Closed", closed},
 		{"AtMostOnce", atMostOnce},
 		{"Cluster", cluster},
 		{"Across", across},

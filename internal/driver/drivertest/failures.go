@@ -3,14 +3,17 @@ package drivertest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
@@ -135,6 +138,69 @@ func restart(t *testing.T, d Driver) {
 			return nil
 		})
 	})
+}
+
+// closed: where the server has closed connections while they were idle, each run is still
+// run, and once.
+func closed(t *testing.T, d Driver) {
+	authority := redistest.NewAuthority(t)
+	plain := redistest.Start(t)
+	secured, url := redistest.StartTLS(t, authority, authority.Issue(t), "--tls-auth-clients", "no")
+	for name, c := range map[string]struct {
+		server *redistest.Server
+		url    string
+		open   func(*driver.Options)
+	}{
+		"TCP": {plain, plain.URL(), func(*driver.Options) {}},
+		"TLS": {secured, url, func(o *driver.Options) { o.TLSConfig = authority.Config() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open1(t, d, c.url, c.open)
+			want := int64(0)
+			// closes has the server close the connections, of which there are some.
+			closes := func() {
+				var all sync.WaitGroup
+				for range 4 {
+					all.Go(func() {
+						for range 50 {
+							run(t, s, incr, []string{"warm"})
+						}
+					})
+				}
+				all.Wait()
+				c.server.MustDo(t, "CLIENT", "KILL", "TYPE", "normal")
+				at := time.Now()
+				eventually(t, func() error {
+					list, ok := c.server.MustDo(t, "CLIENT", "LIST", "TYPE", "normal").(string)
+					if clients := strings.Count(list, "\n"); !ok || clients > 1 { // that one asks
+						return fmt.Errorf("%d clients are there", clients)
+					}
+					if idle := time.Since(at); idle < 20*time.Millisecond {
+						return fmt.Errorf("idle for %v only", idle)
+					}
+					return nil
+				})
+			}
+			closes()
+			for range 8 {
+				want++
+				require.Equal(t, []int64{want}, run(t, s, incr, []string{"k"}))
+			}
+			closes()
+			runs := make([]store.Run, 8)
+			for i := range runs {
+				runs[i].Keys = []string{"k"}
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			defer cancel()
+			s.(store.Pipelined).RunAll(ctx, incr, runs)
+			for _, r := range runs {
+				want++
+				require.NoError(t, r.Err)
+			}
+			require.Equal(t, strconv.FormatInt(want, 10), c.server.MustDo(t, "GET", "k"))
+		})
+	}
 }
 
 // atMostOnce: the script of a Run whose reply does not come in time is run once,
