@@ -104,6 +104,17 @@ func TestLook(t *testing.T) {
 	}
 	idleFor := func(d time.Duration) { g.seen.Store(int64(time.Since(g.made) - d)) }
 
+	idleFor(time.Minute)
+	before := int64(time.Since(g.made))
+	_, err := io.WriteString(conn, ping)
+	require.NoError(t, err)
+	_, err = io.WriteString(theirs, "+PONG\r\n")
+	require.NoError(t, err)
+	_, err = io.ReadFull(conn, make([]byte, len("+PONG\r\n")))
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, g.seen.Load(), before, "what is read counts as a look")
+	require.Eventually(t, g.isIdle, 5*time.Second, time.Millisecond, "for a moment")
+
 	idleFor(2 * idle)
 	require.True(t, see())
 	require.Zero(t, looks, "it did not look")
