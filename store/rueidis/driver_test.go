@@ -17,11 +17,13 @@ import (
 
 func TestMain(m *testing.M) {
 	// A cluster client keeps a connection that it has replaced for 5 s more, also
-	// where it was closed meanwhile; and so does one that was redirected.
+	// where it was closed meanwhile; and so does one that was redirected. It also waits
+	// for up to a second before it looks at the cluster again.
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*standalone).redirectToPrimary.func1"),
 		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func2"),
 		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient).redirectOrNew.func1"),
+		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"),
 		// One that has panicked while it was made waits for itself; see connector.make.
 		goleak.IgnoreTopFunction("github.com/redis/rueidis.(*call).Do"),
 	)

@@ -112,3 +112,52 @@ func tlsServer(t *testing.T, d Driver) {
 	_, err = s.Run(ctx, incr, []string{"k"}, nil)
 	require.Error(t, err)
 }
+
+// quoted: no error has the password in it where a server, or a sentinel, quotes it.
+func quoted(t *testing.T, d Driver) {
+	const password = "Hunter2Secret"
+	const reply = "ERR bad password '" + password + "'"
+	for name, c := range map[string]struct {
+		user string // of the URL
+		open func(*driver.Options)
+	}{
+		"Server":   {":" + password + "@", func(*driver.Options) {}},
+		"Cluster":  {":" + password + "@", withCluster},
+		"Sentinel": {"", func(o *driver.Options) { withSentinel(o); o.SentinelAuth, o.SentinelPassword = true, password }},
+		"Master":   {":" + password + "@", withSentinel},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, commands := range [][]string{{"AUTH"}, {"HELLO", "AUTH"}} {
+				f := startFake(t)
+				f.set("*1\r\n:7\r\n")
+				f.say("-"+reply+"\r\n", commands...)
+				s := open1(t, d, "redis://"+c.user+f.addr(), c.open)
+				for range 2 {
+					ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+					_, err := s.Run(ctx, incr, []string{"k"}, nil)
+					cancel()
+					require.Error(t, err)
+					for _, text := range texts(err) {
+						require.NotContains(t, text, password)
+					}
+				}
+			}
+		})
+	}
+}
+
+// texts returns what err says, and what all those say that it wraps.
+func texts(err error) []string {
+	all := []string{err.Error()}
+	switch err := err.(type) { //nolint:errorlint // one after the other
+	case interface{ Unwrap() error }:
+		if cause := err.Unwrap(); cause != nil {
+			all = append(all, texts(cause)...)
+		}
+	case interface{ Unwrap() []error }:
+		for _, cause := range err.Unwrap() {
+			all = append(all, texts(cause)...)
+		}
+	}
+	return all
+}

@@ -53,6 +53,7 @@ func Run(t *testing.T, d Driver) {
 		{"Across", across},
 		{"Sentinel", sentinel},
 		{"Connection", connection},
+		{"Quoted", quoted},
 		{"TLS", tlsServer},
 		{"Open", open},
 	} {

@@ -71,11 +71,14 @@ func (f *fake) set(reply string) {
 	f.reply = reply
 }
 
-// say sets the reply to a command from now on, "" being the usual one.
-func (f *fake) say(command, reply string) {
+// say sets the reply to commands from now on, and that to all others to the usual one.
+func (f *fake) say(reply string, commands ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.instead = map[string]string{command: reply}
+	f.instead = make(map[string]string)
+	for _, command := range commands {
+		f.instead[command] = reply
+	}
 }
 
 func (f *fake) serve(conn net.Conn) {

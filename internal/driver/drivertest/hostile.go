@@ -50,7 +50,7 @@ func hostile(t *testing.T, d Driver) {
 				f.set(reply)
 				if c.at != "" {
 					f.set("*1\r\n:7\r\n")
-					f.say(c.at, reply)
+					f.say(reply, c.at)
 				}
 				var all sync.WaitGroup
 				for range 20 { // so that they are pipelined
@@ -64,7 +64,7 @@ func hostile(t *testing.T, d Driver) {
 				}
 				all.Wait()
 				f.set("*1\r\n:7\r\n")
-				f.say("", "")
+				f.say("")
 				eventually(t, func() error {
 					ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 					defer cancel()
@@ -99,7 +99,7 @@ func ShortReplies(t *testing.T, d Driver) {
 		for _, reply := range replies {
 			f := startFake(t)
 			f.set("*1\r\n:7\r\n")
-			f.say(command, reply)
+			f.say(reply, command)
 			s := open1(t, d, "redis://"+f.addr(), withSentinel)
 			for range 2 {
 				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
