@@ -225,6 +225,67 @@ func crowd(t *testing.T, s store.Store, timeout time.Duration, want error) {
 	wg.Wait()
 }
 
+// A dial that fails is an answer, and is not tried again: neither a server's nor a
+// sentinel's.
+func TestDialsOnce(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string][]goredis.Option{"Server": nil, "Sentinel": {goredis.WithSentinel("main")}} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			var all sync.WaitGroup
+			dials := 0
+			all.Go(func() {
+				for {
+					conn, err := l.Accept()
+					if err != nil {
+						return
+					}
+					dials++
+					_ = conn.Close() // so that the handshake fails
+				}
+			})
+			s, err := goredis.Open("rediss://"+l.Addr().String(), opts...)
+			require.NoError(t, err)
+			_, err = s.Run(context.Background(), incr, []string{"k"}, nil)
+			require.Error(t, err)
+			require.NoError(t, s.Close())
+			require.NoError(t, l.Close())
+			all.Wait()
+			require.Equal(t, 1, dials)
+		})
+	}
+}
+
+// After a run that ran out of time there is a connection more than there were idle: those
+// come to be used too, when as many runs come at once.
+func TestWarmMakesOneMore(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	client := redis.NewClient(&redis.Options{Addr: server.Addr(), ContextTimeoutEnabled: true, MaxRetries: -1})
+	defer func() { require.NoError(t, client.Close()) }()
+	conns := make([]*redis.Conn, 3)
+	for i := range conns {
+		conns[i] = client.Conn()
+		require.NoError(t, conns[i].Ping(context.Background()).Err())
+	}
+	for _, conn := range conns {
+		require.NoError(t, conn.Close())
+	}
+	require.EqualValues(t, len(conns), client.PoolStats().IdleConns)
+
+	server.Pause()
+	defer server.Resume()
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	_, err := goredis.New(client).Run(ctx, incr, []string{"k"}, nil)
+	require.ErrorIs(t, err, context.DeadlineExceeded) // which takes the run's connection along
+	require.Eventually(t, func() bool {
+		stats := client.PoolStats()
+		return stats.IdleConns == 0 && int(stats.TotalConns) == len(conns)
+	}, 5*time.Second, time.Millisecond, "two that were idle, and one more")
+}
+
 func BenchmarkRun(b *testing.B) {
 	s, err := goredis.Open(redistest.Start(b).URL())
 	require.NoError(b, err)
