@@ -104,8 +104,9 @@ func (d *dialer) run(a *attempt, addr string, settings net.Dialer, config *tls.C
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	a.conn = conn
 	pause := sparePause
-	if a.conn = conn; err != nil {
+	if err != nil {
 		a.err, pause = &attemptError{err}, failurePause
 	}
 	close(a.done)
