@@ -22,7 +22,7 @@ const (
 )
 
 // breaker keeps calls from a Redis that is away. A few runs in a row without an
-// answer open it. While it is open nothing is sent but one probe at a time, so
+// answer open it. While it is open no decision is sent, but one probe at a time, so
 // that nobody waits for Redis, and a Redis that comes back is not trampled. The
 // first answer, to whatever, closes it. An error that Redis replies with is an
 // answer: it costs no more than a decision, and may be about one key alone.

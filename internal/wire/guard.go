@@ -13,8 +13,8 @@ import (
 // was idle. No command of it was run.
 var ErrClosed = errors.New("wire: the server has closed the connection")
 
-// idle is for how long nothing has come on a connection before it is looked at, by a system
-// call, whether the server has closed it.
+// idle is for how long nothing has come on a connection, nor was looked for, before it is
+// looked at, by a system call, whether the server has closed it.
 const idle = time.Millisecond
 
 // Guard returns conn, whose Read fails where what the server sends is not of
@@ -25,7 +25,7 @@ const idle = time.Millisecond
 //
 // Its Write fails with [ErrClosed] where it can be seen that the server has closed the
 // connection meanwhile. A client that looks for that itself, by its socket, is not kept
-// from it, but for a moment after something was read. What is given up for the system call
+// from it, but for a moment after something was read or looked for. What is given up for the system call
 // that this saves: if within that moment the server closes the connection, or sends what was
 // not asked for, a client that writes within it does not notice, and takes the latter for
 // the reply.
@@ -52,8 +52,8 @@ type look struct {
 	g *guarded
 }
 
-// Read implements [syscall.RawConn]. Within a moment after something was read it does not
-// look, and finds nothing: neither an end nor something that was not asked for.
+// Read implements [syscall.RawConn]. Within a moment after something was read or looked for
+// it does not look, and finds nothing: neither an end nor something that was not asked for.
 func (l *look) Read(f func(fd uintptr) (done bool)) error {
 	if !l.g.isIdle() {
 		return nil

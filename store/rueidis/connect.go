@@ -137,10 +137,12 @@ func (c *connector) close() {
 	}
 }
 
-// handed are the connections that a client was handed while it was made. If it was not made,
-// they are closed, since nobody else has them.
+// handed are the connections that a client was handed while it was made, or after that, by
+// attempts which it did not wait for. If it was not made, they are closed, since nobody else
+// has them.
 type handed struct {
 	mu    sync.Mutex
+	ended bool
 	made  bool // so the client sees to its connections by itself
 	conns []net.Conn
 }
@@ -149,8 +151,11 @@ type handed struct {
 func (h *handed) add(conn net.Conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.made {
+	switch {
+	case !h.ended:
 		h.conns = append(h.conns, conn)
+	case !h.made:
+		_ = conn.Close()
 	}
 }
 
@@ -158,7 +163,8 @@ func (h *handed) add(conn net.Conn) {
 func (h *handed) end(made bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.made = made; !made {
+	h.ended, h.made = true, made
+	if !made {
 		for _, conn := range h.conns {
 			_ = conn.Close()
 		}
