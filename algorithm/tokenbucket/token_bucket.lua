@@ -47,8 +47,8 @@ local function read(text)
   end
   local t, u, f, k = string.match(text, '^(%d+)%. *(%d+)%. *(%d+)%.(%d)$')
   if t and #t < 17 and #u < 17 and #f < 17 then
-    t = t + 0
-    if t < 2^53 then return u + 0, t, f + 0, k + 10 end
+    t = tonumber(t) -- not by adding: a zero in front would make some Lua read it by eights
+    if t < 2^53 then return tonumber(u), t, tonumber(f), k + 10 end
   end
   return 0, 0, 0
 end
