@@ -78,7 +78,7 @@ var luaMutants = []mutant{
 		broken: "In Lua alone, a state that is no integer is added to.",
 		caught: "Model",
 		limits: tokenBuckets,
-		open:   edited("f + 0, k + 10", "f + 0, k + 0"),
+		open:   edited("tonumber(f), k + 10", "tonumber(f), k + 0"),
 	},
 	{
 		name:   "LeavesTheEnd",
