@@ -20,6 +20,7 @@ import (
 
 	"github.com/distributed-rate-limiter/ratelimit"
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
+	"github.com/distributed-rate-limiter/ratelimit/internal/driver/drivertest"
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 	"github.com/distributed-rate-limiter/ratelimit/observe"
 	"github.com/distributed-rate-limiter/ratelimit/store"
@@ -51,23 +52,11 @@ func printed(v any) string {
 		slog.New(handler).Info("it", "v", v, "group", slog.GroupValue(slog.Any("v", v)))
 	}
 	if err, ok := v.(error); ok { // what is inside of it, too
-		for _, inner := range unwrap(err) {
+		for _, inner := range drivertest.Causes(err) {
 			out.WriteString(printed(inner))
 		}
 	}
 	return out.String()
-}
-
-func unwrap(err error) []error {
-	switch err := err.(type) { //nolint:errorlint // one at a time
-	case interface{ Unwrap() error }:
-		if inner := err.Unwrap(); inner != nil {
-			return []error{inner}
-		}
-	case interface{ Unwrap() []error }:
-		return err.Unwrap()
-	}
-	return nil
 }
 
 // hidesSecrets fails the test if a secret is in text, as it is or in a common encoding.

@@ -149,15 +149,21 @@ func quoted(t *testing.T, d Driver) {
 // texts returns what err says, and what all those say that it wraps.
 func texts(err error) []string {
 	all := []string{err.Error()}
-	switch err := err.(type) { //nolint:errorlint // one after the other
-	case interface{ Unwrap() error }:
-		if cause := err.Unwrap(); cause != nil {
-			all = append(all, texts(cause)...)
-		}
-	case interface{ Unwrap() []error }:
-		for _, cause := range err.Unwrap() {
-			all = append(all, texts(cause)...)
-		}
+	for _, cause := range Causes(err) {
+		all = append(all, texts(cause)...)
 	}
 	return all
+}
+
+// Causes returns the errors that err wraps, without those that they wrap.
+func Causes(err error) []error {
+	switch err := err.(type) { //nolint:errorlint // one at a time
+	case interface{ Unwrap() error }:
+		if cause := err.Unwrap(); cause != nil {
+			return []error{cause}
+		}
+	case interface{ Unwrap() []error }:
+		return err.Unwrap()
+	}
+	return nil
 }
