@@ -168,7 +168,7 @@ var harnessMutants = []mutant{
 		broken: "Of the requests that are given by their keys alone, every second is left out.",
 		caught: "Model",
 		limits: tokenBuckets,
-		open:   edited("ones = ones + 1", "ones = ones + 2"),
+		open:   edited("for key = ones, #KEYS do", "for key = ones, #KEYS, 2 do"),
 	},
 }
 

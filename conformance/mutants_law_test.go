@@ -245,11 +245,11 @@ func unevenResets(p *algorithm.Plan) {
 // The states of a token bucket: the units owed, the instant, and what that has beyond
 // whole µs.
 var (
-	wholeBucket = regexp.MustCompile(`^([1-9][0-9]{0,2})[0-9]([0-9]{15})$`)
+	wholeBucket = regexp.MustCompile(`^([1-9][0-9]{0,2})[0-9]([1-9][0-9]{14})$`)
 	otherBucket = regexp.MustCompile(`^([0-9]{1,16})\. *([0-9]{1,16})\. *([0-9]{1,16})\.[0-9]$`)
 )
 
-const bucketEpoch = 1_700_000_000_000_000
+const bucketEpoch = 1_600_000_000_000_000
 
 // readBucket returns the three, and whether the state is one.
 func readBucket(state string) (owed, since int64, rest string, ok bool) {
@@ -271,8 +271,8 @@ func readBucket(state string) (owed, since int64, rest string, ok bool) {
 
 // writeBucket is the other way round.
 func writeBucket(owed, since int64, rest string) string {
-	if after := since - bucketEpoch; rest == "" && 0 < owed && owed <= 921 && 0 <= after && after < 1e15 {
-		return fmt.Sprintf("%d0%015d", owed, after)
+	if after := since - bucketEpoch; rest == "" && 0 < owed && owed <= 921 && 1e14 <= after && after < 1e15 {
+		return fmt.Sprintf("%d0%d", owed, after)
 	}
 	return fmt.Sprintf("%010d.%4d.%4s.0", since, owed, cmp.Or(rest, "0"))
 }

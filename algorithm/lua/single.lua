@@ -175,9 +175,9 @@ local function decide(failed)
       follow = follow - 1
     until follow < 0 or retry ~= 0
   end
-  while KEYS[ones] do
-    local key = ones
-    ones = ones + 1
+  local at = last
+  for key = ones, #KEYS do
+    ones = key + 1
     local text = texts[key]
     local a, b, c, k = read(text or '')
     local retry, remaining, reset, a2, b2, c2 = step(a, b, c, now, 1, p1, p2, p3, p4, p5, p6)
@@ -188,8 +188,11 @@ local function decide(failed)
         lives[key] = 0
       end
     end
-    reply[last + 1], reply[last + 2], reply[last + 3] = retry, remaining, reset
-    last = last + 3
+    reply[at + 1] = retry -- one after the other: Lua needs half as many instructions
+    reply[at + 2] = remaining
+    reply[at + 3] = reset
+    at = at + 3
+    last = at
   end
 end
 

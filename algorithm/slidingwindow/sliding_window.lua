@@ -23,9 +23,8 @@ local function left(k, p, period)
   return k * ((period - r) / p) + (k * r - k * r % p) / p
 end
 
--- What p units weigh with x of the window left: the least k with left(k) >= x.
+-- What p units weigh with x of the window left: the least k with left(k) >= x. p > 0.
 local function weight(p, x, period)
-  if p == 0 then return 0 end
   -- The estimate is off by one at most; the loops make it exact.
   local k = math.floor(p * x / period)
   while k > 0 and left(k - 1, p, period) >= x do k = k - 1 end
@@ -33,31 +32,28 @@ local function weight(p, x, period)
   return k
 end
 
--- c, p and s of 18 digits, of which these are the bytes: that is faster than
--- tonumber, and needs no string of each number alone.
-local function numbers(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r)
-  local seconds = ((((((((a * 10 + b) * 10 + c) * 10 + d) * 10 + e) * 10 + f) * 10 + g) * 10 + h) * 10 + i) * 10 + j
-  return ((k * 10 + l) * 10 + m) * 10 + n - 53328, ((o * 10 + p) * 10 + q) * 10 + r - 53328,
-    (seconds - 53333333328) * 1000000
-end
-
 -- A key with a promise k is kept for long[k] seconds after s: two of a usual period.
 local long = {2, 10, 30, 120, 600, 1800, 7200, 172800}
 
+local byte, cut, find, format = string.byte, string.sub, string.find, string.format
+
 -- k is 10 more where the text is no integer.
 local function read(text)
-  if (#text == 18 or #text == 19) and string.find(text, '^%d+$') then
-    local c, p, s = numbers(string.byte(text, -18, -1))
-    if #text == 18 then return c, p, s end
-    local k = string.byte(text) - 48
-    if long[k] then return c, p, s, k end
+  local size = #text
+  if (size == 18 or size == 19) and find(text, '^%d+$') then
+    local k = size == 19 and byte(text) - 48 or nil
+    local seconds = cut(text, -18, -9) + 0
+    if seconds < 1000000000 or k and not long[k] then return 0, 0, 0 end -- none that write makes
+    -- By bytes, since some Lua reads by eights what begins with 0.
+    local d, e, f, g, h, i, j, l = byte(text, -8, -1)
+    return ((d * 10 + e) * 10 + f) * 10 + g - 53328, ((h * 10 + i) * 10 + j) * 10 + l - 53328, seconds * 1000000, k
   end
   local s, c, p, k = string.match(text, '^(%d+):(%d+):(%d+):(%d)$')
   if not s or #s > 16 or #c > 15 or #p > 15 or tonumber(s) >= 2^53 then return 0, 0, 0 end
   return tonumber(c), tonumber(p), tonumber(s), k + 10
 end
 
-local function separate(c, p, s, k) return string.format('%.0f:%.0f:%.0f:%d', s, c, p, k) end
+local function separate(c, p, s, k) return format('%.0f:%.0f:%.0f:%d', s, c, p, k) end
 
 local function write(c, p, s, till)
   local k, kept = 0
@@ -75,7 +71,7 @@ local function write(c, p, s, till)
     -- By %d, which is faster than %.0f and may be for 32 bits only.
     local seconds = s / 1000000
     local low = seconds % 100000
-    return string.format('%s%d%05d%04d%04d', k > 0 and k or '', (seconds - low) / 100000, low, c, p), kept
+    return format('%s%d%05d%04d%04d', k > 0 and k or '', (seconds - low) / 100000, low, c, p), kept
   end
   return separate(c, p, s, k), kept
 end
@@ -86,11 +82,15 @@ local function add(c0, p0, s0, k, c, p, s, till)
   local span = long[whole and k or k - 10]
   if not span or s + span * 1000000 < till then return nil end
   if not whole then return nil, separate(c, p, s, k - 10) end
-  if c < 10000 then return string.format('%d', (c - c0) * 10000) end
+  if c > 9999 then return nil end
+  if c - c0 == 1 then return '10000' end -- as below, without its cost
+  return format('%d', (c - c0) * 10000)
 end
 
 local function step(c0, p0, s0, now, n, limit, period)
-  local c, p, s = math.min(c0, limit), math.min(p0, limit), now - now % period
+  local c, p, s = c0, p0, now - now % period
+  if c > limit then c = limit end
+  if p > limit then p = limit end
   if s0 > now then
     -- The clock has stepped back: the window stays as at its beginning, unless
     -- that is further away than a period. Then all counts as taken just now.
@@ -112,8 +112,9 @@ local function step(c0, p0, s0, now, n, limit, period)
   end
 
   local stop = period - (now - s) -- until the window ends; s + period may pass 2^53
-  local need = math.max(n, 1)
-  local free = limit - c - weight(p, math.min(stop, period), period)
+  local need = n > 1 and n or 1
+  local free = limit - c
+  if p > 0 then free = free - weight(p, stop < period and stop or period, period) end
   local retry = 0
   if need > limit then
     retry = -1
@@ -129,5 +130,5 @@ local function step(c0, p0, s0, now, n, limit, period)
   end
   local reset = 0
   if c > 0 then reset = stop + period elseif p > 0 then reset = stop end
-  return retry, math.max(free, 0), reset, c0, p0, s0
+  return retry, free > 0 and free or 0, reset, c0, p0, s0
 end

@@ -23,7 +23,7 @@ type counts struct {
 var (
 	// The first digit of 19, or that after the last colon, says for how long the key is
 	// kept, which is not for Step.
-	packedText   = regexp.MustCompile(`^[1-8]?([0-9]{10})([0-9]{4})([0-9]{4})$`)
+	packedText   = regexp.MustCompile(`^[1-8]?([1-9][0-9]{9})([0-9]{4})([0-9]{4})$`)
 	separateText = regexp.MustCompile(`^([0-9]+):([0-9]+):([0-9]+):[0-9]$`)
 )
 

@@ -20,11 +20,11 @@ type state struct {
 }
 
 // epoch is what t is counted from in a text that Redis takes for an integer.
-const epoch = 1_700_000_000_000_000
+const epoch = 1_600_000_000_000_000
 
 var (
 	// Both say for how long the key is kept, too, which is not for Step.
-	wholeText = regexp.MustCompile(`^([1-9][0-9]{0,2})[0-9]([0-9]{15})$`)
+	wholeText = regexp.MustCompile(`^([1-9][0-9]{0,2})[0-9]([1-9][0-9]{14})$`)
 	otherText = regexp.MustCompile(`^([0-9]{1,16})\. *([0-9]{1,16})\. *([0-9]{1,16})\.[0-9]$`)
 )
 
@@ -62,8 +62,8 @@ func number(digits string) int64 {
 }
 
 func (s state) String() string {
-	if t := s.t - epoch; s.f == 0 && 0 < s.u && s.u <= maxWhole && 0 <= t && t < 1e15 {
-		return fmt.Sprintf("%d0%015d", s.u, t)
+	if t := s.t - epoch; s.f == 0 && 0 < s.u && s.u <= maxWhole && 1e14 <= t && t < 1e15 {
+		return fmt.Sprintf("%d0%d", s.u, t)
 	}
 	return fmt.Sprintf("%010d.%4d.%4d.0", s.t, s.u, s.f)
 }

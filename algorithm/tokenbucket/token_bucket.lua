@@ -5,7 +5,7 @@
 --   t  the instant at which just u units were owed, in µs since 1970
 --   f  what that instant has beyond whole µs, in d-ths of one: 0 <= f < d
 --   k  for how long the key has been promised to be kept, 1 to 9; 0 says nothing
--- Written as the digits of u, of k, and 15 of t from epoch on: with up to 921 units
+-- Written as the digits of u, of k, and the 15 of t from epoch on: with up to 921 units
 -- owed at a whole µs, that is an integer that Redis stores in the pointer itself, and
 -- adds to without a new time to live. Otherwise as "t.u.f.k", with u and f filled up to
 -- four places by spaces: so the next one is as long, as a rule, and is put in its place,
@@ -20,13 +20,15 @@ local function due(k, f, q, m, d)
   return k * q + (x + -x % d) / d
 end
 
-local epoch = 1700000000000000 -- of November 2023; 15 digits last until 2055
+-- Of 2020: so the 15 digits of t do not begin with 0 from November 2023 until 2052. (Some
+-- Lua reads by eights what does.)
+local epoch = 1600000000000000
 
 -- A key with a promise k is kept until the third multiple of grid[k] after t: that is
 -- the same for all t between two multiples, so that t can go on. From 2 s to 36 h.
 local grid = {2000000, 8000000, 32000000, 128000000, 512000000, 2048000000, 8192000000, 32768000000, 131072000000}
 
-local byte, find, format = string.byte, string.find, string.format
+local byte, cut, find, format = string.byte, string.sub, string.find, string.format
 
 -- Digits are written by %d, nine at most: it is faster than %.0f, and may be for 32
 -- bits only.
@@ -39,11 +41,9 @@ local function read(text)
     local u, k = a - 48, b - 48
     if c then u, k = u * 10 + k, c - 48 end
     if d then u, k = u * 10 + k, d - 48 end
-    if u > 921 then return 0, 0, 0 end -- more than 64 bits hold
-    -- tonumber is slow where there are so many digits, and needs a string of them alone.
-    local e, f, g, h, i, j, l, m, n, o, p, q, r, s, t = byte(text, -15, -1)
-    return u, ((((((e * 10 + f) * 10 + g) * 10 + h) * 10 + i) * 10 + j) * 10 + l - 53333328) * 100000000
-      + (((((((m * 10 + n) * 10 + o) * 10 + p) * 10 + q) * 10 + r) * 10 + s) * 10 + t - 533333328) + epoch, 0, k
+    local on = cut(text, -15) + 0
+    if u > 921 or on < 100000000000000 then return 0, 0, 0 end -- none that write makes
+    return u, on + epoch, 0, k
   end
   local t, u, f, k = string.match(text, '^(%d+)%. *(%d+)%. *(%d+)%.(%d)$')
   if t and #t < 17 and #u < 17 and #f < 17 then
@@ -69,7 +69,7 @@ local function write(u, t, f, till)
       end
     end
   end
-  if f == 0 and 0 < u and u < 922 and t >= epoch and t - epoch < 1000000000000000 then
+  if f == 0 and 0 < u and u < 922 and t - epoch >= 100000000000000 and t - epoch < 1000000000000000 then
     local low = (t - epoch) % 1000000000
     return format('%d%06d%09d', u * 10 + k, (t - epoch - low) / 1000000000, low), kept
   end
