@@ -117,8 +117,9 @@ local function step(u0, t0, f0, now, n, burst, q, m, d)
     elseif due(u, f, q, m, d) <= e then
       u, t, f = 0, now, 0
     elseif due(1, f, q, m, d) <= e then
-      -- The estimate is off by one at most; the loops make it exact.
-      local k = math.floor(e / (q + m / d))
+      -- The estimate is off by one at most; the loops make it exact. Without f it would be
+      -- off by as many units as come back in 1 µs.
+      local k = math.floor((e - f / d) / (q + m / d))
       while due(k, f, q, m, d) > e do k = k - 1 end
       while due(k + 1, f, q, m, d) <= e do k = k + 1 end
       local x = f + k * m
