@@ -137,37 +137,65 @@ func (c *connector) close() {
 	}
 }
 
-// handed are the connections that a client was handed while it was made, or after that, by
-// attempts which it did not wait for. If it was not made, they are closed, since nobody else
-// has them.
+// handed are the open connections that a client was handed: while it was made, or after that,
+// also by attempts which it did not wait for. Nobody else has them, so they are closed if it
+// was not made, and when it is closed.
 type handed struct {
 	mu    sync.Mutex
 	ended bool
-	made  bool // so the client sees to its connections by itself
-	conns []net.Conn
+	conns map[*handedConn]struct{}
 }
 
-// add notes a connection.
-func (h *handed) add(conn net.Conn) {
+// handedConn is a connection that is forgotten once it is closed.
+type handedConn struct {
+	net.Conn
+	of *handed
+}
+
+// Close implements [net.Conn].
+func (c *handedConn) Close() error {
+	c.of.mu.Lock()
+	delete(c.of.conns, c)
+	c.of.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// add notes a connection, and returns what the client is to be handed.
+func (h *handed) add(conn net.Conn) net.Conn {
+	c := &handedConn{conn, h}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
-	case !h.ended:
-		h.conns = append(h.conns, conn)
-	case !h.made:
+	case h.ended:
 		_ = conn.Close()
+	case h.conns == nil:
+		h.conns = map[*handedConn]struct{}{c: {}}
+	default:
+		h.conns[c] = struct{}{}
+	}
+	return c
+}
+
+// end closes all connections, and those that come later.
+func (h *handed) end() {
+	h.mu.Lock()
+	conns := h.conns
+	h.conns, h.ended = nil, true
+	h.mu.Unlock()
+	for c := range conns {
+		_ = c.Conn.Close() // over TLS, it may wait for a peer
 	}
 }
 
-// end is told whether the client was made.
-func (h *handed) end(made bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.ended, h.made = true, made
-	if !made {
-		for _, conn := range h.conns {
-			_ = conn.Close()
-		}
-	}
-	h.conns = nil
+// owned is a client that leaves no connection open when it is closed. By itself, rueidis
+// leaves the one that it is just setting up, and goes on to use it.
+type owned struct {
+	client.Client
+	conns *handed
+}
+
+// Close closes the client.
+func (o owned) Close() {
+	o.Client.Close()
+	o.conns.end()
 }

@@ -3,6 +3,7 @@ package rueidis
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -116,17 +117,78 @@ func TestConnectorPanics(t *testing.T) {
 	})
 }
 
-// What was handed to a client that was not made is closed, and to one that was is its own.
+// Connections are closed by end: those that were handed out before, unless the client has
+// closed them itself, and those that come later.
 func TestHanded(t *testing.T) {
-	for _, made := range []bool{false, true} {
-		h := &handed{}
-		before, after := &closing{}, &closing{}
-		h.add(before)
-		h.end(made)
-		h.add(after)
-		require.Equal(t, !made, before.closed)
-		require.Equal(t, !made, after.closed, "it came too late")
+	h := &handed{}
+	open, shut, late := &closing{}, &closing{}, &closing{}
+	h.add(open)
+	require.NoError(t, h.add(shut).Close())
+	require.True(t, shut.closed)
+	require.Len(t, h.conns, 1, "what is closed is forgotten")
+	require.False(t, open.closed)
+	h.end()
+	require.True(t, open.closed)
+	require.Empty(t, h.conns)
+	h.add(late)
+	require.True(t, late.closed)
+	require.Empty(t, h.conns)
+}
+
+// A Store that is closed while its client is setting up a connection is closed all the
+// same: nothing is run on that, and it does not stay open.
+func TestCloseWhileConnecting(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	hello, release := make(chan struct{}, 100), make(chan struct{})
+	var served sync.WaitGroup
+	served.Go(func() {
+		for i := 0; ; i++ {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			served.Go(func() {
+				defer func() { _ = conn.Close() }()
+				buffer := make([]byte, 1<<16)
+				_, _ = conn.Read(buffer) // HELLO
+				if i > 0 {               // not the one that the client is made with
+					hello <- struct{}{}
+					<-release
+				}
+				_, err := io.WriteString(conn, "%1\r\n+version\r\n+7.0.0\r\n")
+				for err == nil {
+					if _, err = conn.Read(buffer); err == nil {
+						_, err = io.WriteString(conn, "*1\r\n:1\r\n")
+					}
+				}
+			})
+		}
+	})
+	s, err := Open("redis://" + l.Addr().String())
+	require.NoError(t, err)
+	s.gather.maker.Close() // which would have a connection that is not meant
+	run := func() error {
+		_, err := s.Run(context.Background(), counter, []string{"k"}, nil)
+		return err
 	}
+	ended := make(chan error)
+	go func() {
+		err := run()
+		for err == nil { // until one goes by a connection that is not there yet
+			err = run()
+		}
+		ended <- err
+	}()
+	<-hello
+	require.NoError(t, s.Close())
+	close(release)
+	require.Error(t, <-ended)
+	for range 100 { // by any of its connections
+		require.Error(t, run())
+	}
+	require.NoError(t, l.Close())
+	served.Wait()
 }
 
 type closing struct {

@@ -63,8 +63,15 @@ func Open(url string, opts ...Option) (*Store, error) {
 	dialer := newDialer(target.Network, dialTimeout)
 	connector := &connector{connect: func() (made client.Client, err error) {
 		conns := &handed{}
-		defer func() { conns.end(made != nil) }()
-		return client.NewClient(options(target, dialer, conns))
+		defer func() {
+			if made == nil { // also if it panics
+				conns.end()
+			}
+		}()
+		if made, err = client.NewClient(options(target, dialer, conns)); made != nil {
+			made = owned{made, conns}
+		}
+		return made, err
 	}}
 	warmer, layout := &driver.Warmer{}, newLayout(target.Cluster)
 	gather := newGather(target.Cluster, !target.Cluster && !target.Sentinel)
@@ -99,8 +106,7 @@ func options(t *driver.Target, d *dialer, conns *handed) client.ClientOption {
 			if err != nil {
 				return nil, err
 			}
-			conns.add(conn)
-			return wire.Guard(conn, t.Sentinel), nil
+			return conns.add(wire.Guard(conn, t.Sentinel)), nil
 		},
 		ConnWriteTimeout:      ioTimeout,
 		ReadBufferEachConn:    bufferSize,
