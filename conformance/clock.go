@@ -43,19 +43,20 @@ func serverClock(t testing.TB, s *subject) {
 }
 
 // Reads the last ms, by the server's clock, in which there is a key; -1 for
-// ever, 0 where there is none. (PEXPIRETIME is of Redis 7; with PTTL the
-// reading may be late by 1 ms.)
+// ever, 0 where there is none; and what that clock says, in µs. (PEXPIRETIME is of
+// Redis 7; with PTTL the reading may be late by 1 ms.)
 var expiryScript = store.NewScript("expiry", `
+local t = redis.call('TIME')
+local now = t[1] * 1000000 + t[2]
 local at = redis.pcall('PEXPIRETIME', KEYS[1])
 if type(at) == 'number' then
-	if at == -2 then return {0} end
-	return {at}
+	if at == -2 then return {0, now} end
+	return {at, now}
 end
-local t = redis.call('TIME')
 local left = redis.call('PTTL', KEYS[1])
-if left == -2 then return {0} end
-if left == -1 then return {-1} end
-return {t[1] * 1000 + math.floor(t[2] / 1000) + left}`)
+if left == -2 then return {0, now} end
+if left == -1 then return {-1, now} end
+return {math.floor(now / 1000) + left, now}`)
 
 // slackMillis is how much longer than it must a state may live, in ms: for
 // rounding, for a server that was held up between two readings of its clock, and
@@ -101,7 +102,8 @@ func expiry(t testing.TB, s *subject) {
 					requests = append(requests, request{n, place})
 				}
 				if way.follow {
-					expires(t, st, l, way.keys[0], follow(t, st, way.program, way.keys, n, len(requests)), j > 0, requests)
+					now, until := follow(t, st, way.program, way.keys, n, len(requests))
+					expires(t, st, l, way.keys[0], now, until, j > 0, requests)
 					continue
 				}
 				until := make([]int64, len(way.keys)) // in µs
@@ -120,16 +122,16 @@ func expiry(t testing.TB, s *subject) {
 					until[r.place] = way.program.Now(reply) + outcome(t, way.program, reply, i/limits, i%limits).ResetAfter
 				}
 				for i, key := range way.keys {
-					expires(t, st, l, key, until[i], j > 0, requests)
+					expires(t, st, l, key, way.program.Now(reply), until[i], j > 0, requests)
 				}
 			}
 		}
 	}
 }
 
-// follow runs requests that follow at once, and returns until when the last one's
-// state must live.
-func follow(t failer, st store.Store, p *algorithm.Program, keys []string, n int64, requests int) int64 {
+// follow runs requests that follow at once, and returns when that was, and until when the
+// last one's state must live.
+func follow(t failer, st store.Store, p *algorithm.Program, keys []string, n int64, requests int) (now, until int64) {
 	t.Helper()
 	reply := run(t, st, p.Script(), keys, p.AppendRepeats(p.AppendParams(nil), n, requests, 0)...)
 	outcomes, err := p.Outcomes(reply)
@@ -141,18 +143,20 @@ func follow(t failer, st store.Store, p *algorithm.Program, keys []string, n int
 	if err != nil {
 		differ(t, err, "no error", "reply of script %s to %d requests", p.Script().Name(), requests)
 	}
-	return p.Now(reply) + last.ResetAfter
+	return p.Now(reply), p.Now(reply) + last.ResetAfter
 }
 
-// expires holds the end of a key to that of its state, in µs. Of who has come again it
-// may be later, with a Plan that has states added to.
-func expires(t testing.TB, s store.Store, l limit, key string, until int64, again bool, after []request) {
+// expires holds the end of a key to that of its state, in µs, which was written at now. Of
+// who has come again it may be later, with a Plan that has states added to; and by the time
+// that it took to ask, as the times to live of an embedded Redis may stand still meanwhile.
+func expires(t testing.TB, s store.Store, l limit, key string, now, until int64, again bool, after []request) {
 	t.Helper()
-	latest := until/1000 + slackMillis
+	reply := run(t, s, expiryScript, []string{key})
+	at, asked := reply[0], reply[1]
+	latest := until/1000 + slackMillis + max(0, asked-now)/1000
 	if again && l.Plain != nil {
 		latest += 10_000 + 10*l.refill()/1000
 	}
-	at := run(t, s, expiryScript, []string{key})[0]
 	switch {
 	case at == -1:
 		differ(t, "never", "a time", "when a state expires, after requests %v under %v", after, l)

@@ -46,3 +46,23 @@ func TestUnsteadyClock(t *testing.T) {
 		})
 	}
 }
+
+// TestHeldUp: of a key that is asked for late, where times to live stand still meanwhile, as
+// on an embedded Redis, it is borne that it ends later by as much, and not without that.
+func TestHeldUp(t *testing.T) {
+	setFlag(t, "rapid.nofailfile", "true")
+	const held = 3 * slackMillis
+	for name, late := range map[string]int64{"Late": held * 1000, "InTime": 0} {
+		t.Run(name, func(t *testing.T) {
+			s := mutant{limits: tokenBuckets, open: always(func(ctx context.Context, run call) ([]int64, error) {
+				reply, err := run.run(ctx)
+				if run.script == expiryScript && err == nil && reply[0] > 0 {
+					reply[0], reply[1] = reply[0]+held, reply[1]+late
+				}
+				return reply, err
+			})}.subject(t)
+			check := algorithmChecks[slices.IndexFunc(algorithmChecks, func(c check) bool { return c.name == "Expiry" })]
+			require.Equal(t, late == 0, record(t, check, s).Failed())
+		})
+	}
+}
