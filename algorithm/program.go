@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
@@ -25,8 +26,7 @@ var ErrFailed = errors.New("algorithm: the Lua step failed on the state of this 
 // immutable and safe for concurrent use. Limiters make their own; it is exported for
 // tests of algorithms.
 type Program struct {
-	script *store.Script
-	across *store.Script // nil for several limits
+	scripts
 	limits []*Plan
 	params []int64
 }
@@ -39,22 +39,72 @@ func Compose(limits ...*Plan) (*Program, error) {
 		return nil, errors.New("algorithm: no limit to compose a program of")
 	}
 	p := &Program{limits: limits}
-	names := make([]string, len(limits))
-	for i, limit := range limits {
+	for _, limit := range limits {
 		if err := limit.validate(); err != nil {
 			return nil, err
 		}
-		names[i] = limit.Name
 		p.params = append(p.params, limit.Params...)
+	}
+	var err error
+	if p.scripts, err = scriptsOf(limits); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// scripts are what a program runs.
+type scripts struct {
+	script *store.Script
+	across *store.Script // nil for several limits
+}
+
+// composed has the scripts of the first kinds of limits that were asked for: making them
+// is most of what a limiter costs, and a program may have a limiter for each customer. No
+// more than maxComposed are kept, since an algorithm may write its Lua anew for each limit.
+var composed struct {
+	sync.RWMutex
+	of map[string]scripts
+}
+
+const maxComposed = 64
+
+// scriptsOf returns the scripts of limits that are valid but for their Lua.
+func scriptsOf(limits []*Plan) (scripts, error) {
+	var key strings.Builder // all that a script is made of
+	key.Grow(len(limits) * (len(limits[0].Lua) + 128))
+	names := make([]string, len(limits))
+	for i, limit := range limits {
+		names[i] = limit.Name
+		fmt.Fprintln(&key, limit.Name, limit.Additive, limit.Plain != nil, len(limit.Params), len(limit.Lua))
+		key.WriteString(limit.Lua)
+	}
+	composed.RLock()
+	made, ok := composed.of[key.String()]
+	composed.RUnlock()
+	if ok {
+		return made, nil
+	}
+	for _, limit := range limits {
+		if err := limit.validateLua(); err != nil {
+			return scripts{}, err
+		}
 	}
 	name := strings.Join(names, "+")
 	if len(limits) > 1 {
-		p.script = store.NewScript(name, composeJoint(limits))
-		return p, nil
+		made.script = store.NewScript(name, composeJoint(limits))
+	} else {
+		made.script = store.NewScript(name, composeSingle(limits[0], false))
+		made.across = store.NewScript(name, composeSingle(limits[0], true))
 	}
-	p.script = store.NewScript(name, composeSingle(limits[0], false))
-	p.across = store.NewScript(name, composeSingle(limits[0], true))
-	return p, nil
+	composed.Lock()
+	defer composed.Unlock()
+	if composed.of == nil {
+		composed.of = map[string]scripts{}
+	}
+	if len(composed.of) < maxComposed {
+		composed.of[key.String()] = made
+	}
+	return made, nil
 }
 
 func (p *Plan) validate() error {
@@ -76,16 +126,20 @@ func (p *Plan) validate() error {
 	case len(p.Params) > MaxParams:
 		return fmt.Errorf("algorithm %s: Params has %d integers: must have at most %d", p.Name, len(p.Params), MaxParams)
 	}
+	for i, v := range p.Params {
+		if v > maxExact || v < -maxExact {
+			return fmt.Errorf("algorithm %s: Params[%d] is %d: must be within ±2^53", p.Name, i, v)
+		}
+	}
+	return nil
+}
+
+func (p *Plan) validateLua() error {
 	if missing := undefined(p.Lua, "read", "write", "step"); len(missing) > 0 {
 		return fmt.Errorf("algorithm %s: Lua does not define %s%s", p.Name, strings.Join(missing, ", "), howToDefine)
 	}
 	if p.Plain != nil && len(undefined(p.Lua, "add")) > 0 {
 		return fmt.Errorf("algorithm %s: Plain is not nil, and Lua does not define add%s", p.Name, howToDefine)
-	}
-	for i, v := range p.Params {
-		if v > maxExact || v < -maxExact {
-			return fmt.Errorf("algorithm %s: Params[%d] is %d: must be within ±2^53", p.Name, i, v)
-		}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package algorithm_test
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -71,4 +72,65 @@ func requirePossible(t *testing.T, out algorithm.Outcome, limit, now int64) {
 	require.GreaterOrEqual(t, r.ResetAfter, time.Duration(0))
 	require.LessOrEqual(t, r.Remaining, r.Limit)
 	require.GreaterOrEqual(t, r.Remaining, int64(0))
+}
+
+// TestScripts: those of one kind of limits are shared, as long as there are few kinds.
+func TestScripts(t *testing.T) {
+	t.Run("Shared", testScriptsAreShared)
+	t.Run("Bounded", testScriptsAreBounded) // after it, since it leaves no room for others
+}
+
+// A program may have thousands of limiters of one algorithm, and the scripts of each would
+// be tens of kilobytes.
+func testScriptsAreShared(t *testing.T) {
+	compose := func(change func(*algorithm.Plan), rates ...int64) *algorithm.Program {
+		plans := make([]*algorithm.Plan, len(rates))
+		for i, rate := range rates {
+			plan, err := tokenbucket.Limit{Rate: rate, Period: time.Second}.Compile()
+			require.NoError(t, err)
+			change(plan)
+			plans[i] = plan
+		}
+		program, err := algorithm.Compose(plans...)
+		require.NoError(t, err)
+		return program
+	}
+	as := func(*algorithm.Plan) {}
+	one, two := compose(as, 1), compose(as, 1, 2)
+	require.Same(t, one.Script(), compose(as, 3).Script())
+	require.Same(t, one.Across(), compose(as, 3).Across())
+	require.Same(t, two.Script(), compose(as, 3, 4).Script())
+	require.Nil(t, two.Across())
+	require.NotSame(t, two.Script(), compose(as, 1, 2, 3).Script())
+	require.Equal(t, []int64{3}, compose(as, 3).AppendParams(nil)[:1], "parameters are the limit's own")
+
+	for name, change := range map[string]func(*algorithm.Plan){
+		"Name":     func(p *algorithm.Plan) { p.Name = "another" },
+		"Lua":      func(p *algorithm.Plan) { p.Lua += "\n" },
+		"Additive": func(p *algorithm.Plan) { p.Additive = !p.Additive },
+		"Plain":    func(p *algorithm.Plan) { p.Plain = nil },
+		"Params":   func(p *algorithm.Plan) { p.Params = append(p.Params, 0) },
+	} {
+		require.NotSame(t, one.Script(), compose(change, 1).Script(), name)
+		require.NotSame(t, two.Script(), compose(change, 1, 2).Script(), name)
+	}
+}
+
+// An algorithm may write its Lua anew for each limit.
+func testScriptsAreBounded(t *testing.T) {
+	plan, err := tokenbucket.Limit{Rate: 1, Period: time.Second}.Compile()
+	require.NoError(t, err)
+	lua := plan.Lua
+	for i := range 200 {
+		plan.Lua = fmt.Sprintf("%s\n-- %d\n", lua, i)
+		first, err := algorithm.Compose(plan)
+		require.NoError(t, err)
+		second, err := algorithm.Compose(plan)
+		require.NoError(t, err)
+		require.Equal(t, first.Script().Source(), second.Script().Source())
+		if first.Script() != second.Script() {
+			return
+		}
+	}
+	t.Fatal("all are kept")
 }
