@@ -4,7 +4,12 @@
 //
 // It speaks Redis's protocol on a loopback port, so any client may connect to it
 // beside the Store that it is. Its clock can be set and moved, so that a test of
-// a limit per day takes no time: see [Redis.Advance].
+// a limit per day takes no time: see [Redis.Advance]. To see what becomes of a
+// service whose Redis is away, Close it.
+//
+// For a testing/synctest bubble, Start it outside: in the bubble, where it would listen
+// on the network, time would never move. It has a clock of its own there, too. Begin by
+// SetTime(time.Now()), and Advance it by what you sleep.
 //
 // A script that passes here may yet fail on Redis: miniredis runs another Lua,
 // which prints numbers otherwise, knows fewer commands and libraries, and loses
