@@ -31,6 +31,9 @@
 //	…
 //	limit, err := fiberlimit.New(limiter, fiberlimit.First(key, address))
 //
+// Here a client that makes up a key for each request has a fresh limit each time. So put
+// this behind what refuses unknown keys, or limit by address as well, by [NewAll].
+//
 // # The context
 //
 // Decisions are made under [fiber.Ctx.Context]: what a handler before has set by

@@ -36,6 +36,9 @@
 //	…
 //	limit, err := httplimit.New(limiter, httplimit.First(key, address))
 //
+// Here a client that makes up a key for each request has a fresh limit each time. So put
+// this behind what refuses unknown keys, or limit by address as well, by [NewAll].
+//
 // # One inside the other
 //
 // The header fields of a response are one set, also where a limited handler has
