@@ -70,7 +70,8 @@ const maxJoined = 16
 // node is not enough, make several such pairs and choose one by the identity.)
 //
 // Each limiter keeps its own failure mode and observers, and observers get an event
-// for each limiter. If Redis does not decide, the request is let through only if all
+// for each limiter. Where others deny a request, that of a limiter which does not is the
+// event of a [Limiter.Peek]: it took nothing. If Redis does not decide, the request is let through only if all
 // modes are [FailOpen]. The timeout of a decision is the shortest of theirs. The
 // breaker is the first limiter's.
 func Join(limiters ...*Limiter) (*Joint, error) {
