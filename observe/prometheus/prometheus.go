@@ -36,6 +36,13 @@
 // Where scraped targets have a label namespace of their own, as on Kubernetes, ours is
 // called exported_namespace there, unless the scrape's honor_labels is true.
 //
+// An alert that limits are not held, since Redis does not decide:
+//
+//	sum by (namespace) (rate(ratelimit_degraded_decisions_total[5m])) > 0
+//
+// Open breakers would not tell of all: there is none where Redis answers with errors, as
+// when it is out of memory or refuses the user.
+//
 // grafana/dashboard.json shows it all; import it, and choose the data source.
 package prometheus
 
