@@ -35,11 +35,12 @@ type peerConn struct {
 }
 
 func (c peerConn) RemoteAddr() net.Addr { return c.peer }
+func (c peerConn) LocalAddr() net.Addr  { return c.peer } // of which only the network matters
 
-type named string
+type named struct{ network, text string }
 
-func (n named) Network() string { return "unix" }
-func (n named) String() string  { return string(n) }
+func (n named) Network() string { return n.network }
+func (n named) String() string  { return n.text }
 
 // servers have an identity in the response, of whatever request they get.
 type servers struct{ theirs, ours, raw string }
@@ -219,9 +220,10 @@ func TestPeers(t *testing.T) {
 		{&net.TCPAddr{IP: net.IPv4(203, 0, 113, 9), Port: 80}, "ip:203.0.113.9", "ip:203.0.113.0/24"},
 		{&net.TCPAddr{IP: net.ParseIP("2001:db8:1:2:3::4"), Port: 80}, "ip:2001:db8:1:2::/64", "ip:2001:db8:1::/48"},
 		{&net.TCPAddr{IP: net.ParseIP("fe80::1"), Zone: "eth0", Port: 80}, "ip:fe80::/64", "ip:fe80::/48"},
-		{named("203.0.113.9:80"), "ip:203.0.113.9", "ip:203.0.113.0/24"},
-		{named("@"), "", ""},
-		{named(""), "", ""},
+		{named{"tcp", "203.0.113.9:80"}, "ip:203.0.113.9", "ip:203.0.113.0/24"},
+		{named{"unix", "203.0.113.9:80"}, "", ""}, // a name that the client chose
+		{named{"unix", "@"}, "", ""},
+		{named{"unix", ""}, "", ""},
 	} {
 		s := serveIdentity(t, test.peer, httplimit.Peer, fiberlimit.Peer)
 		n := serveIdentity(t, test.peer, must(narrow.Identity()), must(fiberlimit.Address(narrow)))

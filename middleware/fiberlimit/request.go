@@ -20,11 +20,15 @@ func appendLines(lines []string, c fiber.Ctx, name string) []string {
 	return lines
 }
 
-// appendPeer appends the address of the other end of the connection.
+// appendPeer appends the address of the other end of the connection. A Unix socket has
+// none: the name that a client gives its own end can look like an address.
 func appendPeer(text []byte, c fiber.Ctx) []byte {
 	addr := c.RequestCtx().RemoteAddr()
 	if tcp, ok := addr.(*net.TCPAddr); ok {
 		return tcp.AddrPort().Addr().AppendTo(text)
+	}
+	if strings.HasPrefix(addr.Network(), "unix") {
+		return text
 	}
 	return append(text, addr.String()...)
 }

@@ -3,6 +3,7 @@ package httplimit
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/textproto"
@@ -19,9 +20,20 @@ import (
 // Behind a proxy that is the proxy's address, and all clients are one: there use
 // an [Address]. It is Request.RemoteAddr, so no middleware further out may set that to
 // what a header field says.
-func Peer(r *http.Request) string { return peer.client(r.RemoteAddr, nil) }
+func Peer(r *http.Request) string { return peer.client(peerOf(r), nil) }
 
 var peer = walker{bits4: 32, bits6: 64}
+
+// peerOf returns the address of the other end of r's connection, or "" on a Unix
+// socket: whoever connects to one may give their own end a name that looks like an
+// address.
+func peerOf(r *http.Request) string {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if ok && strings.HasPrefix(local.Network(), "unix") {
+		return ""
+	}
+	return r.RemoteAddr
+}
 
 // Address is how clients are told apart by address. The zero value is [Peer].
 //
@@ -65,7 +77,7 @@ func (a Address) Identity() (Identity, error) {
 		return nil, err
 	}
 	key := textproto.CanonicalMIMEHeaderKey(a.header())
-	return func(r *http.Request) string { return w.client(r.RemoteAddr, r.Header[key]) }, nil
+	return func(r *http.Request) string { return w.client(peerOf(r), r.Header[key]) }, nil
 }
 
 // Walk returns the function that [Address.Identity] stands on, for servers that

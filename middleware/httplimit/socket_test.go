@@ -3,6 +3,7 @@ package httplimit_test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -215,6 +216,33 @@ func testHijack(t *testing.T) {
 	require.Equal(t, "HTTP/1.1 101 Switching Protocols\r\n\r\nhello", string(got))
 	w, _ := send(t, server, http.MethodGet, "/")
 	require.Equal(t, http.StatusTooManyRequests, w.StatusCode)
+}
+
+// TestUnixSocket: a client of a Unix socket may name its own end of the connection, and
+// is nobody's address for it, nor a proxy that is trusted.
+func TestUnixSocket(t *testing.T) {
+	t.Chdir(t.TempDir()) // names of sockets are paths
+	behind := identityOf(t, httplimit.Address{Trusted: prefixes("10.0.0.0/8")})
+	counted := identityOf(t, httplimit.Address{Hops: 1})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s %q %q %q", r.RemoteAddr, httplimit.Peer(r), behind(r), counted(r))
+	}))
+	server.Listener.Close()
+	listener, err := net.Listen("unix", "server")
+	require.NoError(t, err)
+	server.Listener = listener
+	server.Start()
+	defer server.Close()
+	for _, name := range []string{"10.0.0.5", "10.0.0.6:80"} {
+		connection, err := net.DialUnix("unix", &net.UnixAddr{Name: name, Net: "unix"}, &net.UnixAddr{Name: "server", Net: "unix"})
+		require.NoError(t, err)
+		defer connection.Close()
+		_, err = io.WriteString(connection, "GET / HTTP/1.0\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n")
+		require.NoError(t, err)
+		got, err := io.ReadAll(connection)
+		require.NoError(t, err)
+		require.Contains(t, string(got), "\r\n\r\n"+name+` "" "" "ip:203.0.113.9"`)
+	}
 }
 
 // TestRetryAfterIsRight: a client that comes back when Retry-After says gets
