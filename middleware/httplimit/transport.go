@@ -118,7 +118,7 @@ func (t *transport) ask(ctx context.Context, identity string, n int64) (*DeniedE
 	result, err := t.limiter.AllowN(ctx, identity, n)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("httplimit: %w", err)
+		return nil, &unansweredError{err}
 	case result.Allowed:
 		return nil, nil
 	case result.Degraded && result.RetryAfter != algorithm.Never:

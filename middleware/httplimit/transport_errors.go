@@ -38,14 +38,13 @@ func (e *DeniedError) Error() string {
 // Unwrap returns [ErrDenied].
 func (e *DeniedError) Unwrap() error { return ErrDenied }
 
-// gaveUpError is the error of a request whose context ended while it waited. It tells
+// unansweredError is the error of a request that the limiter was not asked for, or whose
+// context ended before it answered or while the request waited. It tells
 // [net/url.Error] whether that was its deadline.
-type gaveUpError struct{ cause error }
+type unansweredError struct{ cause error }
 
-func (e *gaveUpError) Error() string {
-	return "httplimit: wait for the rate limit was given up: " + e.cause.Error()
-}
+func (e *unansweredError) Error() string { return "httplimit: " + e.cause.Error() }
 
-func (e *gaveUpError) Unwrap() error { return e.cause }
+func (e *unansweredError) Unwrap() error { return e.cause }
 
-func (e *gaveUpError) Timeout() bool { return e.cause == context.DeadlineExceeded }
+func (e *unansweredError) Timeout() bool { return errors.Is(e.cause, context.DeadlineExceeded) }

@@ -124,13 +124,17 @@ func TestTransportRefusals(t *testing.T) {
 	}
 	nobody := func(*http.Request) string { return "" }
 	wait := httplimit.WithWait(time.Hour) // waits in none of these
+	ended, end := context.WithCancel(t.Context())
+	end()
+	late, end := context.WithDeadline(t.Context(), time.Unix(0, 0))
+	defer end()
 	for _, test := range []struct {
 		name     string
 		limiter  *ratelimit.Limiter
 		identity httplimit.Identity
 		options  []httplimit.TransportOption
-		ended    bool
-		is       error // nil: it is sent
+		ctx      context.Context // nil: the test's
+		is       error           // nil: it is sent
 		text     string
 	}{
 		{name: "FailOpen", limiter: transportLimiter(t, loading)},
@@ -141,7 +145,8 @@ func TestTransportRefusals(t *testing.T) {
 		{name: "Negative", options: []httplimit.TransportOption{cost(-1)}, is: ratelimit.ErrN, text: "httplimit: ratelimit: n is negative: it is -1"},
 		{name: "Free", options: []httplimit.TransportOption{cost(0)}, identity: nobody},
 		{name: "NoIdentity", identity: nobody, is: ratelimit.ErrIdentity, text: "httplimit: ratelimit: identity is empty"},
-		{name: "Ended", ended: true, is: context.Canceled, text: "httplimit: ratelimit: decision was given up: context canceled"},
+		{name: "Late", ctx: late, is: context.DeadlineExceeded, text: "httplimit: ratelimit: decision was given up: context deadline exceeded"},
+		{name: "Ended", ctx: ended, is: context.Canceled, text: "httplimit: ratelimit: decision was given up: context canceled"},
 		{name: "NilOption", options: []httplimit.TransportOption{nil}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -153,14 +158,12 @@ func TestTransportRefusals(t *testing.T) {
 			}
 			transport, err := httplimit.NewTransport(server.Client().Transport, test.limiter, test.identity, append(test.options, wait)...)
 			require.NoError(t, err)
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			if test.ended {
-				cancel()
+			if test.ctx == nil {
+				test.ctx = t.Context()
 			}
 			before := server.requests.Load()
 			body := &transportBody{Reader: strings.NewReader("body")}
-			r, err := http.NewRequestWithContext(ctx, "POST", server.URL, body)
+			r, err := http.NewRequestWithContext(test.ctx, "POST", server.URL, body)
 			require.NoError(t, err)
 			response, err := transport.RoundTrip(r)
 			if test.is == nil {
@@ -171,6 +174,7 @@ func TestTransportRefusals(t *testing.T) {
 			}
 			require.ErrorIs(t, err, test.is)
 			require.EqualError(t, err, test.text)
+			require.Equal(t, test.is == context.DeadlineExceeded, (&url.Error{Err: err}).Timeout())
 			require.Nil(t, response)
 			require.EqualValues(t, 1, body.closed.Load())
 			require.Equal(t, before, server.requests.Load())

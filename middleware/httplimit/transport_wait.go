@@ -2,6 +2,7 @@ package httplimit
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -16,7 +17,7 @@ func (t *transport) await(ctx context.Context, identity string, denied *DeniedEr
 		return denied.Result.RetryAfter, true
 	})
 	if ended != nil {
-		return nil, &gaveUpError{ended}
+		return nil, &unansweredError{fmt.Errorf("wait for the rate limit was given up: %w", ended)}
 	}
 	return denied, err
 }
