@@ -77,6 +77,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	limiter, err := ratelimit.New(redis, limit,
 		ratelimit.WithNamespace("httpserver"),
 		ratelimit.WithFailureMode(ratelimit.FailOpen), // rather serve too much than nothing
+		ratelimit.WithTimeout(time.Second),            // not 250 ms: go run may have left the machine busy
 		ratelimit.WithObserver(observe.Slog(logger)),
 	)
 	if err != nil {

@@ -52,6 +52,7 @@ var away = &says{err: errors.New("connection refused")}
 
 func newLimiter(t testing.TB, s store.Store, a algorithm.Algorithm, options ...ratelimit.Option) *ratelimit.Limiter {
 	t.Helper()
+	options = append([]ratelimit.Option{ratelimit.WithTimeout(10 * time.Second)}, options...) // the machine may be busy
 	limiter, err := ratelimit.New(s, a, options...)
 	require.NoError(t, err)
 	return limiter

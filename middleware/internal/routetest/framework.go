@@ -76,7 +76,8 @@ func StartRedis(t testing.TB) *embedded.Redis {
 // PerMinute is a limit of so many a minute on s, in a namespace of the name.
 func PerMinute(t testing.TB, s store.Store, name string, n int64, options ...ratelimit.Option) *ratelimit.Limiter {
 	t.Helper()
-	limiter, err := ratelimit.New(s, tokenbucket.Limit{Rate: n, Period: time.Minute}, append(options, ratelimit.WithNamespace(name))...)
+	options = append(options, ratelimit.WithNamespace(name), ratelimit.WithTimeout(10*time.Second)) // the machine may be busy
+	limiter, err := ratelimit.New(s, tokenbucket.Limit{Rate: n, Period: time.Minute}, options...)
 	require.NoError(t, err)
 	return limiter
 }
