@@ -61,8 +61,9 @@ type field struct{ name, value string }
 
 // fields are those of one response.
 type fields struct {
-	list [5]field
-	n    int
+	list  [5]field
+	n     int
+	retry int64 // what Retry-After says; 0 if there is none
 }
 
 func (f *fields) add(name, value string) {
@@ -72,19 +73,18 @@ func (f *fields) add(name, value string) {
 
 // fields returns the header fields that tell of d.
 func (g *Guard) fields(d *Decision) fields {
-	var f fields
-	retry := retryAfter(d)
+	f := fields{retry: retryAfter(d)}
 	if d.informed() {
 		switch g.headers {
 		case HeadersIETF:
 			f.add(policyField, d.guard.policy)
-			f.add(rateLimitField, members(d, retry))
+			f.add(rateLimitField, members(d, f.retry))
 		case HeadersTriple, HeadersX, HeadersXDelta:
 			g.addOlder(&f, &d.Result)
 		}
 	}
-	if retry > 0 {
-		f.add(retryAfterField, strconv.FormatInt(retry, 10))
+	if f.retry > 0 {
+		f.add(retryAfterField, strconv.FormatInt(f.retry, 10))
 	}
 	if d.Outcome != Allowed && d.Outcome != Canceled {
 		f.add(cacheField, "no-store") // it is this client's, and now

@@ -17,7 +17,7 @@ func (g *Guard) SetFields(d Decision, get func(name string) string, set func(nam
 		yields = g.yields(&d, get(remaining))
 	}
 	for _, field := range f.list[:f.n] {
-		if value, ok := g.merge(field, get(field.name), yields); ok {
+		if value, ok := g.merge(field, get(field.name), yields, f.retry); ok {
 			set(field.name, value)
 		}
 	}
@@ -35,13 +35,13 @@ func (g *Guard) yields(d *Decision, remaining string) bool {
 
 // merge returns the value that a field gets where it has the value old, and
 // whether it gets one.
-func (g *Guard) merge(f field, old string, yields bool) (string, bool) {
+func (g *Guard) merge(f field, old string, yields bool, retry int64) (string, bool) {
 	if old == "" {
 		return f.value, true
 	}
 	switch f.name {
 	case policyField, rateLimitField:
-		if outer := withoutMembers(old, g.quoted); outer != "" {
+		if outer := withoutMembers(old, g.quoted, retry); outer != "" {
 			return outer + ", " + f.value, true
 		}
 	case retryAfterField:
@@ -56,8 +56,8 @@ func (g *Guard) merge(f field, old string, yields bool) (string, bool) {
 }
 
 // withoutMembers returns a list of RFC 9651 without the members that these
-// strings are.
-func withoutMembers(list string, strs []string) string {
+// strings are; and, unless retry is 0, without each t that is later than retry.
+func withoutMembers(list string, strs []string, retry int64) string {
 	var kept []string
 	for list != "" {
 		end := elementEnd(list, ',')
@@ -65,8 +65,26 @@ func withoutMembers(list string, strs []string) string {
 		list = list[min(end+1, len(list)):]
 		bare := member[:elementEnd(member, ';')]
 		if member != "" && !slices.Contains(strs, strings.TrimRight(bare, " \t")) {
-			kept = append(kept, member)
+			kept = append(kept, bare+inTime(member[len(bare):], retry))
 		}
 	}
 	return strings.Join(kept, ", ")
+}
+
+// inTime returns parameters without each t that is later than retry: Retry-After is
+// not to be earlier than what t says.
+func inTime(parameters string, retry int64) string {
+	if retry == 0 {
+		return parameters
+	}
+	kept := ""
+	for rest := parameters; rest != ""; {
+		end := 1 + elementEnd(rest[1:], ';') // after its own semicolon
+		t, ok := strings.CutPrefix(strings.Trim(rest[1:end], " \t"), "t=")
+		if n, err := strconv.ParseInt(t, 10, 64); !ok || err != nil || n <= retry {
+			kept += rest[:end]
+		}
+		rest = rest[end:]
+	}
+	return kept
 }

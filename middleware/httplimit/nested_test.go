@@ -38,7 +38,7 @@ func TestNested(t *testing.T) {
 			"Ratelimit":        {`"outer";r=5;t=57`}}},
 		{"Denied", httplimit.HeadersIETF, much, denies, "inner", http.Header{
 			"Ratelimit-Policy": {`"outer";q=100;w=60, "inner";q=100;w=60`},
-			"Ratelimit":        {`"outer";r=50;t=30, "inner";r=20;t=2`},
+			"Ratelimit":        {`"outer";r=50, "inner";r=20;t=2`}, // the outer t is later than Retry-After
 			"Retry-After":      {"2"}}},
 		{"InnerIsAway", httplimit.HeadersIETF, much, away, "inner", http.Header{
 			"Ratelimit-Policy": {`"outer";q=100;w=60`},
@@ -77,6 +77,8 @@ func TestFieldsOfOthers(t *testing.T) {
 		{"RateLimit", `"default"`, `"default";r=7;t=9`},
 		{"RateLimit", `"open, "default";r=1`, `"open, "default";r=1, "default";r=7;t=9`},
 		{"RateLimit", ` , ,`, `"default";r=7;t=9`},
+		{"RateLimit", `"a";t=9;r=1, "b";t=10;r=1, "c";r=1 ; t=99;pk=:eA==:;x=";t=99", "d";t, "e";t=x`, `"a";t=9;r=1, "b";r=1, "c";r=1 ;pk=:eA==:;x=";t=99", "d";t, "e";t=x, "default";r=7;t=9`},
+		{"RateLimit-Policy", `"a";q=1;w=99`, `"a";q=1;w=99, "default";q=100;w=60`},
 	} {
 		h := wrapAll(t, named(t, "default", s), ok)
 		w := do(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -18,7 +18,7 @@ func (g *Guard) SetHeader(header http.Header, d Decision) {
 	yields := g.yields(&d, joined(header[older[g.headers][1]]))
 	values := make([]string, f.n)
 	for i, field := range f.list[:f.n] {
-		value, ok := g.merge(field, joined(header[field.name]), yields)
+		value, ok := g.merge(field, joined(header[field.name]), yields, f.retry)
 		if ok {
 			values[i] = value
 			header[field.name] = values[i : i+1 : i+1]
