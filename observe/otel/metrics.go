@@ -88,9 +88,10 @@ func newLimiter(namespace, algorithm string) *limiter {
 		denied:   []metric.ObserveOption{set(outcomeKey.String("denied"))},
 		errors:   map[ratelimit.ErrorClass][]metric.ObserveOption{},
 	}
-	for _, class := range append(ratelimit.ErrorClasses(), otherClass) {
+	for _, class := range ratelimit.ErrorClasses() {
 		l.errors[class] = []metric.ObserveOption{set(errorKey.String(string(class)))}
 	}
+	l.errors[otherClass] = []metric.ObserveOption{set(errorKey.String("_OTHER"))}
 	return l
 }
 

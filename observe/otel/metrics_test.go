@@ -78,7 +78,7 @@ func requireCounts(t *testing.T, reader *sdk.ManualReader, want counts) {
 			Attributes: set(attribute.String("error.type", string(class))), Value: want.errors[class]})
 	}
 	if n := want.errors["other"]; n > 0 {
-		failures = append(failures, metricdata.DataPoint[int64]{Attributes: set(attribute.String("error.type", "other")), Value: n})
+		failures = append(failures, metricdata.DataPoint[int64]{Attributes: set(attribute.String("error.type", "_OTHER")), Value: n})
 	}
 	for _, m := range []metricdata.Metrics{
 		{Name: "rate_limiting.decisions", Unit: "{decision}", Data: outcomes(want.allowed, want.denied),

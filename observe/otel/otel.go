@@ -19,7 +19,7 @@
 //	rate_limiting.namespace    the limiter's, as in its keys
 //	rate_limiting.algorithm    the limiter's, as in its keys
 //	rate_limiting.outcome      "allowed" or "denied"; of spans also "canceled"
-//	error.type                 one of [ratelimit.ErrorClasses]; metrics say "other" for
+//	error.type                 one of [ratelimit.ErrorClasses]; metrics say "_OTHER" for
 //	                           one of a later version
 //
 // and, of spans only,
