@@ -90,10 +90,13 @@ func (l *limited) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d := l.decide(r)
 	l.guard.SetHeader(w.Header(), d)
 	if d.Outcome == Allowed {
-		if l.context && d.Name != "" {
-			r = r.WithContext(withDecision(r.Context(), &d))
+		if !l.context || d.Name == "" {
+			l.next.ServeHTTP(w, r)
+			return
 		}
-		l.next.ServeHTTP(w, r)
+		inner := r.WithContext(withDecision(r.Context(), &d))
+		l.next.ServeHTTP(w, inner)
+		r.Pattern = inner.Pattern // of a ServeMux, for telemetry further out
 		return
 	}
 	if handler := l.handlers[d.Outcome]; handler != nil {

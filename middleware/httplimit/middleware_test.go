@@ -211,6 +211,19 @@ func TestContext(t *testing.T) {
 	require.False(t, found, "no limit was asked")
 }
 
+// TestPattern: what stands further out, such as telemetry, sees the pattern of the
+// ServeMux inside, with WithContext as without.
+func TestPattern(t *testing.T) {
+	limiter := perMinute(t, startRedis(t), "a", 10)
+	mux := http.NewServeMux()
+	mux.Handle("GET /users/{id}", ok)
+	for _, options := range [][]httplimit.Option{nil, {httplimit.WithContext()}} {
+		r := httptest.NewRequest(http.MethodGet, "/users/42", nil)
+		wrap(t, limiter, alice, mux, options...).ServeHTTP(httptest.NewRecorder(), r)
+		require.Equal(t, "GET /users/{id}", r.Pattern)
+	}
+}
+
 func TestBadArguments(t *testing.T) {
 	limiter := perMinute(t, startRedis(t), "a", 1)
 	all := func(limits ...httplimit.Limit) func(...httplimit.Option) error {
