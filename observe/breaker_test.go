@@ -42,9 +42,10 @@ func TestBreaker(t *testing.T) {
 		require.Equal(t, ratelimit.BreakerOpen, changes[0].State)
 		require.Equal(t, ratelimit.BreakerHalfOpen, changes[1].State)
 		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-		require.Len(t, lines, 5, "three that were asked for, and once it is open no line for each request: %s", out)
+		require.Len(t, lines, 6, "three that were asked for, and once it is open no line for each request: %s", out)
 		require.Equal(t, `level=WARN msg="ratelimit: breaker" namespace=shop algorithm=token_bucket state=open class=unavailable err="broken pipe at shop:token_bucket:[identity]"`, lines[2])
 		require.Contains(t, lines[4], `level=INFO msg="ratelimit: breaker" namespace=shop algorithm=token_bucket state=half-open elapsed=`)
+		require.Equal(t, `level=WARN msg="ratelimit: degraded" namespace=shop algorithm=token_bucket not_asked=1`, lines[5])
 		require.NotContains(t, out.String(), hash)
 	})
 }

@@ -33,6 +33,7 @@ const (
 	linePeeked
 	lineDegraded
 	lineNotAsked
+	lineOutage
 	lineCanceled
 	lineOpened
 	lineClosed
@@ -49,6 +50,7 @@ var headlines = [lines]struct {
 	linePeeked:   {"ratelimit: peeked", slog.LevelDebug},
 	lineDegraded: {"ratelimit: degraded", slog.LevelWarn},
 	lineNotAsked: {"ratelimit: degraded", slog.LevelDebug}, // in an outage, that is each request
+	lineOutage:   {"ratelimit: degraded", slog.LevelWarn},
 	lineCanceled: {"ratelimit: canceled", slog.LevelDebug},
 	lineOpened:   {"ratelimit: breaker", slog.LevelWarn},
 	lineClosed:   {"ratelimit: breaker", slog.LevelInfo},
@@ -71,7 +73,25 @@ func lineOf(e ratelimit.Event) line {
 	return lineDenied
 }
 
-// sample is how many lines of each kind a limiter has had in the second that goes
+// span returns how long lines of a kind are counted together, and the attribute that
+// tells of those which were not written. An outage has no others: it is remembered
+// once a minute, since all that a log would have of it otherwise is its beginning.
+func (kind line) span() (time.Duration, string) {
+	if kind == lineOutage {
+		return time.Minute, "not_asked"
+	}
+	return time.Second, "dropped"
+}
+
+// most is how many lines of a kind are written in its span.
+func (l logs) most(kind line) uint64 {
+	if kind == lineOutage {
+		return 0
+	}
+	return l.perSecond
+}
+
+// sample is how many lines of each kind a limiter has had in the span that goes
 // on for that kind. It begins with a line, so a limiter without lines has no timer.
 type sample struct {
 	namespace, algorithm string
@@ -83,23 +103,24 @@ func newSample(namespace, algorithm string) *sample {
 }
 
 // wanted tells whether to write a line. A line that is left out costs an atomic
-// addition: the clock is read by the timer that ends the second.
+// addition: the clock is read by the timer that ends the span.
 func (l logs) wanted(ctx context.Context, s *sample, kind line) bool {
 	if !l.current().Enabled(ctx, headlines[kind].level) {
 		return false
 	}
 	n := s.lines[kind].Add(1)
 	if n == 1 {
-		time.AfterFunc(time.Second, func() { l.endSecond(s, kind) })
+		span, _ := kind.span()
+		time.AfterFunc(span, func() { l.endSpan(s, kind) })
 	}
-	return n <= l.perSecond
+	return n <= l.most(kind)
 }
 
-// endSecond ends a second, and says how many lines were left out in it. It runs on
-// a goroutine of its own, where a handler's panic would end the process.
-func (l logs) endSecond(s *sample, kind line) {
-	n := s.lines[kind].Swap(0)
-	if n <= l.perSecond {
+// endSpan ends a span, and says how many lines were left out in it. It runs on a
+// goroutine of its own, where a handler's panic would end the process.
+func (l logs) endSpan(s *sample, kind line) {
+	n, most := s.lines[kind].Swap(0), l.most(kind)
+	if n <= most {
 		return
 	}
 	defer func() {
@@ -108,9 +129,10 @@ func (l logs) endSecond(s *sample, kind line) {
 			slog.Error("ratelimit: observer panicked", "observer", fmt.Sprintf("%T", l), "panic", fmt.Sprintf("%T", p))
 		}
 	}()
+	_, leftOut := kind.span()
 	l.write(context.Background(), kind, []slog.Attr{
 		slog.String("namespace", s.namespace),
 		slog.String("algorithm", s.algorithm),
-		slog.Uint64("dropped", n-l.perSecond),
+		slog.Uint64(leftOut, n-most),
 	})
 }

@@ -144,6 +144,26 @@ func TestSlogSamplesEachMessageByItself(t *testing.T) {
 	})
 }
 
+// An outage is told of once a minute while there are calls, so that a log which began
+// after it, or is looked at for its last hour, has it.
+func TestSlogRemindsOfAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logger, out := textLogger(slog.LevelWarn)
+		observer := observe.Slog(logger)
+		for range 3 {
+			for range 1000 {
+				observer.Observe(t.Context(), failed("shop", ratelimit.ClassBreaker))
+			}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+		}
+		time.Sleep(time.Hour) // in which nobody calls
+		synctest.Wait()
+		const line = `level=WARN msg="ratelimit: degraded" namespace=shop algorithm=token_bucket not_asked=1000` + "\n"
+		require.Equal(t, strings.Repeat(line, 3), out.String())
+	})
+}
+
 // However many call at once, lines and those left out are together what occurred.
 func TestSlogSamplesConcurrently(t *testing.T) {
 	const workers, seconds, requests = 8, 5, 2000

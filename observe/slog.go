@@ -18,7 +18,8 @@ import (
 //	ratelimit: denied    Info   Redis denied it
 //	ratelimit: peeked    Debug  Redis answered a Peek
 //	ratelimit: degraded  Warn   Redis did not answer: the failure mode did;
-//	                            Debug where it was not asked, a breaker being open
+//	                            Debug where it was not asked, a breaker being open;
+//	                            of those, Warn once a minute, with their number
 //	ratelimit: canceled  Debug  the request's own context ended
 //	ratelimit: breaker   Warn   a breaker opened; Info where it closed
 //	any, with dropped    as it  more than 10 of it in a second: so many were left out
@@ -28,7 +29,8 @@ import (
 // The attributes are namespace, algorithm, n and outcome ("allowed", "denied" or
 // "canceled"); where Redis answered, remaining; where a wait of known length
 // would help, retry_after; where it failed, class and err. Of a breaker they are
-// namespace, algorithm, state, and class and err or elapsed. Neither the identity
+// namespace, algorithm, state, and class and err or elapsed; of what Redis was not
+// asked about in a minute, namespace, algorithm and not_asked. Neither the identity
 // nor its key is logged, not even where it stands in Redis's error.
 //
 // So that an attack does not fill the disk, a limiter writes at most 10 lines in a
@@ -67,8 +69,11 @@ func (l logs) current() *slog.Logger {
 
 // Observe implements [ratelimit.Observer].
 func (l logs) Observe(ctx context.Context, e ratelimit.Event) {
-	kind := lineOf(e)
-	if !l.wanted(ctx, l.samples.Of(e.Namespace, e.Algorithm), kind) {
+	kind, s := lineOf(e), l.samples.Of(e.Namespace, e.Algorithm)
+	if kind == lineNotAsked {
+		l.wanted(ctx, s, lineOutage) // which counts it
+	}
+	if !l.wanted(ctx, s, kind) {
 		return
 	}
 	attrs := append(make([]slog.Attr, 0, 8),
