@@ -40,9 +40,10 @@ func peerOf(r *http.Request) string {
 // What a client puts into a header field itself is never believed. The field is
 // read from its end, where the nearest proxy wrote, towards its beginning, all
 // its lines taken for one, and only as far as proxies of yours wrote it. Of an
-// entry, the port and the zone are dropped, and IPv4 in IPv6 is IPv4. Where what a
-// proxy of yours wrote is no address ("unknown", or worse), the client is not
-// known; it is no reason to believe what stands before it.
+// entry, the port and the zone are dropped, and IPv4 in IPv6 is IPv4: in ::ffff:0:0/96,
+// and of a client also in 64:ff9b::/96, where translators put it. Where what a proxy of
+// yours wrote is no address ("unknown", or worse), the client is not known; it is no
+// reason to believe what stands before it.
 type Address struct {
 	// Trusted are the addresses of your proxies. The client is the first address,
 	// from the peer backwards, that is not among them; if all are, the farthest.

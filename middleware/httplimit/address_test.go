@@ -59,6 +59,8 @@ func TestSpoofing(t *testing.T) {
 		{"peer", "[2001:db8:1:2:ffff::]:80", nil, "ip:2001:db8:1:2::/64"},
 		{"peer", "[::ffff:203.0.113.9]:80", nil, is},
 		{"peer", "[fe80::1%eth0]:80", nil, "ip:fe80::/64"},
+		{"peer", "[64:ff9b::203.0.113.9]:80", nil, is},
+		{"peer", "[64:ff9b::1:203.0.113.9]:80", nil, "ip:64:ff9b::/64"},
 		{"peer", "203.0.113.9", nil, is},
 		{"peer", "@", nil, unknown},
 		{"peer", "", nil, unknown},
@@ -70,6 +72,8 @@ func TestSpoofing(t *testing.T) {
 		{"xff", client, xff("6.6.6.6, 10.0.0.2"), is},
 		{"xff", proxy, xff("203.0.113.9"), is},
 		{"xff", proxy, xff("6.6.6.6, 203.0.113.9"), is},
+		{"xff", proxy, xff("6.6.6.6, 64:ff9b::203.0.113.9"), is},
+		{"xff", proxy, xff("6.6.6.6, 64:ff9b::10.0.0.2"), "ip:10.0.0.2"}, // no proxy's address
 		{"xff", proxy, xff("6.6.6.6", "203.0.113.9"), is},
 		{"xff", proxy, xff("6.6.6.6,203.0.113.9, 10.0.0.2"), is},
 		{"xff", proxy, xff("6.6.6.6", "203.0.113.9", "10.0.0.3,10.0.0.2"), is},

@@ -8,6 +8,10 @@ import (
 // maxProxies bounds how many trusted entries are walked over.
 const maxProxies = 64
 
+// nat64 has the IPv4 addresses, in its last 32 bits, of those whom a translator has
+// come to an IPv6 server (RFC 6052, section 2.1). They are of one /64, all of them.
+var nat64 = netip.MustParsePrefix("64:ff9b::/96")
+
 // walker finds clients as an [Address] says.
 type walker struct {
 	trusted      []netip.Prefix
@@ -21,6 +25,10 @@ func (w *walker) client(peer string, lines []string) string {
 	addr, ok := w.find(peer, lines)
 	if !ok {
 		return ""
+	}
+	if nat64.Contains(addr) {
+		all := addr.As16()
+		addr = netip.AddrFrom4([4]byte(all[12:]))
 	}
 	bits := w.bits6
 	if addr.Is4() {
