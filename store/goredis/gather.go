@@ -50,7 +50,7 @@ func (g *gather) several(ctx context.Context, all []*call) {
 	defer func() {
 		if p := recover(); p != nil {
 			for _, c := range all {
-				c.err = fmt.Errorf("goredis: the client panicked: %v", p)
+				c.err = fmt.Errorf("the client panicked: %v", p)
 			}
 		}
 	}()

@@ -2,6 +2,7 @@ package goredis
 
 import (
 	"errors"
+	"fmt"
 	"math/big"
 	"strconv"
 
@@ -147,7 +148,7 @@ func (r *reply) integers() ([]int64, error) {
 	case r.isBad:
 		return nil, store.BadReply(r.bad)
 	case r.want < 0:
-		return nil, errNotRun
+		return nil, fmt.Errorf("%s: %w", name, errNotRun)
 	case len(r.ints) != r.want:
 		return nil, store.BadReply(r.ints)
 	}

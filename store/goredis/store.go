@@ -51,7 +51,8 @@ const name = "goredis"
 var (
 	errNoClient = errors.New("goredis: the store has no client (it was made of nil)")
 	errNoScript = errors.New("goredis: the script is nil")
-	errNotRun   = errors.New("goredis: the client did not run the command (is it a redis.Pipeliner?)")
+	// errNotRun has no name before it: see failure.
+	errNotRun = errors.New("the client did not run the command (is it a redis.Pipeliner?)")
 )
 
 // New returns a Store that runs on client. The caller still owns the client, and has
@@ -227,7 +228,7 @@ func (s *Store) warm(keys []string, err error) {
 	})
 }
 
-// failure returns err as [store.Store] has it.
+// failure returns err as [store.Store] has it, with the package's name before it.
 func (s *Store) failure(ctx context.Context, err error) error {
 	if reply := replyError(""); errors.As(err, &reply) {
 		return driver.Server(reply.Error(), err)

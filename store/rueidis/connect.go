@@ -11,7 +11,11 @@ import (
 	client "github.com/redis/rueidis"
 )
 
-var errClosed = errors.New("rueidis: the store is closed")
+// The errors of a connector have no name before them: see failure.
+var (
+	errClosed  = errors.New("the store is closed")
+	errNotMade = errors.New("the client was not made")
+)
 
 // panicPause is how long a panic of the client's, while it was made, is the answer. What is
 // left of such a client (see make) is too much to have it each time.
@@ -91,7 +95,7 @@ func (c *connector) make(m *making) {
 	defer c.mu.Unlock()
 	switch {
 	case made == nil && err == nil:
-		m.err = errors.New("rueidis: the client was not made")
+		m.err = errNotMade
 	case made == nil:
 		m.err = err
 	case c.closed:

@@ -103,7 +103,7 @@ func TestConnectorPanics(t *testing.T) {
 		}}
 		for range 3 {
 			_, err := c.get(context.Background())
-			require.EqualError(t, err, "rueidis: the client panicked: short")
+			require.EqualError(t, err, "the client panicked: short")
 		}
 		time.Sleep(panicPause - time.Nanosecond)
 		_, err := c.get(context.Background())

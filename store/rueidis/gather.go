@@ -33,7 +33,8 @@ type work struct {
 	words    int
 }
 
-func panicked(p any) error { return fmt.Errorf("rueidis: the client panicked: %v", p) }
+// panicked has no name before it: see failure.
+func panicked(p any) error { return fmt.Errorf("the client panicked: %v", p) }
 
 var errNotRun = errors.New("rueidis: the client did not run the command")
 
@@ -164,7 +165,7 @@ func (w *work) send(ctx context.Context) {
 	// is one.
 	defer func() {
 		if p := recover(); p != nil {
-			w.err = panicked(p)
+			w.err = fmt.Errorf("%s: %w", name, panicked(p))
 		}
 	}()
 	switch len(w.commands) {

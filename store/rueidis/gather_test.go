@@ -318,7 +318,7 @@ func TestClientFails(t *testing.T) {
 		counts(t, s, flights.Few, cap(errs))
 		land()
 		for range cap(errs) {
-			require.Error(t, <-errs)
+			require.Regexp(t, "^rueidis: the client ", (<-errs).Error())
 		}
 		counts(t, s, 0, 0)
 	}

@@ -121,7 +121,7 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 func (s *Store) run(ctx context.Context, start time.Time, c session, script *store.Script, keys []string, args []int64, across bool) (reply []int64, err error) {
 	defer func() { // the client also builds commands
 		if p := recover(); p != nil {
-			reply, err = nil, panicked(p)
+			reply, err = nil, fmt.Errorf("%s: %w", name, panicked(p))
 		}
 	}()
 	// The builder of a cluster client panics where keys have different slots.
@@ -231,7 +231,7 @@ func notSent(ctx context.Context, start time.Time, err error) bool {
 }
 
 // failure returns err, which is not that of a reply to a script, as [store.Store]
-// has it.
+// has it, with the package's name before it.
 func failure(ctx context.Context, secrets driver.Secrets, err error) error {
 	if client.IsRedisNil(err) {
 		return store.BadReply(nil)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +33,8 @@ func open(t *testing.T, d Driver) {
 			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 			_, err = s.Run(ctx, incr, []string{"k"}, nil)
 			require.Error(t, err, "closed")
+			name, rest, _ := strings.Cut(err.Error(), ": ")
+			require.False(t, strings.HasPrefix(rest, name+": "), "%v", err)
 			require.NoError(t, ctx.Err())
 			cancel()
 		}
