@@ -211,9 +211,7 @@ func (l *Limiter) alone(ctx context.Context, s sum, n int64) (out algorithm.Outc
 	if l.prompt { // otherwise the run may still use it
 		rooms.Put(r)
 	}
-	if err == nil || ended(ctx) == nil { // else it says nothing of Redis
-		l.report(b, &s, limited.Began(), err)
-	}
+	l.report(ctx, b, &s, limited.Began(), err)
 	if l.runObservers != nil {
 		l.ran(ctx, 1, 1, limited.Began(), err)
 	}

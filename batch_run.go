@@ -76,7 +76,7 @@ func (b *batch) report(l *Limiter, start time.Time) {
 		}
 	}
 	for _, n := range b.news {
-		l.report(n.breaker, n.caller, start, n.err)
+		l.report(context.Background(), n.breaker, n.caller, start, n.err)
 	}
 }
 

@@ -34,9 +34,7 @@ func (j *Joint) decide(ctx context.Context, parts []Part) ([]Result, error) {
 	limited := head.deadlines.Within(ctx, j.timeout)
 	defer limited.End()
 	reply, err := head.run(limited, j.program.Script(), keys, args)
-	if err == nil || ended(ctx) == nil { // else it says nothing of Redis
-		head.report(b, &caller, limited.Began(), err)
-	}
+	head.report(ctx, b, &caller, limited.Began(), err)
 	if refusal(err) == "CROSSSLOT" { // the store did not tell of a Cluster
 		err = fmt.Errorf("%w (joined limiters need namespaces with one hash tag, such as %q and %q)", err, "{api}second", "{api}day")
 	}

@@ -15,9 +15,10 @@ const (
 	interest = 5 * time.Second
 )
 
-// report tells a breaker how a run ended, one for s that began at start.
-func (l *Limiter) report(b *breaker, s *sum, start time.Time, err error) {
-	if b == nil {
+// report tells a breaker how a run ended, one for s that began at start. A run that failed
+// because ctx, its caller's, ended says nothing of Redis.
+func (l *Limiter) report(ctx context.Context, b *breaker, s *sum, start time.Time, err error) {
+	if b == nil || err != nil && ended(ctx) != nil {
 		return
 	}
 	switch yes, asked := heard(err); {
@@ -79,9 +80,7 @@ func (l *Limiter) look(ctx context.Context, b *breaker, s *sum) error {
 	defer limited.End()
 	args := l.program.AppendRequest(l.program.AppendParams(nil), 0, 0)
 	reply, err := l.run(limited, l.program.Script(), []string{l.keys.key(s)}, args)
-	if err == nil || ended(ctx) == nil { // else it says nothing of Redis
-		l.report(b, s, limited.Began(), err)
-	}
+	l.report(ctx, b, s, limited.Began(), err)
 	if err == nil {
 		err = l.program.CheckReply(reply, 1)
 	}
