@@ -30,7 +30,7 @@ func newBatcher(l *Limiter) *batcher {
 	return b
 }
 
-// errExited is what a run failed with whose store called runtime.Goexit.
+// errExited is the error of a run in which the store called runtime.Goexit.
 var errExited = errors.New("ratelimit: the store ended the goroutine")
 
 const (

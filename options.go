@@ -27,8 +27,8 @@ type config struct {
 	timeout   time.Duration
 	observers []Observer
 	secret    []byte
-	alone     bool // without batching
-	unbroken  bool // without a breaker
+
+	withoutBatching, withoutBreaker bool
 }
 
 // WithNamespace sets what the limiter's keys begin with; the default is
@@ -116,7 +116,7 @@ func WithIdentityKey(secret []byte) Option {
 // knowing it, so that the keys of one run could be on different servers.
 func WithoutBatching() Option {
 	return option(func(c *config) error {
-		c.alone = true
+		c.withoutBatching = true
 		return nil
 	})
 }
@@ -132,7 +132,7 @@ func WithoutBatching() Option {
 // [BreakerObserver] also sees the breaker open and close.
 func WithoutBreaker() Option {
 	return option(func(c *config) error {
-		c.unbroken = true
+		c.withoutBreaker = true
 		return nil
 	})
 }

@@ -112,12 +112,12 @@ func New(s store.Store, a algorithm.Algorithm, options ...Option) (*Limiter, err
 		turns:     newTurns(),
 		deadlines: &deadline.Ends{},
 	}
-	l.config.secret = nil
+	l.config.secret = nil // the keyring alone has it
 	l.partitions = newPartitions(s, l.keys)
-	if !c.unbroken {
+	if !c.withoutBreaker {
 		l.breakers = newBreakers(l.partitions.exist())
 	}
-	if !c.alone {
+	if !c.withoutBatching {
 		l.batcher = newBatcher(l)
 	}
 	if p, ok := s.(store.Prompt); ok {

@@ -10,9 +10,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// run runs a script. It returns by ctx's deadline, whatever the store does; if
-// that is not prompt, it may go on with keys and args. That ctx was cancelled
-// may be noticed only by the deadline if the store is prompt.
+// run runs a script. It returns by ctx's deadline, whatever the store does. A store that
+// is not prompt may go on using keys and args after that; one that is prompt may notice
+// only at the deadline that ctx was cancelled.
 func (l *Limiter) run(ctx *deadline.Context, s *store.Script, keys []string, args []int64) ([]int64, error) {
 	if err := l.turns.enter(ctx); err != nil {
 		return nil, err
@@ -40,10 +40,10 @@ func (l *Limiter) run(ctx *deadline.Context, s *store.Script, keys []string, arg
 	}
 }
 
-// all does runs, all at once.
-type all func(ctx context.Context, s *store.Script, runs []store.Run)
+// sendAll is what does runs together: RunAll or RunAcross of a store, or what replaces it.
+type sendAll func(ctx context.Context, s *store.Script, runs []store.Run)
 
-// pipeline is the store's RunAll, or as good as it.
+// pipeline is the store's RunAll, or callEach if it has none.
 func (l *Limiter) pipeline(ctx context.Context, s *store.Script, runs []store.Run) {
 	if p, ok := l.store.(store.Pipelined); ok {
 		p.RunAll(ctx, s, runs)
@@ -52,20 +52,20 @@ func (l *Limiter) pipeline(ctx context.Context, s *store.Script, runs []store.Ru
 	l.callEach(ctx, s, runs)
 }
 
-// runAll has all of runs done. If it returns an error they are not to be touched any
-// more: the store may go on with them.
-func (l *Limiter) runAll(ctx *deadline.Context, all all, s *store.Script, runs []store.Run) error {
+// runAll has all of runs done by send. If it returns an error they are not to be touched
+// any more: the store may go on with them.
+func (l *Limiter) runAll(ctx *deadline.Context, send sendAll, s *store.Script, runs []store.Run) error {
 	if err := l.turns.enter(ctx); err != nil {
 		return err
 	}
 	if l.prompt {
 		defer l.turns.leave()
-		return l.callAll(ctx, all, s, runs)
+		return l.callAll(ctx, send, s, runs)
 	}
 	done := make(chan error, 1)
 	go func() {
 		defer l.turns.leave()
-		done <- l.callAll(ctx, all, s, runs)
+		done <- l.callAll(ctx, send, s, runs)
 	}()
 	select {
 	case err := <-done:
@@ -75,19 +75,19 @@ func (l *Limiter) runAll(ctx *deadline.Context, all all, s *store.Script, runs [
 	}
 }
 
-// callEach is RunAll for a store that has none: some at a time.
+// callEach is RunAll for a store that has none: up to 8 runs at a time.
 func (l *Limiter) callEach(ctx context.Context, s *store.Script, runs []store.Run) {
 	const workers = 8
-	var all sync.WaitGroup
+	var wg sync.WaitGroup
 	for w := range min(workers, len(runs)) {
-		all.Go(func() {
+		wg.Go(func() {
 			for i := w; i < len(runs); i += workers {
 				r := &runs[i]
 				r.Reply, r.Err = l.call(ctx, s, r.Keys, r.Args)
 			}
 		})
 	}
-	all.Wait()
+	wg.Wait()
 }
 
 // call calls the store. A store that panics has failed, no more: on a goroutine
@@ -101,17 +101,18 @@ func (l *Limiter) call(ctx context.Context, s *store.Script, keys []string, args
 	return l.store.Run(ctx, s, keys, args)
 }
 
-func (l *Limiter) callAll(ctx context.Context, all all, s *store.Script, runs []store.Run) (err error) {
+// callAll calls send, as call calls the store.
+func (l *Limiter) callAll(ctx context.Context, send sendAll, s *store.Script, runs []store.Run) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = panicked(p)
 		}
 	}()
-	all(ctx, s, runs)
+	send(ctx, s, runs)
 	return nil
 }
 
-// errPanicked is what a run failed with whose store panicked.
+// errPanicked is the error of a run in which the store panicked.
 var errPanicked = errors.New("ratelimit: the store panicked")
 
 func panicked(p any) error { return fmt.Errorf("%w with a %T", errPanicked, p) }
