@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -131,19 +132,21 @@ func (l *Layout) Learn(key string, slots func(ctx context.Context) ([]Slots, err
 	}()
 }
 
-// Refused tells whether a script of any of runs was refused a key.
-func Refused(runs []store.Run) bool {
-	for i := range runs {
-		server := (*store.ServerError)(nil)
-		if errors.As(runs[i].Err, &server) && server.Prefix() == "CROSSSLOT" {
-			return true
-		}
+// Note looks at how runs across slots ended. If a script of any of them was refused a key,
+// what is known of the servers is forgotten.
+func (l *Layout) Note(runs []store.Run) {
+	if slices.ContainsFunc(runs, refused) {
+		l.forget()
 	}
-	return false
 }
 
-// Refused notes that a script was refused a key.
-func (l *Layout) Refused() {
+// refused reports whether the run's script was refused a key.
+func refused(r store.Run) bool {
+	server, ok := errors.AsType[*store.ServerError](r.Err)
+	return ok && server.Prefix() == "CROSSSLOT"
+}
+
+func (l *Layout) forget() {
 	if l == nil || l.servers.Load() == nil {
 		return
 	}

@@ -85,13 +85,14 @@ func TestLayout(t *testing.T) {
 		}
 
 		// What turns out to be different is asked for again after a second.
-		l.Refused()
+		refused := []store.Run{{Err: Server("CROSSSLOT x", nil)}}
+		l.Note(refused)
 		require.Zero(t, known(l))
 		require.False(t, l.Due())
 		c.learn(l)
 		require.EqualValues(t, 1, c.asked.Load())
 		time.Sleep(whenRefused / 2)
-		l.Refused() // a run that was in flight: it does not put that off
+		l.Note(refused) // a run that was in flight: it does not put that off
 		time.Sleep(whenRefused / 2)
 		require.True(t, l.Due())
 		c.slots = []Slots{{0, 8000, "a"}, {8001, 16000, "b"}}
@@ -130,12 +131,16 @@ func TestLayoutUnknown(t *testing.T) {
 	}
 }
 
-// TestRefused: one refused key among many runs is enough, and other errors are none.
-func TestRefused(t *testing.T) {
+// TestLayoutNote: one refused key among many runs is enough, and other errors are none.
+func TestLayoutNote(t *testing.T) {
 	crossSlot := Server("CROSSSLOT Keys in request don't hash to the same slot", nil)
 	other := []store.Run{{}, {Err: errors.New("CROSSSLOT")}, {Err: Server("LOADING loading", nil)}}
-	require.False(t, Refused(other))
-	require.True(t, Refused(append(other, store.Run{Err: Wrap(context.Background(), "driver", crossSlot)}, store.Run{})))
+	l := &Layout{}
+	l.servers.Store(layoutOf(halves))
+	l.Note(other)
+	require.NotZero(t, known(l))
+	l.Note(append(other, store.Run{Err: Wrap(context.Background(), "driver", crossSlot)}, store.Run{}))
+	require.Zero(t, known(l))
 }
 
 // Keys of one hash tag tell nothing.
@@ -173,7 +178,7 @@ func TestLayoutEnds(t *testing.T) {
 		})
 	}
 	none := (*Layout)(nil)
-	none.Refused()
+	none.Note([]store.Run{{Err: Server("CROSSSLOT x", nil)}})
 	none.Close()
 	require.False(t, none.Due())
 	require.Zero(t, known(none))

@@ -90,8 +90,8 @@ func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.R
 
 // RunAcross implements [store.Spanning], as RunAll does.
 func (s *Store) RunAcross(ctx context.Context, script *store.Script, runs []store.Run) {
-	if s.runAll(ctx, script, runs, true) && driver.Refused(runs) {
-		s.layout.Refused()
+	if s.runAll(ctx, script, runs, true) {
+		s.layout.Note(runs)
 	}
 }
 

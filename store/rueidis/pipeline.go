@@ -115,8 +115,8 @@ func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.R
 
 // RunAcross implements [store.Spanning], as RunAll does.
 func (s *Store) RunAcross(ctx context.Context, script *store.Script, runs []store.Run) {
-	if _, ok := s.runAll(ctx, script, runs, true); ok && driver.Refused(runs) {
-		s.layout.Refused()
+	if _, ok := s.runAll(ctx, script, runs, true); ok {
+		s.layout.Note(runs)
 	}
 }
 
