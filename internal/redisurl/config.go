@@ -74,6 +74,3 @@ func (c Config) String() string {
 
 // Format implements fmt.Formatter, so that no verb shows the fields.
 func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
-
-// GoString implements fmt.GoStringer.
-func (c Config) GoString() string { return c.String() }

@@ -154,7 +154,7 @@ func TestConfigString(t *testing.T) {
 		c, err := Parse(raw)
 		require.NoError(t, err)
 		require.Equal(t, want, c.String())
-		require.Equal(t, want, c.GoString())
+		require.Equal(t, want, fmt.Sprintf("%#v", c))
 		require.Equal(t, want, fmt.Sprint(c))
 	}
 	require.Equal(t, "redis://", Config{}.String())
