@@ -185,9 +185,10 @@ func composeSingle(limit *Plan, across bool) string {
 	}
 	fmt.Fprintf(&b, "local first = %s%d\n", before, len(limit.Params)+1)
 	b.WriteString("local p1, p2, p3, p4, p5, p6")
+	separator := " = "
 	for i := range limit.Params {
-		b.WriteString([]string{" = ", ", "}[min(i, 1)])
-		fmt.Fprintf(&b, "ARGV[%s%d] + 0", before, i+1)
+		fmt.Fprintf(&b, "%sARGV[%s%d] + 0", separator, before, i+1)
+		separator = ", "
 	}
 	b.WriteString("\n")
 	b.WriteString(singleLua)
