@@ -83,8 +83,8 @@ func (b *batch) part(l *Limiter) {
 
 // refusal returns the code of an error that Redis replied with, or "".
 func refusal(err error) string {
-	server := (*store.ServerError)(nil)
-	if !errors.As(err, &server) {
+	server, ok := errors.AsType[*store.ServerError](err)
+	if !ok {
 		return ""
 	}
 	return server.Prefix()

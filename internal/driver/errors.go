@@ -42,8 +42,8 @@ func Server(message string, cause error) error {
 // script that EVALSHA named, so that nothing was run. Kvrocks puts an "ERR "
 // before it.
 func NoScript(err error) bool {
-	server := (*store.ServerError)(nil)
-	return errors.As(err, &server) && strings.HasPrefix(strings.TrimPrefix(server.Message, "ERR "), "NOSCRIPT")
+	server, ok := errors.AsType[*store.ServerError](err)
+	return ok && strings.HasPrefix(strings.TrimPrefix(server.Message, "ERR "), "NOSCRIPT")
 }
 
 // Ended returns what ended ctx, or nil while it lives, for a run with it that gave

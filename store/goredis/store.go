@@ -72,7 +72,14 @@ func New(client Client) *Store {
 	if driver.IsNil(client) {
 		return nil
 	}
-	return &Store{client: client, gather: newGather(client), prompt: prompt(client), text: fmt.Sprintf("%T", client), warmer: &driver.Warmer{}, layout: newLayout(client)}
+	return &Store{
+		client: client,
+		gather: newGather(client),
+		prompt: prompt(client),
+		text:   fmt.Sprintf("%T", client),
+		warmer: &driver.Warmer{},
+		layout: newLayout(client),
+	}
 }
 
 // Close closes a client that [Open] made. It does nothing to one that was given to
@@ -186,7 +193,7 @@ func (s *Store) learn(ctx context.Context, err error) {
 	if !ok || errors.Is(err, store.ErrReply) || errors.Is(err, redis.ErrClosed) {
 		return
 	}
-	if server := (*store.ServerError)(nil); !errors.As(err, &server) {
+	if _, replied := errors.AsType[*store.ServerError](err); !replied {
 		cluster.ReloadState(ctx)
 	}
 }
@@ -230,10 +237,10 @@ func (s *Store) warm(keys []string, err error) {
 
 // failure returns err as [store.Store] has it, with the package's name before it.
 func (s *Store) failure(ctx context.Context, err error) error {
-	if reply := replyError(""); errors.As(err, &reply) {
+	if reply, ok := errors.AsType[replyError](err); ok {
 		return driver.Server(reply.Error(), err)
 	}
-	if reply := redis.Error(nil); errors.As(err, &reply) && !errors.Is(err, redis.Nil) {
+	if reply, ok := errors.AsType[redis.Error](err); ok && !errors.Is(err, redis.Nil) {
 		return s.secrets.Server(reply.Error(), err)
 	}
 	return s.secrets.Wrap(ctx, name, err)

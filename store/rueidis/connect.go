@@ -69,17 +69,16 @@ func (c *connector) join() (*making, error) {
 	if c.closed {
 		return nil, errClosed
 	}
-	m := c.making
-	if m == nil {
-		m = &making{done: make(chan struct{})}
-		c.making = m
-		if c.client.Load() != nil { // made a moment ago
-			close(m.done)
-			c.making = nil
-			return m, nil
-		}
-		go c.make(m)
+	if c.making != nil {
+		return c.making, nil
 	}
+	m := &making{done: make(chan struct{})}
+	if c.client.Load() != nil { // made a moment ago: get looks again
+		close(m.done)
+		return m, nil
+	}
+	c.making = m
+	go c.make(m)
 	return m, nil
 }
 

@@ -84,7 +84,15 @@ func New(c client.Client) *Store {
 		return nil
 	}
 	get := func(context.Context) (client.Client, error) { return c, nil }
-	return &Store{get: get, text: fmt.Sprintf("%T", c), cluster: c.Mode() == client.ClientModeCluster, gather: newGather(apart(c), false), warmer: &driver.Warmer{}, layout: newLayout(c.Mode() == client.ClientModeCluster)}
+	cluster := c.Mode() == client.ClientModeCluster
+	return &Store{
+		get:     get,
+		text:    fmt.Sprintf("%T", c),
+		cluster: cluster,
+		gather:  newGather(apart(c), false),
+		warmer:  &driver.Warmer{},
+		layout:  newLayout(cluster),
+	}
 }
 
 // Close closes a client that [Open] made. It does nothing to one that was given to
@@ -157,8 +165,8 @@ func (s *Store) send(ctx context.Context, start time.Time, c session, verb, scri
 // warm makes a connection in the background, to where keys are, if a run on them
 // ended with err since it ran out of time.
 func (s *Store) warm(c session, keys []string, err error) {
-	if s == nil || err == nil {
-		return
+	if err == nil {
+		return // as nearly always: nothing is copied
 	}
 	keys = slices.Clone(keys[:min(1, len(keys))])
 	s.warmer.After(err, func(ctx context.Context) {
@@ -217,7 +225,7 @@ func notSent(ctx context.Context, start time.Time, err error) bool {
 	if err == nil || driver.Ended(ctx, err) != nil || time.Since(start) > othersTime {
 		return false
 	}
-	if attempt := (*attemptError)(nil); errors.As(err, &attempt) {
+	if _, ok := errors.AsType[*attemptError](err); ok {
 		return false
 	}
 	if err == context.DeadlineExceeded || err == context.Canceled { //nolint:errorlint // not one that wraps it
@@ -226,8 +234,8 @@ func notSent(ctx context.Context, start time.Time, err error) bool {
 	if errors.Is(err, wire.ErrClosed) {
 		return true
 	}
-	dial := (*net.OpError)(nil)
-	return errors.As(err, &dial) && dial.Op == "dial" && (dial.Timeout() || errors.Is(dial, context.Canceled))
+	dial, ok := errors.AsType[*net.OpError](err)
+	return ok && dial.Op == "dial" && (dial.Timeout() || errors.Is(dial, context.Canceled))
 }
 
 // failure returns err, which is not that of a reply to a script, as [store.Store]
@@ -236,7 +244,7 @@ func failure(ctx context.Context, secrets driver.Secrets, err error) error {
 	if client.IsRedisNil(err) {
 		return store.BadReply(nil)
 	}
-	if reply := (*client.RedisError)(nil); errors.As(err, &reply) {
+	if reply, ok := errors.AsType[*client.RedisError](err); ok {
 		return secrets.Server(setupMessage(reply.Error()), err)
 	}
 	return secrets.Wrap(ctx, name, err)
