@@ -2,7 +2,7 @@ package ratelimit
 
 import "time"
 
-// What observers may be told of besides decisions.
+// The optional abilities of observers: what they can be told besides decisions.
 
 // LimiterObserver is an optional ability of an [Observer]: [New] tells it of the
 // limiter, before there is anything else to tell, so that counters can start at 0.
@@ -21,9 +21,10 @@ type LimiterEvent struct {
 // BreakerObserver is an optional ability of an [Observer]: it is told when a breaker
 // of the limiter opens, and when it closes again. See [WithoutBreaker].
 //
-// ObserveBreaker is told of a breaker's changes in their order, one after the other. It
-// may be called from any goroutine, including one on whose results callers wait, so it
-// must be fast. A panic of it is treated like one of Observe.
+// ObserveBreaker is told of the changes of one breaker in their order, one after the
+// other; those of different breakers may come at once. It may be called on any goroutine,
+// also on one that callers wait for, so it must be fast. A panic of it is treated like one
+// of Observe.
 type BreakerObserver interface {
 	ObserveBreaker(BreakerEvent)
 }
@@ -53,16 +54,16 @@ type RunObserver interface {
 	ObserveRun(RunEvent)
 }
 
-// RunEvent is one run of the script, as it was given to the store, whether or not it
-// got to Redis. When a Cluster refuses a run, it goes again in parts, each of which is a
-// run. The run of a [Joint] is an event for each of its limiters, with one decision. A
-// breaker's probes and the runs of Reset and Ping are no events. Later versions may add
-// fields.
+// RunEvent is one run of the script that was given to the store, whether or not it got to
+// Redis. If a Cluster refuses a run, its parts are run instead, and each is an event of
+// its own. The run of a [Joint] is one event for each of its limiters, with one decision.
+// The probes of a breaker and the runs of Reset and Ping are not reported. Later versions
+// may add fields.
 type RunEvent struct {
 	// Namespace and Algorithm name the limiter, as in its keys.
 	Namespace, Algorithm string
-	// Decisions is how many calls the run was for, Peeks included, and Keys for how
-	// many identities; both are at least 1.
+	// Decisions is how many calls the run was for, Peeks included, and Keys how many
+	// identities they were for; both are at least 1.
 	Decisions, Keys int
 	// Err is why there was no reply, or nil, and Class its class.
 	Err   error
@@ -81,8 +82,8 @@ const (
 	BreakerClosed BreakerState = "closed"
 	// BreakerOpen: the failure mode decides at once; probes go to Redis.
 	BreakerOpen BreakerState = "open"
-	// BreakerHalfOpen: the breaker was open and then nobody called for some seconds,
-	// so it is not known how Redis is now. Calls go to Redis, and the first that
-	// gets no answer opens the breaker again.
+	// BreakerHalfOpen: the breaker was open, and then nobody called for 5 seconds, so
+	// it is not known how Redis is now. Calls go to Redis, and the first that gets no
+	// answer opens the breaker again.
 	BreakerHalfOpen BreakerState = "half-open"
 )

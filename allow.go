@@ -30,13 +30,15 @@ func (l *Limiter) Allow(ctx context.Context, identity string) (Result, error) {
 	return l.AllowN(ctx, identity, 1)
 }
 
-// AllowN takes n units from what identity has, all or none. An identity is any
-// non-empty text. An n above Result.Limit is denied with a RetryAfter of
+// AllowN takes n units from what identity has, all or none; a denial takes nothing. An
+// identity is any non-empty text. An n above Result.Limit is denied with a RetryAfter of
 // [algorithm.Never]; an n of 0 is a [Limiter.Peek].
 //
-// A denial takes nothing. The error is non-nil only if identity is empty
-// ([ErrIdentity]), n is negative ([ErrN]), ctx ended (it wraps ctx.Err()), or the
-// limiter was not made by [New]; the result is then the zero Result, a denial. If ctx ended, it is unknown whether the
+// A Redis that does not decide in time is not an error: the [FailureMode] decides, and
+// Result.Degraded is true. The error is non-nil only if identity is empty
+// ([ErrIdentity]), n is negative ([ErrN]), ctx ended (it wraps [context.Canceled] or
+// [context.DeadlineExceeded]), or the limiter was not made by [New]; the result is then
+// the zero Result, a denial. If ctx ended during the call, it is unknown whether the
 // units were taken. A deadline of ctx is kept; a cancellation is noticed within the
 // limiter's timeout at the latest.
 func (l *Limiter) AllowN(ctx context.Context, identity string, n int64) (Result, error) {
@@ -67,8 +69,8 @@ func (l *Limiter) observed(ctx context.Context, identity string, n int64) (resul
 	return result, err
 }
 
-// undecided is for what Redis did not decide, because of a failure. If the caller's
-// context is over, that is the failure, and the error of the call.
+// undecided answers a call that Redis did not decide, for the given reason. If the
+// caller's context is over, that is the failure instead, and the error of the call.
 func (l *Limiter) undecided(ctx context.Context, n int64, because error) (result Result, failure, err error) {
 	if err := givenUp(ctx); err != nil {
 		return Result{}, err, err
@@ -99,9 +101,10 @@ func (l *Limiter) Peek(ctx context.Context, identity string) (Result, error) {
 
 var resetScript = store.NewScript("reset", "return {redis.call('DEL', KEYS[1])}\n")
 
-// Reset forgets what identity has taken. As it decides nothing, no failure mode
-// stands in for it: its error is non-nil if identity is empty, or if Redis did not
-// do it in time.
+// Reset forgets what identity has taken. It decides nothing, so no failure mode stands
+// in for it: its error is non-nil if identity is empty ([ErrIdentity]), or if Redis did
+// not say within the limiter's timeout that it is done. It may be done all the same. It
+// asks even while the breaker is open.
 func (l *Limiter) Reset(ctx context.Context, identity string) error {
 	if err := l.check(identity, 0); err != nil {
 		return err
@@ -115,11 +118,12 @@ func (l *Limiter) Reset(ctx context.Context, identity string) error {
 	return nil
 }
 
-// Ping asks Redis for a decision that takes nothing, and returns why there was none; no
-// failure mode stands in for it. So a service can tell at its start, or in a readiness
-// check, what would otherwise only show in Degraded results: a wrong URL or password, a
-// Redis that is down. It asks even while the breaker is open. It writes nothing, so it
-// does not notice that the user lacks the right to write. On a Cluster it asks one node.
+// Ping asks Redis for a decision that takes nothing, and returns nil if there was one
+// within the limiter's timeout, otherwise why not; no failure mode stands in for it. So a
+// service can find out at its start, or in a readiness check, what would otherwise only
+// show in Degraded results: a wrong URL or password, a Redis that is down. It asks even
+// while the breaker is open. It writes nothing, so it does not notice that the user lacks
+// the right to write. On a Cluster it asks one node.
 func (l *Limiter) Ping(ctx context.Context) error {
 	if l == nil || l.program == nil {
 		return errNotMade
@@ -164,9 +168,9 @@ func givenUp(ctx context.Context) error {
 	return nil
 }
 
-// decide asks Redis. Who waits for the answer may wake on another core, which has to
-// fetch the stack, a cache line after another: so from AllowN to where they wait there are
-// few frames, and small ones.
+// decide asks Redis. A caller that waits for the answer may wake on another core, which
+// then fetches its stack, one cache line after another. So there are few frames, and small
+// ones, between AllowN and where it waits.
 func (l *Limiter) decide(ctx context.Context, identity string, n int64) (algorithm.Outcome, int64, error) {
 	if err := ctx.Err(); err != nil {
 		return algorithm.Outcome{}, 0, err
@@ -200,7 +204,7 @@ func (l *Limiter) alone(ctx context.Context, s sum, n int64) (out algorithm.Outc
 	r := rooms.Get().(*room)
 	r.keys[0] = key
 	r.args = l.program.AppendParams(r.args[:0])
-	if n == 1 { // as nearly always: a number less
+	if n == 1 { // as nearly always: one number less to send
 		r.args = l.program.AppendOnes(r.args, 0)
 	} else {
 		r.args = l.program.AppendRequest(r.args, n, 0)

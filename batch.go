@@ -57,7 +57,7 @@ func (g group) runOf(across bool) uint64 {
 	return g.partition()
 }
 
-// plain tells whether the calls are one, of one unit.
+// plain reports whether the calls are one, of one unit.
 func (g group) plain() bool { return len(g.calls) == 1 && g.calls[0].n == 1 }
 
 var batches = sync.Pool{New: func() any { return &batch{keys: make(map[sum]int, maxCost/keyCost)} }}

@@ -38,7 +38,7 @@ func (b *batch) encode(l *Limiter) {
 	}
 }
 
-// together tells whether two keys may be in one run.
+// together reports whether two keys may be in one run.
 func (b *batch) together(i, j int) bool {
 	return !b.alone && b.groups[i].runOf(b.across) == b.groups[j].runOf(b.across)
 }

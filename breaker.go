@@ -180,7 +180,7 @@ func (b *breaker) announce(tell func(BreakerEvent)) {
 	}
 }
 
-// heard tells whether a run that ended with err got an answer, if asked is
+// heard reports whether a run that ended with err got an answer, if asked is
 // true: whether Redis was asked at all.
 func heard(err error) (yes, asked bool) {
 	switch _, replied := errors.AsType[*store.ServerError](err); {

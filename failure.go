@@ -36,8 +36,8 @@ func (m FailureMode) String() string {
 	return fmt.Sprintf("FailureMode(%d)", int(m))
 }
 
-// degraded is the failure mode's answer. What no state of Redis could allow is
-// denied in any mode.
+// degraded is the failure mode's answer. An n that the limit could never allow is denied
+// in any mode.
 func (l *Limiter) degraded(n int64) Result {
 	r := Result{Limit: l.plan.Limit, Degraded: true}
 	if n > l.plan.Limit {
@@ -60,10 +60,10 @@ const (
 	ClassCanceled ErrorClass = "canceled"
 	// ClassRefused: nothing listens at Redis's address.
 	ClassRefused ErrorClass = "refused"
-	// ClassUnavailable: the connection failed, or Redis says that it cannot
-	// serve now: loading, failing over, read-only, busy, out of memory; or that
-	// the key is on another node (was the store opened WithCluster?), or that it
-	// has no such database or is no Cluster.
+	// ClassUnavailable: the connection failed; or Redis says that it cannot serve now
+	// (loading, failing over, read-only, busy, out of memory), that the key is on
+	// another node (was the store opened WithCluster?), that it has no such database,
+	// or that it is not a Cluster.
 	ClassUnavailable ErrorClass = "unavailable"
 	// ClassDenied: Redis refuses the user, the password or the command.
 	ClassDenied ErrorClass = "denied"
@@ -133,8 +133,8 @@ func classifyServer(e *store.ServerError) ErrorClass {
 	return ClassScript
 }
 
-// messages are the classes of errors without a code that tells: by a part of their
-// message, where what a command of a script is refused for stands too.
+// messages are the classes of errors whose code does not tell, by a part of their message.
+// An error of a command inside a script has its code there, not in front.
 var messages = []struct {
 	part  string
 	class ErrorClass

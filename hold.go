@@ -39,7 +39,7 @@ func (h *hold) begin(back int) bool {
 	return true
 }
 
-// isLong tells whether it takes longer than it may.
+// isLong reports whether it takes longer than it may.
 func (h *hold) isLong() bool { return h.on && time.Since(h.begun) > h.fair }
 
 // end notes how long it took.

@@ -11,9 +11,9 @@ import (
 )
 
 // Identity is the identity of an [Event]. It may be personal data, so it does not
-// print: however it, or a value that contains it, is formatted or encoded, that
-// shows a placeholder, a pointer or nothing. Reveal returns the text. Do not compare
-// two of them by ==.
+// print: if it, or a value that contains it, is formatted or encoded, in whatever way,
+// the output has a placeholder, a pointer or nothing in its place. Reveal returns the
+// text. Compare what two of them reveal, not the two by ==.
 type Identity struct {
 	text *string // not a string: fmt shows the unexported fields of others' structs
 }

@@ -13,8 +13,8 @@ import (
 )
 
 // Joint decides by several limiters at once: either all of them take their units or
-// none does. So what one of them denies is not charged by the others, as it would be
-// if they were asked one after the other. Make one with [Join]. It is safe for
+// none does. So a request that one of them denies costs nothing under the others, as it
+// would if they were asked one after the other. Make one with [Join]. It is safe for
 // concurrent use.
 //
 // A decision is one run of a script; joint decisions are not batched. While a Cluster
@@ -37,8 +37,8 @@ type Part struct {
 
 // JointResult is the answer to a joint request.
 type JointResult struct {
-	// Allowed tells whether the request is let through. If nothing is asked for
-	// (each N is 0), it tells whether one unit of each would be.
+	// Allowed reports whether the request is let through. If nothing is asked for
+	// (each N is 0), it reports whether one unit of each would be.
 	Allowed bool
 	// Degraded tells that the failure modes decided, not Redis.
 	Degraded bool
@@ -110,7 +110,8 @@ func Join(limiters ...*Limiter) (*Joint, error) {
 	return j, nil
 }
 
-// same tells whether two stores are one, which it cannot see of types like maps.
+// same reports whether two stores are one. Stores that == does not take, such as maps,
+// never are.
 func same(a, b store.Store) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
@@ -139,13 +140,14 @@ func (j *Joint) checkSlots() error {
 	return nil
 }
 
-// Allow takes one unit from what identity has under each limit, if it can be had of
-// all.
+// Allow takes one unit from what identity has under each limit, or none from any. Its
+// errors are those of [Limiter.AllowN].
 func (j *Joint) Allow(ctx context.Context, identity string) (JointResult, error) {
 	return j.all(ctx, Part{identity, 1})
 }
 
-// Peek tells where identity stands under each limit. It takes nothing.
+// Peek tells where identity stands under each limit. It takes nothing. Its errors are
+// those of [Limiter.AllowN].
 func (j *Joint) Peek(ctx context.Context, identity string) (JointResult, error) {
 	return j.all(ctx, Part{identity, 0})
 }
@@ -162,9 +164,10 @@ func (j *Joint) all(ctx context.Context, p Part) (JointResult, error) {
 	return j.AllowN(ctx, parts...)
 }
 
-// AllowN asks each limiter for a part of its own, in the order of [Join]: for other
-// units, or of another identity. The error is non-nil only if there is not one part
-// for each limiter ([ErrParts]), or as in [Limiter.AllowN]; then nothing is allowed.
+// AllowN is Allow with a part for each limiter, in the order of [Join], so that each can
+// be asked for other units, or of another identity. The error is non-nil only if there is
+// not one part for each limiter ([ErrParts]), or as in [Limiter.AllowN]; then nothing is
+// allowed.
 func (j *Joint) AllowN(ctx context.Context, parts ...Part) (JointResult, error) {
 	if err := j.check(parts); err != nil {
 		return JointResult{Denied: -1}, err

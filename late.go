@@ -6,13 +6,13 @@ import (
 	"fmt"
 )
 
-// ErrOverloaded reports that a decision got no turn within its time, or that too many
-// others waited for theirs: nothing was sent. Observers see it, and callers of
+// ErrOverloaded reports that a call got no turn within its time, or that too many others
+// were waiting for theirs: nothing was sent. Observers see it, and so do callers of
 // [Limiter.Reset] and [Limiter.Ping].
 var ErrOverloaded = errors.New("ratelimit: too many runs in flight")
 
-// When Redis hangs, thousands may be late at one moment. So the errors for that are
-// made before: it took them longer to have each their own than all else.
+// When Redis hangs, thousands of calls may be late at one moment. They share these errors:
+// to make one for each took longer than everything else.
 var (
 	errNoAnswer = fmt.Errorf("ratelimit: no answer in time: %w", context.DeadlineExceeded)
 	errNoTurn   = fmt.Errorf("%w: %w", ErrOverloaded, context.DeadlineExceeded)

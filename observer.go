@@ -8,12 +8,14 @@ import (
 	"time"
 )
 
-// Observer is told of every decision. Package observe has ready-made ones.
+// Observer is told of every decision, and of every Peek. Package observe has ready-made
+// ones. An observer may have optional abilities: [LimiterObserver], [BreakerObserver],
+// [RunObserver].
 //
 // Observe is called after the decision, on the caller's goroutine, before the call
 // returns. It is called from any number of goroutines at once, so it must be safe
 // for concurrent use, and fast. A panic of it never reaches the caller: the default
-// logger of log/slog reports the panic by its type.
+// logger of log/slog is told the type of the panic's value.
 type Observer interface {
 	Observe(context.Context, Event)
 }
@@ -22,8 +24,8 @@ type Observer interface {
 type Event struct {
 	// Namespace and Algorithm name the limiter, as in its keys.
 	Namespace, Algorithm string
-	// Identity is whom the decision was about. It does not print; use it neither as
-	// a label nor in a log.
+	// Identity is whom the decision was about. It does not print; use what it reveals
+	// neither as a label nor in a log.
 	Identity Identity
 	// N is how many units were asked for; 0 for a Peek, which is no decision.
 	N int64
@@ -38,7 +40,7 @@ type Event struct {
 	Elapsed time.Duration
 }
 
-// Decided tells whether e is a decision: neither a Peek, nor given up because the
+// Decided reports whether e is a decision: neither a Peek, nor given up because the
 // caller's own context ended.
 func (e Event) Decided() bool { return e.N > 0 && e.Class != ClassCanceled }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // Option changes a default of a [Limiter]. Later options override earlier ones,
-// but observers add up.
+// but observers add up. A nil Option changes nothing.
 type Option interface {
 	apply(*config) error
 }
@@ -67,7 +67,8 @@ func WithFailureMode(mode FailureMode) Option {
 
 // WithTimeout sets how long a decision may take before the failure mode decides;
 // the default is 250 ms. It must be above 0. It holds whatever the timeouts of the
-// Redis client are, and in addition to any deadline of a call's own context.
+// Redis client are, and in addition to any deadline of a call's own context. The clock
+// of calls that are batched is coarse: they may take a sixteenth longer, at most 20 ms.
 func WithTimeout(timeout time.Duration) Option {
 	return option(func(c *config) error {
 		if timeout <= 0 {
@@ -122,7 +123,7 @@ func WithoutBatching() Option {
 }
 
 // WithoutBreaker makes every decision ask Redis, however long Redis has given no
-// answer. By default, three runs in a row without any answer open the limiter's
+// answer, so while Redis hangs each of them takes the whole timeout. By default, three runs in a row without any answer open the limiter's
 // breaker: from then on the failure mode decides at once, in microseconds, while
 // probes ask Redis, first after some 25 ms and then less often, down to about every
 // 400 ms, until it answers or nobody has called for 5 s. (On a Cluster there is a

@@ -26,7 +26,7 @@ func newPartitions(s store.Store, k *keyring) *partitions {
 	return ps
 }
 
-// together tells whether all keys may be in one run: they are in no partition,
+// together reports whether all keys may be in one run: they are in no partition,
 // or in one, as those of a namespace in braces.
 func together(p store.Partitioned, k *keyring) bool {
 	found := map[uint64]bool{}
@@ -40,7 +40,7 @@ func together(p store.Partitioned, k *keyring) bool {
 	return len(found) == 1
 }
 
-// exist tells whether keys are partitioned.
+// exist reports whether keys are partitioned.
 func (ps *partitions) exist() bool { return ps.of.Load() != nil }
 
 // find returns the partition of key, 0 where keys are not partitioned.

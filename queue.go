@@ -102,10 +102,10 @@ func (q *queue) join(c *call) (place, *flight) {
 	return isQueued, nil
 }
 
-// isDue tells whether a run of those that are ready is to begin.
+// isDue reports whether a run of those that are ready is to begin.
 func (q *queue) isDue() bool { return q.ready > 0 && q.mayBegin(q.ready) }
 
-// mayBegin tells whether a run of so many calls may begin.
+// mayBegin reports whether a run of so many calls may begin.
 func (q *queue) mayBegin(calls int) bool {
 	return !q.hold.on && (q.flying == 0 || q.flying < maxFlights && calls >= min(q.sizes.enough(), q.sent))
 }

@@ -151,7 +151,7 @@ func (l *Limiter) WithFailureMode(mode FailureMode) *Limiter {
 	return other
 }
 
-// isNil tells whether v is nil, or holds a pointer or function that is.
+// isNil reports whether v is nil, or holds a pointer or function that is.
 func isNil(v any) bool {
 	switch r := reflect.ValueOf(v); r.Kind() {
 	case reflect.Invalid:

@@ -8,7 +8,7 @@ import (
 
 // What a Cluster refuses to run for where the keys are goes again in smaller runs.
 
-// crossesSlots tells whether the batch was refused since its keys are not all on
+// crossesSlots reports whether the batch was refused since its keys are not all on
 // one server. Then nothing was run.
 func (b *batch) crossesSlots() bool {
 	if b.across || len(b.runs) != 1 || len(b.groups) < 2 || b.err != nil {
@@ -28,7 +28,7 @@ func (b *batch) split(l *Limiter) {
 	b.sort()
 }
 
-// isParted tells whether any of the runs was refused since its keys are not all on one
+// isParted reports whether any of the runs was refused since its keys are not all on one
 // server, or on their way to another. Then nothing of that one was run.
 func (b *batch) isParted() bool {
 	if b.err != nil {
@@ -42,7 +42,7 @@ func (b *batch) isParted() bool {
 	return false
 }
 
-// strays tells whether a run of keys of several slots was refused where runs of one may
+// strays reports whether a run of keys of several slots was refused where runs of one may
 // not be: one key at least is on another server by now, or that server has become a
 // replica, which has not got all from its master yet. Redis redirects only those who
 // declare their keys.
@@ -57,7 +57,7 @@ func (b *batch) strays(run int) bool {
 	return false
 }
 
-// astride tells whether a run was refused since the slot of its keys is on its way from
+// astride reports whether a run was refused since the slot of its keys is on its way from
 // one node to another, which does not have all of them.
 func (b *batch) astride(run int) bool {
 	return len(b.of(run)) > 1 && refusal(b.failure(run)) == "TRYAGAIN"

@@ -175,5 +175,5 @@ type Outcome struct {
 // give.
 const NeverRetry = -1
 
-// Allowed tells whether the request is let through.
+// Allowed reports whether the request is let through.
 func (o Outcome) Allowed() bool { return o.RetryAfter == 0 }

@@ -63,7 +63,7 @@ func (p *Program) invalid(format string, args ...any) error {
 	return fmt.Errorf("algorithm: script %s: %s%.0w", p.script.Name(), fmt.Sprintf(format, args...), store.ErrReply)
 }
 
-// possible tells whether a limit can have said o. The text of the error gives the ranges.
+// possible reports whether a limit can have said o. The text of the error gives the ranges.
 func (p *Program) possible(o Outcome, limit int) bool {
 	return NeverRetry <= o.RetryAfter && o.RetryAfter <= maxExact &&
 		0 <= o.Remaining && o.Remaining <= p.limits[limit].Limit &&

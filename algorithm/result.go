@@ -11,8 +11,8 @@ const Never time.Duration = math.MaxInt64
 
 // Result is the answer to one request. The zero value is a denial.
 type Result struct {
-	// Allowed tells whether the request is let through. For a Peek it tells
-	// whether one unit would be let through now.
+	// Allowed reports whether the request is let through; for a Peek, whether a
+	// request for one unit would be, now.
 	Allowed bool
 
 	// Limit is the most units that a fresh identity can take at once.

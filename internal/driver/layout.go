@@ -55,7 +55,7 @@ const (
 	whenUnknown = 10 * time.Second
 )
 
-// probe tells whether a server refuses a script the keys that it does not have, and only
+// probe reports whether a server refuses a script the keys that it does not have, and only
 // those: it is run with two keys of its own and one of another's, none of which is there.
 //
 // Valkey 9.0.0 and 9.0.1, and what was released before them to try it out, must not be
@@ -83,7 +83,7 @@ func (l *Layout) Server(partition uint64) (server uint64, ok bool) {
 	return server, server != 0
 }
 
-// Due tells whether Learn is to be called.
+// Due reports whether Learn is to be called.
 func (l *Layout) Due() bool {
 	if l == nil || l.servers.Load() != nil {
 		return false

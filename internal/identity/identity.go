@@ -99,7 +99,7 @@ func usable[R any, F ~func(R) string](identities []F) bool {
 	return len(identities) > 0
 }
 
-// IsToken tells whether name is a token of RFC 9110, section 5.6.2.
+// IsToken reports whether name is a token of RFC 9110, section 5.6.2.
 func IsToken(name string) bool {
 	for i := range len(name) {
 		if c := name[i]; !isAlphanumeric(c) && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {

@@ -21,7 +21,7 @@ func Available() bool {
 	return err == nil
 }
 
-// Race tells whether the race detector watches.
+// Race reports whether the race detector watches.
 var Race bool
 
 // NotEmbedded skips a test on the embedded Redis where the race detector watches and a

@@ -26,7 +26,7 @@ type line struct {
 
 // Await waits for units of identity, for longest at most, and not for what the end of
 // ctx would spoil. The request was denied, and told to come back after retryAfter. Await
-// calls ask when it should be asked for again; ask tells whether it is denied still, and
+// calls ask when it should be asked for again; ask reports whether it is denied still, and
 // when to come back. The error is ctx's, if that ended; otherwise what ask said last, or
 // the first denial, holds.
 func (l *Lines) Await(ctx context.Context, identity string, longest, retryAfter time.Duration, ask func() (retryAfter time.Duration, denied bool)) error {
@@ -58,7 +58,7 @@ func (l *Lines) Await(ctx context.Context, identity string, longest, retryAfter 
 	return nil
 }
 
-// tooLong tells whether no wait helps, or none that ends by latest.
+// tooLong reports whether no wait helps, or none that ends by latest.
 func tooLong(retryAfter time.Duration, latest time.Time) bool {
 	return retryAfter == algorithm.Never || time.Until(latest) < retryAfter
 }
@@ -97,7 +97,7 @@ func (l *Lines) leave(identity string, line *line) {
 	}
 }
 
-// wait waits for the turn. It tells whether there was a wait, and whether the turn came
+// wait waits for the turn. It reports whether there was a wait, and whether the turn came
 // by end. Go's channels serve in the order of arrival.
 func (l *line) wait(ctx context.Context, end time.Time) (waited, inTime bool, err error) {
 	select {

@@ -115,7 +115,7 @@ func (g *guarded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// isOver tells whether the server has closed the connection, as far as can be seen: it was
+// isOver reports whether the server has closed the connection, as far as can be seen: it was
 // idle after an answer, and what has come since is the end, or something that was not asked
 // for, as the last that is sent over TLS. (Before the first answer that may be tickets.)
 func (g *guarded) isOver() bool {

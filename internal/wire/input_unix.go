@@ -4,7 +4,7 @@ package wire
 
 import "syscall"
 
-// hasInput tells whether there is something to be read from a socket, be it its end or an
+// hasInput reports whether there is something to be read from a socket, be it its end or an
 // error.
 func hasInput(socket syscall.RawConn) (has bool) {
 	_ = socket.Control(func(fd uintptr) {

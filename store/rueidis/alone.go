@@ -39,7 +39,7 @@ const retryPause = time.Second
 
 func (a *alone) now() int64 { return int64(time.Since(a.made)) + 1 }
 
-// may tells whether a run may be alone, if nothing else is in the client's hands.
+// may reports whether a run may be alone, if nothing else is in the client's hands.
 func (a *alone) may() bool {
 	if !a.ready.Load() {
 		return false

@@ -46,7 +46,7 @@ func newGather(apart, known bool) *gather {
 	return g
 }
 
-// apart tells whether commands of several callers are to go apart: to all clients but
+// apart reports whether commands of several callers are to go apart: to all clients but
 // those which are known to send each of several commands once, to one server. One that
 // follows the redirections of a server by itself (Standalone.EnableRedirect) sends all of
 // them anew if one is refused. And hooks, which are clients too, are to see each command
@@ -118,7 +118,7 @@ func (g *gather) here(ctx context.Context, flights int, w *work) bool {
 	return true
 }
 
-// heard tells whether all commands got a reply, be it an error.
+// heard reports whether all commands got a reply, be it an error.
 func (w *work) heard() bool {
 	for i := range w.results {
 		if w.results[i].NonRedisError() != nil {

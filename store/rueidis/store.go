@@ -46,7 +46,7 @@ type Store struct {
 	get   func(context.Context) (client.Client, error)
 	close func() // nil where the client is the caller's
 	text  string // what Format shows
-	// cluster tells whether the client is one of a Cluster.
+	// cluster reports whether the client is one of a Cluster.
 	cluster bool
 	gather  *gather
 	// secrets are those of Open's URL and options.
