@@ -8,16 +8,18 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// What goes to Redis at once. It keeps that from everything else for about half a
-// millisecond, by what decisions may cost it, in half µs: the first of a key, more if states
-// are large (see sizes); one of other units than the one before on its key; and one more of
-// the same units, which costs nothing where the script takes them all at one step.
+// The size of a batch is bounded by what it may cost Redis, in halves of a µs: a batch keeps
+// Redis from everything else for about half a millisecond.
 const (
 	maxCost = 1024
-
-	keyCost   = 7
+	// keyCost is what the first decision of a key costs; more if states are large: see
+	// sizes.
+	keyCost = 7
+	// otherCost is for a further decision, of other units than the one before it.
 	otherCost = 3
-	sameCost  = 1
+	// sameCost is for a further one of the same units. Where the script takes them all in
+	// one step, it costs nothing.
+	sameCost = 1
 )
 
 // batch is the calls that go to Redis together: in one run, or in one for each server
@@ -35,7 +37,7 @@ type batch struct {
 	args   []int64
 	across bool  // keys of several partitions are to be in one run, if they are on one server
 	alone  bool  // each key is to be in a run of its own
-	err    error // what all of it failed with; then the store may still have it
+	err    error // if not nil, the error of all runs; the store may then still have the batch
 	news   []news
 }
 
@@ -57,7 +59,7 @@ func (g group) runOf(across bool) uint64 {
 	return g.partition()
 }
 
-// plain reports whether the calls are one, of one unit.
+// plain reports whether the group is one call, for one unit.
 func (g group) plain() bool { return len(g.calls) == 1 && g.calls[0].n == 1 }
 
 var batches = sync.Pool{New: func() any { return &batch{keys: make(map[sum]int, maxCost/keyCost)} }}
@@ -144,7 +146,7 @@ func (b *batch) locate(span store.Spanning) (known bool) {
 	return true
 }
 
-// sort brings those of one run together, of which the plain ones last.
+// sort brings the groups of a run together, with the plain ones last.
 func (b *batch) sort() {
 	across := b.across
 	slices.SortFunc(b.groups, func(a, b group) int {

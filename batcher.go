@@ -11,8 +11,8 @@ import (
 
 // batcher has calls that come while runs are in flight go to Redis together.
 //
-// Who comes to an idle queue runs at once, on the caller's own goroutine, and so does
-// a second one beside. Others wait, and go together in the next run.
+// A call that comes to an idle queue runs at once, on its caller's own goroutine, and so
+// does a second one beside it. Others wait, and go together in the next run.
 type batcher struct {
 	queues [queueCount]queue
 	calls  sync.Pool // of *call: the limiter's own, since a channel may be of a testing/synctest bubble
@@ -35,20 +35,20 @@ var errExited = errors.New("ratelimit: the store ended the goroutine")
 
 const (
 	// queueCount is how many queues there are where keys are partitioned, each for a
-	// range of partitions, so that a server which is slow holds up few others' callers:
-	// none where two, three or six have equal shares. Each has one batch in flight; the
-	// more there are, the smaller those are.
+	// range of partitions. So a slow server holds up few callers of the others; and none,
+	// if there are two, three or six servers with equal shares. Each queue has one batch
+	// in flight: the more queues, the smaller the batches.
 	queueCount = 6
-	// lanes is how many lanes there are where keys are not partitioned, by their
-	// hashes, all of the first queue.
+	// lanes is how many lanes there are where keys are not partitioned. All are of the
+	// first queue, and the hash of a key selects one.
 	lanes = 8
-	// maxFlights is the most runs in flight of them. Two keep a Redis busy; more are for
-	// those who wait for a slow answer.
+	// maxFlights is the most runs of lanes in flight. Two keep a Redis busy; more are for
+	// callers that would have to wait for a slow answer.
 	maxFlights = 4
-	// enough is how many calls are worth a run, whatever else is in flight, and after
-	// how many it takes no further lane. As many may go, be each of a key of its own, so
-	// some of each lane that is taken go. Where states are large and fewer may go, as
-	// many are enough.
+	// enough is how many waiting calls are worth a run, whatever else is in flight. A run
+	// that has so many takes no further lane. A batch has room for so many calls even if
+	// each has a key of its own, so some of each lane that is taken go. (Where states are
+	// large, a batch has room for fewer, and these are enough: see sizes.)
 	enough = 64
 )
 
@@ -86,8 +86,8 @@ func (l *Limiter) leadAlone(ctx context.Context, q *queue, f *flight, c *call) (
 	return l.alone(ctx, s, n)
 }
 
-// lead runs the calls of a flight, of the one that is due after a hold if it is nil, and
-// then those of the next one, until none is due.
+// lead runs the calls of a flight, and then those of the next one, until none is due. If f
+// is nil, it begins with the flight that is due after a hold.
 func (l *Limiter) lead(q *queue, f *flight) {
 	if f == nil {
 		f = q.resumed()
@@ -97,10 +97,10 @@ func (l *Limiter) lead(q *queue, f *flight) {
 	}
 }
 
-// fly runs the calls of a flight, as many of them as may go at once, and returns the
-// next one that is due. That is to be on its way while those whose calls these are
-// wake, which takes half as long as a run; so they are woken by another goroutine. Or
-// the queue is held until they have woken, and no flight is due.
+// fly runs the calls of a flight, as many of them as may go at once, and returns the next
+// flight that is due. That one should be on its way while the callers of this one wake,
+// which takes half as long as a run; so another goroutine wakes them. Or the queue is held
+// until they have woken, and no flight is due.
 func (l *Limiter) fly(q *queue, f *flight) (next *flight) {
 	b := batches.Get().(*batch)
 	rest := b.fill(l, f.calls)

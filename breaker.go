@@ -40,8 +40,8 @@ type breaker struct {
 	state   BreakerState
 	changed time.Time
 	opened  time.Time
-	// changes are those that observers have not been told of; telling says that
-	// somebody tells them.
+	// changes are those that observers have not been told of; telling says that a
+	// goroutine is telling them.
 	changes []BreakerEvent
 	telling bool
 }
@@ -123,7 +123,7 @@ func (b *breaker) spoke() {
 func (b *breaker) silent(start time.Time, err error) *outage {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	// What began before the last change is of the past.
+	// A run that began before the last change says nothing of how Redis is now.
 	if b.state == BreakerOpen || start.Before(b.changed) || b.failures.Add(1) < tripAfter {
 		return nil
 	}
@@ -158,9 +158,9 @@ func (b *breaker) become(e BreakerEvent, o *outage) {
 	b.changes = append(b.changes, e)
 }
 
-// announce calls tell for each change that nobody was told of, one after the other, in
-// the order in which they came about. It leaves that to another goroutine which is
-// about it.
+// announce calls tell for each change that observers have not been told of, one after the
+// other, in the order in which they happened. If another goroutine is doing so already, it
+// leaves all of them to that one.
 func (b *breaker) announce(tell func(BreakerEvent)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -12,9 +12,9 @@ import (
 // Two goroutines have hold of it, its caller's and that of the run, and either
 // may be done with it first: state says which. The last one frees it.
 //
-// What its caller writes comes first, and then what the run writes, a cache line each: it
-// goes from core to core, and to fetch a line from another one takes long. State is
-// written by both.
+// The fields that the caller writes come first, then those that the run writes, a cache
+// line each, since a line that another core has written takes long to fetch. Both write
+// state.
 type call struct {
 	sum       sum
 	n         int64
@@ -34,8 +34,8 @@ type call struct {
 	err     error
 }
 
-// wakeup is what wakes a caller. For one of this size, Go makes a channel of two whole cache
-// lines; for one of no size, of less, which it has in common with those of others.
+// wakeup is what wakes a caller. With elements of this size, a channel takes two whole
+// cache lines; with elements of no size it takes less, and shares a line with others.
 type wakeup [16]byte
 
 // The states of a call.
@@ -55,8 +55,8 @@ func (l *Limiter) newCall(s sum, n int64) *call {
 	return c
 }
 
-// free lets the call be used again. There may still be something in wake, which
-// makes who has it next look once too often.
+// free lets the call be used again. There may still be something in wake, which makes its
+// next caller look once too often.
 func (l *Limiter) free(c *call) {
 	c.err, c.partition, c.placed = nil, 0, false
 	if c.holds > 0 {

@@ -2,15 +2,17 @@ package ratelimit
 
 import "time"
 
-// hold is the moment after a landing in which no run begins, so that those who wake by it
-// and call again at once are in the next run, with those who came meanwhile. Without it,
-// callers that share a key go in two groups by turns, be one of them a single caller.
+// hold is the moment after a landing in which no run begins, so that the callers that wake
+// by it, and call again at once, are in the next run, with those that came meanwhile.
+// Without it, callers that share a key split into two groups that take turns, even if one
+// of them is a single caller.
 //
-// It ends as soon as the last but one of them runs, which takes some microseconds, whether
-// they have called again or not. But where they wait for a core, or work for long once
-// they are awake, it would take longer, and be for nothing. So one that did is the last
-// for a multiple of the time that it took, and all of them are a small part of it. If
-// nobody ends it, as the caller's context panicked, say, the queue's next tick does.
+// It ends as soon as the last caller but one runs, whether they have called again or not,
+// which takes some microseconds. But if they have to wait for a core, or work for long once
+// they are awake, a hold takes longer, and is of no use. So after one that took too long
+// there is none for a multiple of that time: holds never take more than a small part of it.
+// If nobody ends a hold, because the caller's context panicked, say, the queue's next tick
+// does.
 type hold struct {
 	on    bool
 	begun time.Time
@@ -19,17 +21,17 @@ type hold struct {
 }
 
 const (
-	// holdKeys is the most keys of a run that a hold comes after. One of more takes Redis
-	// so long that it had better work on the next while callers wake.
+	// holdKeys is the most keys that a run may have to be followed by a hold. A larger one
+	// takes Redis so long that it should work on the next while callers wake.
 	holdKeys = 24
-	// A hold may take fairBase and fairEach for each of those who wake: what they need on
-	// a slow core, twice. One that took longer makes a pause of pauseTimes as long.
+	// A hold may take fairBase, and fairEach for each caller that wakes: twice what they
+	// need on a slow core. After one that took longer there is none for pauseTimes its time.
 	fairBase   = 100 * time.Microsecond
 	fairEach   = 4 * time.Microsecond
 	pauseTimes = 64
 )
 
-// begin begins a hold, for so many who wake, if there is to be one.
+// begin begins a hold for back callers that wake, and reports whether it did.
 func (h *hold) begin(back int) bool {
 	now := time.Now()
 	if now.Before(h.pause) {
@@ -50,9 +52,9 @@ func (h *hold) end() {
 	h.on = false
 }
 
-// resume has what came during a hold go, on another goroutine. Who calls it, as soon as it
-// runs again, is the last but one of those whom the hold is for; if its next call comes
-// before that goroutine runs, it goes too.
+// resume has another goroutine send the calls that came during a hold. The last but one of
+// the callers that the hold is for calls it as soon as it runs again; if its next call
+// comes before that goroutine runs, it goes too.
 func (l *Limiter) resume(q *queue) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

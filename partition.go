@@ -57,6 +57,6 @@ func (ps *partitions) find(key string) uint64 {
 // that they are a Cluster.
 var bySlot = func(key string) (uint64, bool) { return hashslot.Partition(key), true }
 
-// learn notes that keys are partitioned by hash slot after all. It is false if
-// that was known.
+// learn notes that keys are partitioned by hash slot after all. It reports whether that
+// is new.
 func (ps *partitions) learn() bool { return ps.of.CompareAndSwap(nil, &bySlot) }

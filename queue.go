@@ -11,13 +11,13 @@ import (
 // to be partitioned.)
 //
 // A run takes lanes until it has enough calls, and goes beside others if it has as many
-// as they have, or enough. So who is alone, or the second one, goes at once; a few
-// callers share few runs; and many keep as many in flight as there may be. Who has
-// waited for a whole tick, since those in flight are slow, goes beside them anyway.
-// After a run of few keys, none begins until its callers have woken: see hold.
+// calls as they have, or enough. So a lone call, or a second one, goes at once; a few
+// callers share few runs; and many keep as many runs in flight as there may be. A call
+// that has waited for a whole tick, because the runs in flight are slow, goes beside them
+// anyway. After a run of few keys, none begins until its callers have woken: see hold.
 //
-// The time of calls is kept by one timer for all of them, and only while there
-// are any: a call is late after so many of its ticks.
+// One timer keeps the time of all calls, and runs only while there are any: a call is late
+// after a number of its ticks.
 type queue struct {
 	mu     sync.Mutex
 	ready  int // how many calls wait in lanes that are in no run
@@ -55,7 +55,7 @@ const (
 	// maxWaiting is the most calls that may wait in a lane, or for a turn. It bounds the
 	// memory that a Redis which hangs can hold up.
 	maxWaiting = 1 << 14
-	// ticks is in how many the limiter's timeout is divided at least.
+	// ticks is into how many ticks the limiter's timeout is divided, at least.
 	ticks = 16
 	// maxInterval is the longest time between two ticks, by which a call may be
 	// late.
@@ -64,7 +64,7 @@ const (
 	maxTaken = 2 * maxCost
 )
 
-// place is where a call finds itself that came to a queue.
+// place is what becomes of a call that came to a queue.
 type place int
 
 const (
@@ -102,15 +102,16 @@ func (q *queue) join(c *call) (place, *flight) {
 	return isQueued, nil
 }
 
-// isDue reports whether a run of those that are ready is to begin.
+// isDue reports whether a run of the calls that are ready is to begin.
 func (q *queue) isDue() bool { return q.ready > 0 && q.mayBegin(q.ready) }
 
-// mayBegin reports whether a run of so many calls may begin.
+// mayBegin reports whether a run of that many calls may begin.
 func (q *queue) mayBegin(calls int) bool {
 	return !q.hold.on && (q.flying == 0 || q.flying < maxFlights && calls >= min(q.sizes.enough(), q.sent))
 }
 
-// begin returns a flight for a run that is due, to which its calls are to be given.
+// begin returns a flight without calls, for a run that is due. They are given to it by
+// whoever begins it.
 func (q *queue) begin() *flight {
 	q.flying++
 	i := 0
@@ -149,9 +150,9 @@ func (q *queue) fill() *flight {
 	return f
 }
 
-// land ends a flight, and returns the first that has become due by it, or nil. It starts
-// the others. Or it begins a hold for those who will wake, if there are any for whom
-// there may be one.
+// land ends a flight, and returns the first one that has become due by that, or nil; it
+// starts the others. Or it begins a hold for the back callers that will now wake, if there
+// may be one, and no flight is due.
 func (q *queue) land(f *flight, back int) (next *flight, held bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

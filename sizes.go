@@ -6,9 +6,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 )
 
-// sizes is how large the states of a limiter are, if each unit that is taken adds to them.
-// It goes by what the last runs found, since nobody knows how large a state is before it
-// is read. It is nil where all states are small.
+// sizes estimates how large the states of a limiter are, if each unit that is taken adds to
+// them. It goes by what the last runs found, since nobody knows how large a state is before
+// it is read. It is nil where all states are small.
 type sizes struct {
 	plan  *algorithm.Plan
 	taken atomic.Int64 // units of an identity, on average
@@ -42,8 +42,8 @@ func (s *sizes) enough() int {
 	return min(enough, maxCost/s.keyCost())
 }
 
-// note learns from a run that was answered. What is larger than before counts at once, what
-// is smaller by and by.
+// note learns from a run that was answered. Larger states count at once, smaller ones
+// little by little.
 func (s *sizes) note(groups []group) {
 	if s == nil || len(groups) == 0 {
 		return

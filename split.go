@@ -6,10 +6,10 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// What a Cluster refuses to run for where the keys are goes again in smaller runs.
+// A run that a Cluster refuses because of where its keys are goes again in smaller runs.
 
-// crossesSlots reports whether the batch was refused since its keys are not all on
-// one server. Then nothing was run.
+// crossesSlots reports whether the batch was refused because its keys are not all on one
+// server. Then nothing was run.
 func (b *batch) crossesSlots() bool {
 	if b.across || len(b.runs) != 1 || len(b.groups) < 2 || b.err != nil {
 		return false
@@ -28,8 +28,8 @@ func (b *batch) split(l *Limiter) {
 	b.sort()
 }
 
-// isParted reports whether any of the runs was refused since its keys are not all on one
-// server, or on their way to another. Then nothing of that one was run.
+// isParted reports whether any of the runs was refused because its keys are not all on one
+// server, or are moving to another. Then nothing of that run was run.
 func (b *batch) isParted() bool {
 	if b.err != nil {
 		return false
@@ -42,10 +42,10 @@ func (b *batch) isParted() bool {
 	return false
 }
 
-// strays reports whether a run of keys of several slots was refused where runs of one may
-// not be: one key at least is on another server by now, or that server has become a
-// replica, which has not got all from its master yet. Redis redirects only those who
-// declare their keys.
+// strays reports whether a run of keys of several slots was refused where runs of one slot
+// may not be: at least one key is on another server by now, or that server has become a
+// replica that does not have all of its master's data yet. (Redis redirects only runs that
+// declare their keys.)
 func (b *batch) strays(run int) bool {
 	if !b.across {
 		return false
@@ -57,16 +57,16 @@ func (b *batch) strays(run int) bool {
 	return false
 }
 
-// astride reports whether a run was refused since the slot of its keys is on its way from
-// one node to another, which does not have all of them.
+// astride reports whether a run was refused because the slot of its keys is moving from one
+// node to another, and neither has all of them.
 func (b *batch) astride(run int) bool {
 	return len(b.of(run)) > 1 && refusal(b.failure(run)) == "TRYAGAIN"
 }
 
-// part answers what is decided, and leaves the rest in smaller runs: of one slot each,
-// if they were of several, and otherwise of one key, which are redirected to the node that
-// has it, or is to have it. To wait until the slot has arrived, as Redis advises, may take
-// long: a move that was broken off stays so.
+// part answers what is decided, and splits the rest into smaller runs: of one slot each, if
+// they were of several, and otherwise of one key each, which is redirected to the node that
+// has the key, or will have it. To wait until the slot has moved, as Redis advises, may take
+// for ever: a move that was broken off does not go on by itself.
 func (b *batch) part(l *Limiter) {
 	var rest []group
 	for i := range b.runs {

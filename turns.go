@@ -7,8 +7,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 )
 
-// maxRuns is the most runs, or pipelines of them, that a limiter has in flight. It
-// is what a Redis that hangs can hold up; further ones wait for their turn.
+// maxRuns is the most runs, or pipelines of runs, that a limiter has in flight, and so the
+// most that a Redis that hangs can hold up. Further ones wait for their turn.
 const maxRuns = 512
 
 // turns bounds the runs in flight, and those that wait to be.
