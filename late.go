@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // ErrOverloaded reports that a call got no turn within its time, or that too many others
@@ -18,18 +19,41 @@ var (
 	errNoTurn   = fmt.Errorf("%w: %w", ErrOverloaded, context.DeadlineExceeded)
 )
 
-// late returns the error of a decision that had no answer when its time ended so.
-func late(ended error) error {
-	if ended == context.DeadlineExceeded {
+// late returns the error of a call that had no answer when cause ended it.
+func late(cause error) error {
+	if cause == context.DeadlineExceeded {
 		return errNoAnswer
 	}
-	return fmt.Errorf("ratelimit: no answer in time: %w", ended)
+	return fmt.Errorf("ratelimit: no answer in time: %w", cause)
 }
 
-// overloaded returns the error of a decision that had no turn when its time ended so.
-func overloaded(ended error) error {
-	if ended == context.DeadlineExceeded {
+// overloaded returns the error of a call that had no turn when cause ended it.
+func overloaded(cause error) error {
+	if cause == context.DeadlineExceeded {
 		return errNoTurn
 	}
-	return fmt.Errorf("%w: %w", ErrOverloaded, ended)
+	return fmt.Errorf("%w: %w", ErrOverloaded, cause)
+}
+
+// errGivenUp tells classify that the caller's own context ended.
+var errGivenUp = errors.New("ratelimit: decision was given up")
+
+// ended returns why the caller's context is over, or nil. A connection that has
+// the context's deadline may report it before the context does.
+func ended(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if at, ok := ctx.Deadline(); ok && !time.Now().Before(at) {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// givenUp returns the error of a call whose context is over, or nil.
+func givenUp(ctx context.Context) error {
+	if cause := ended(ctx); cause != nil {
+		return fmt.Errorf("%w: %w", errGivenUp, cause)
+	}
+	return nil
 }

@@ -73,23 +73,6 @@ func (p *probe) ask() {
 	p.idle += time.Since(start)
 }
 
-// look has a look at the state of an identity, tells the breaker how that went, and
-// returns why there was no outcome. It takes nothing.
-func (l *Limiter) look(ctx context.Context, b *breaker, s *sum) error {
-	limited := l.deadlines.Within(ctx, l.timeout)
-	defer limited.End()
-	args := l.program.AppendRequest(l.program.AppendParams(nil), 0, 0)
-	reply, err := l.run(limited, l.program.Script(), []string{l.keys.key(s)}, args)
-	l.report(ctx, b, s, limited.Began(), err)
-	if err == nil {
-		err = l.program.CheckReply(reply, 1)
-	}
-	if err == nil {
-		_, err = l.program.Outcome(reply, 0, 0)
-	}
-	return err
-}
-
 func (p *probe) again() {
 	p.pause = min(max(2*p.pause, minPause), maxPause)
 	pause := p.pause*3/4 + rand.N(p.pause/2)
