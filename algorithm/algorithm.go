@@ -13,44 +13,44 @@
 //
 // # Rules for the math
 //
-// Package conformance holds algorithms to them. A refill is here the time in which all
-// units come back: the ResetAfter of Step("", 0, Limit).
+// Package conformance holds algorithms to them. In these rules, a refill is the time in
+// which all units come back: the ResetAfter of Step("", 0, Limit).
 //
 //   - Integers only, all below 2^53, because Lua's numbers are doubles. Divide only
 //     multiples, as in (a - a % b) / b. Turn a number into text only by
 //     string.format('%.0f', x); tostring and .. round to 14 digits.
-//   - The Lua goes by its arguments alone. It uses neither redis, KEYS, ARGV nor os, and
-//     of math no more than floor, ceil, min, max, abs, fmod and huge.
+//   - The Lua goes by its arguments alone. It uses none of redis, KEYS, ARGV and os, and
+//     of math only floor, ceil, min, max, abs, fmod and huge.
 //   - Time is in microseconds (µs) since 1970, which has 16 digits; spans are in µs too.
 //   - RetryAfter is 0 if the request is allowed, otherwise 1 to 2^53, or [NeverRetry],
-//     which is -1. Remaining is 0 to Limit, ResetAfter 0 to 2^53. This goes for any state.
-//   - A fresh identity has Limit units. n > 0 takes n units, or none. n may be up to 2^53
-//     (so compare it before you add to it): above Limit it gets NeverRetry, and Limit
-//     itself never does.
-//   - The numbers are exact, but for states that cannot have come about. Remaining units
-//     can be taken right afterwards, and not one more. After RetryAfter the same request
-//     is allowed; once ResetAfter has passed, the state says no more than an absent one.
-//     1 µs before its time is over, each says 1 µs. So the harness keeps a state
+//     which is -1. Remaining is 0 to Limit, ResetAfter 0 to 2^53. This holds for any state.
+//   - A fresh identity has Limit units. n > 0 takes n units, or none. n may be larger than
+//     anything that fits with it (compare it before you add to it), and Lua rounds what is
+//     above 2^53. An n above Limit gets NeverRetry, and one up to Limit never does.
+//   - The numbers are exact, unless the state is one that cannot have come about. Remaining
+//     units can be taken right afterwards, and not one more. After RetryAfter the same
+//     request is allowed; once ResetAfter has passed, the state says no more than an absent
+//     one. 1 µs before its time is over, each says 1 µs. So the harness keeps a state
 //     no longer than its ResetAfter, unless [Plan.Plain] lets it.
 //   - n = 0 looks: RetryAfter is that of taking one unit, but Remaining and ResetAfter
 //     are those of the state as it is. A look returns the state that it was given,
 //     whatever that is. n < 0 is reserved.
 //   - A denial returns the state that it was given, unless it has to mend it: see below.
 //   - A clock that has stepped back gives nothing back: a look finds no more Remaining
-//     than before, however far back it is. That also goes for what is taken meanwhile,
-//     once the clock is where it was again, if it stepped back by half a refill at most.
+//     than before, however far back it is. If it stepped back by half a refill at most,
+//     what is taken meanwhile is not given back either, once the clock is where it was.
 //   - Any text is a state: read mends what it can and starts afresh otherwise. Whatever
 //     the text, RetryAfter and ResetAfter are at most two refills, for looks and denials
 //     too. And once the ResetAfter of a request of n > 0 has passed, Limit units can be
 //     taken from the state that it returned, even if it was denied. So a state from the
 //     far future, where a clock was wrong, has to be mended: the first request of n > 0
-//     returns the mended one, even if it is denied, be it for ever. (To start afresh there
-//     would give units back, which a clock that steps back must not. Take what was taken
-//     to have been taken now.)
+//     returns the mended one, even if it is denied, and even if it is denied for ever. (To
+//     start afresh instead would give units back, which a clock that steps back must not.
+//     Treat what was taken as if it were taken now.)
 //   - A limit may be changed while keys live: then a state is of another limit of the same
 //     Name. If Limit is more than twice what it was, an identity that has taken all gets a
 //     unit at once. However it was changed, RetryAfter and ResetAfter are at most two
-//     refills of the new limit, and no more is admitted from then on than its Bound.
+//     refills of the new limit, and from then on no more is admitted than its Bound.
 package algorithm
 
 import "time"
@@ -82,15 +82,15 @@ type Plan struct {
 	// wait will help; remaining is 0 to Limit. It must be the same function as Step.
 	//
 	// Each must begin with "local" at the beginning of a line, as in
-	// "local function read(text)". Neither write nor add, which is said below, may raise
-	// an error: then the whole run may fail, with all of its keys. (A read or step that
-	// does fails for its own key, but it is better to start afresh.)
+	// "local function read(text)". Neither write nor add (see Plain) may raise an error:
+	// it may fail the whole run, with all of its keys. (An error of read or step fails its
+	// own key only, but it is better to start afresh.)
 	//
 	// a, b and c are numbers or strings, and a is never nil. The state is written if
 	// one of them differs from what step was given, so do not use a table that is
-	// changed in place: it would never be written. read must undo write. It takes a
-	// text that it does not know for a fresh identity, so a read that is too strict
-	// makes a limit that limits nothing. (An instant has 16 digits.)
+	// changed in place: it would never be written. read must undo write. A text that
+	// read does not know counts as a fresh identity, so a read that is too strict makes
+	// a limit that limits nothing. (An instant has 16 digits.)
 	Lua string
 
 	// Additive promises that units add up at one instant, so that Redis may decide
@@ -102,10 +102,10 @@ type Plan struct {
 	// False promises nothing.
 	Additive bool
 
-	// Plain, if not nil, says that a state may be changed where it is: by adding to
-	// the integer that its text is, or by replacing its text. That leaves the time to
-	// live of its key as it is, and costs Redis less than writing the state anew. Lua
-	// must then define a fourth local function, and read and write do more:
+	// Plain, if not nil, says that a state may be changed in place: by adding to the
+	// integer that its text is, or by overwriting its text. That leaves the time to live
+	// of its key as it is, and costs Redis less than writing the state anew. Lua must
+	// then define a fourth local function, and read and write do more:
 	//
 	//	read(text)           -> a, b, c, k     k is what the text promises
 	//	write(a, b, c, till) -> text, kept     till and kept are in µs since 1970
@@ -141,8 +141,8 @@ type Plan struct {
 	// UnitSize is how many bytes each unit that is taken adds to a state's text. It is for
 	// states that can become large: the larger they are, the fewer keys go to Redis at
 	// once, so that they do not keep it busy for long. It is counted once for each key of a
-	// run, so a long text had better be made by write than by each step. 0 says that states
-	// are small, of some 100 bytes at most.
+	// run, so write should make a long text, not each step. 0 says that states are small,
+	// of some 100 bytes at most.
 	UnitSize int64
 
 	// Step is the same math in Go. An empty state is that of an absent key. Step

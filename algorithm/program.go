@@ -31,9 +31,10 @@ type Program struct {
 	params []int64
 }
 
-// Compose returns the program for the given limits. A decision takes its units
-// from all of them or from none. The script depends on the limits' algorithms
-// only, not on their parameters: limits of one kind share one cached script.
+// Compose returns the program for the given limits, of which there is at least one. A
+// decision takes its units from all of them or from none. The script depends on the
+// limits' algorithms only, not on their parameters: limits of one kind share one cached
+// script. The error names the field of a plan that is wrong, and its value.
 func Compose(limits ...*Plan) (*Program, error) {
 	if len(limits) == 0 {
 		return nil, errors.New("algorithm: no limit to compose a program of")
@@ -160,8 +161,8 @@ var definition = regexp.MustCompile(`(?m)^local\s+(?:function\s+)?(\w+)\b`)
 
 const howToDefine = `: must be a local function, whose "local" is at the beginning of a line`
 
-// undefined returns those of the functions that lua does not define. Without this they
-// would show in the first call only, where it would fail open.
+// undefined returns those of the functions that lua does not define. Without this check,
+// it would show only when a limiter is asked, which would then fail open.
 func undefined(lua string, functions ...string) []string {
 	found := map[string]bool{}
 	for _, match := range definition.FindAllStringSubmatch(lua, -1) {
@@ -236,7 +237,7 @@ func (p *Program) AppendRequest(args []int64, n int64, place int) []int64 {
 	return append(args, n, int64(place)+1)
 }
 
-// again is what the place of a decision's key is increased by for each repeat.
+// again is added to the place of a decision's key for each repeat. (65536 in single.lua.)
 const again = 1 << 16
 
 // AppendRepeats appends to args a number of requests of n units each, n >= 0,

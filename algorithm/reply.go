@@ -9,7 +9,7 @@ import (
 // perLimit is how many integers the reply has for each limit of a decision.
 const perLimit = 3
 
-// What a retry can say besides.
+// What a retry can say besides 0, a time to wait, and NeverRetry.
 const (
 	// retryFailed: the algorithm raised an error.
 	retryFailed = -2
@@ -57,13 +57,13 @@ func (p *Program) Outcome(reply []int64, decision, limit int) (Outcome, error) {
 	return o, nil
 }
 
-// invalid returns an error that wraps [store.ErrReply] without its text: the reply is an
-// array of integers, but not one that the script can have given.
+// invalid returns an error that wraps [store.ErrReply] without its text (%.0w prints
+// nothing): the reply is an array of integers, but not one that the script can have given.
 func (p *Program) invalid(format string, args ...any) error {
 	return fmt.Errorf("algorithm: script %s: %s%.0w", p.script.Name(), fmt.Sprintf(format, args...), store.ErrReply)
 }
 
-// possible reports whether a limit can have said o. The text of the error gives the ranges.
+// possible reports whether a limit can have answered o, by the ranges of [Outcome].
 func (p *Program) possible(o Outcome, limit int) bool {
 	return NeverRetry <= o.RetryAfter && o.RetryAfter <= maxExact &&
 		0 <= o.Remaining && o.Remaining <= p.limits[limit].Limit &&

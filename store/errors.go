@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// ErrReply reports that a script's reply was not a flat array of integers.
+// ErrReply reports that a script's reply was not a flat array of integers. Limiters also
+// wrap it where the integers are not a reply that their script can give.
 var ErrReply = errors.New("store: reply is not an array of integers")
 
 // BadReply returns an error that wraps [ErrReply] and says what came instead.
@@ -16,7 +17,7 @@ func BadReply(got any) error {
 }
 
 // ServerError is an error that Redis itself replied with, as opposed to one of
-// the connection to it.
+// the connection to it. Find it with [errors.As].
 type ServerError struct {
 	// Message is the text of the reply, such as "NOPERM this user has no permissions".
 	Message string

@@ -7,11 +7,11 @@ package store
 
 import "context"
 
-// Store runs scripts on one Redis: a server, a Cluster, a Sentinel group.
+// Store runs scripts on one Redis: a server, a Cluster, or a Sentinel group.
 //
 // A Store may have optional abilities: [Prompt], [Partitioned], [Pipelined],
 // [Spanning]. A Store that wraps another one to change what it does must not embed
-// it, or it would inherit these abilities, and some runs would go past the wrapper.
+// it, or it would inherit these abilities, and some runs would bypass the wrapper.
 // It should implement those it wants.
 //
 // An implementation keeps these rules.
@@ -29,8 +29,9 @@ import "context"
 //     called, nothing is run. A deadline that was set on a socket from ctx's may pass
 //     a moment before ctx.Err() is non-nil: the error then wraps
 //     [context.DeadlineExceeded] all the same. (So compare ctx's deadline with the
-//     time, as examples/customstore does.) An error for any other reason wraps neither
-//     [context.DeadlineExceeded] nor [context.Canceled].
+//     time, as examples/customstore does.) An error for any other reason, such as a
+//     timeout of the client's own, wraps neither [context.DeadlineExceeded] nor
+//     [context.Canceled].
 type Store interface {
 	// Run runs s with keys as KEYS and the decimal form of args as ARGV, as one
 	// atomic step, and returns the integers of the array that s replies with.
@@ -50,8 +51,9 @@ type Prompt interface {
 	Prompt() bool
 }
 
-// Partitioned is an optional ability of a Store whose Redis is several servers, each
-// with some of the keys, so that not all keys can be together in one run.
+// Partitioned is an optional ability of a Store whose Redis is several servers, each of
+// which has some of the keys, so that not all keys can be together in one run. Its method
+// is safe for concurrent use, as are those of the other abilities.
 type Partitioned interface {
 	// Partition returns the partition that key is in. All keys of a run must be of
 	// one partition. Each server has a range of partitions, or nearly so: keys whose
@@ -66,8 +68,8 @@ type Partitioned interface {
 type Pipelined interface {
 	// RunAll runs s once for each of runs, in any order, as Run would, and returns
 	// when all are over. It sets Reply and Err of each; one may fail alone. What holds
-	// for Run holds for each: it is run at most once, its Keys and Args are neither
-	// kept nor modified, and RunAll is prompt if Run is.
+	// for Run holds for each: it is run at most once, and its Keys and Args are neither
+	// kept nor modified. RunAll is prompt if Run is.
 	RunAll(ctx context.Context, s *Script, runs []Run)
 }
 
