@@ -44,9 +44,10 @@ func newLayout(client Client) *driver.Layout {
 	return &driver.Layout{}
 }
 
-// Server implements [store.Spanning], for a *redis.ClusterClient, of several nodes. RunAll of
-// several runs has it learn, in the background, if it does not know: at first, a second
-// after the Cluster has turned out to be different, and every ten seconds if it cannot.
+// Server implements [store.Spanning], for a *redis.ClusterClient of several nodes. RunAll of
+// several runs makes it learn the servers in the background if it does not know them: at
+// once at first, a second after the Cluster has turned out to be different, and every ten
+// seconds if they cannot be learned.
 func (s *Store) Server(partition uint64) (uint64, bool) {
 	if s == nil {
 		return 0, false

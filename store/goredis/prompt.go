@@ -10,16 +10,16 @@ import (
 
 var _ store.Prompt = (*Store)(nil)
 
-// Prompt implements [store.Prompt]. It is true for every Store of [Open], and
-// for one of [New] whose client, a *redis.Client, *redis.ClusterClient or
-// *redis.Ring, has ContextTimeoutEnabled set, which by default it has not: then
-// a Run waits for a hung Redis until the client's ReadTimeout. A negative
-// ReadTimeout or WriteTimeout makes it false too.
+// Prompt implements [store.Prompt]. It is true for every Store of [Open], and for one of
+// [New] whose client is a *redis.Client, *redis.ClusterClient or *redis.Ring with
+// ContextTimeoutEnabled set. It is false by default, since go-redis does not set that: a
+// Run then waits for a hung Redis until the client's ReadTimeout. It is also false if
+// ReadTimeout or WriteTimeout is negative, or a cluster client is ReadOnly.
 //
-// A context ends by its deadline here. One that is cancelled earlier than that is
-// noticed at once by a Run that waits for a connection or goes with others in a
-// pipeline, but by one that waits for a reply by itself only at the deadline; or at the
-// ReadTimeout, where there is none.
+// Run ends by its context's deadline. If the context is cancelled earlier, a Run that
+// waits for a connection, or goes with others in a pipeline, notices it at once; one that
+// waits for a reply by itself notices it only at the deadline, or at the ReadTimeout if
+// there is no deadline.
 func (s *Store) Prompt() bool { return s != nil && s.prompt }
 
 // prompt reports whether client ends a command with its context, always.

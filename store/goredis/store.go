@@ -45,7 +45,7 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// name stands before what the package's errors say.
+// name begins the package's errors.
 const name = "goredis"
 
 var (
@@ -56,7 +56,7 @@ var (
 )
 
 // New returns a Store that runs on client. The caller still owns the client, and has
-// to set it up and to close it.
+// to set it up and to close it. Set ContextTimeoutEnabled: see [Store.Prompt].
 //
 // Whatever the client's MaxRetries and MaxRedirects say, a run whose outcome is unknown
 // is never sent again.
@@ -64,8 +64,8 @@ var (
 // A *redis.Client has one server. Runs that come while four are in flight go to it
 // together, in the next pipeline. So limiters that share a Store share round trips. Such
 // pipelines use the connections that the client keeps for pipelines (PipelinePoolSize),
-// and a hook of the client sees a pipeline whose context is not that of any caller. While
-// a Store is used in a testing/synctest bubble, do not use it outside of it.
+// and a hook of the client sees them with a context that is no caller's. Do not use a
+// Store in a testing/synctest bubble and outside of it at the same time.
 //
 // New(nil) is nil, whose Run returns an error.
 func New(client Client) *Store {
@@ -82,8 +82,8 @@ func New(client Client) *Store {
 	}
 }
 
-// Close closes a client that [Open] made. It does nothing to one that was given to
-// [New].
+// Close closes a client that [Open] made; to close it again does nothing. It does nothing
+// to a client that was given to [New].
 func (s *Store) Close() error {
 	if s == nil || s.close == nil {
 		return nil
@@ -126,8 +126,8 @@ func (s *Store) run(ctx context.Context, script *store.Script, keys []string, ar
 	return reply, err
 }
 
-// shared returns a context like ctx whose Done costs less, for a client that asks for
-// it each time, to look at it.
+// shared returns a context like ctx whose Done costs less, since a go-redis client asks for
+// it in every run.
 func (s *Store) shared(ctx context.Context) context.Context {
 	if limiters, ok := ctx.(*deadline.Context); ok && s.prompt {
 		return limiters.Shared()
@@ -158,8 +158,8 @@ func (s *Store) do(ctx context.Context, verb any, script string, keys []string, 
 	}
 }
 
-// closedTime is for how long a run, after the first connection that the server had closed,
-// looks for one that it has not.
+// closedTime is for how long a run looks for a connection that the server has not closed,
+// after it has met the first one that is.
 const closedTime = time.Second
 
 // notSent reports whether err is that of a connection which the server had closed before
@@ -185,9 +185,9 @@ func (s *Store) process(ctx context.Context, c *call) error {
 	return s.gather.process(ctx, c)
 }
 
-// learn has a cluster client look for the nodes anew, in the background, after an
-// error that was not a reply: the node may be gone. By itself it would do so
-// after a redirection only, or after a while.
+// learn has a cluster client look for the nodes again, in the background, after an error
+// that is not a reply: the node may be gone. By itself, the client would do so only after
+// a redirection, or after a while.
 func (s *Store) learn(ctx context.Context, err error) {
 	cluster, ok := s.client.(interface{ ReloadState(context.Context) })
 	if !ok || errors.Is(err, store.ErrReply) || errors.Is(err, redis.ErrClosed) {

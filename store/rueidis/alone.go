@@ -9,16 +9,15 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
 )
 
-// alone tells which runs may be on their caller's goroutine, and on a connection that is
-// theirs meanwhile. On those that all share, to hand a command from one goroutine to
-// another, and its reply back, is two fifths of the time of a caller who is alone, and a
-// third of its CPU: the scheduler wakes a further thread for it, on a core that Redis could
-// use.
+// alone decides which runs stay on their caller's goroutine, on a connection that is theirs
+// meanwhile. On the connections that all share, commands and replies are handed from one
+// goroutine to another. That takes two fifths of the time of a lone caller, and a third of
+// its CPU: the scheduler wakes a further thread for it, on a core that Redis could use.
 //
-// It takes a client that does so, of which Open makes one where there is one server; and
-// that nothing else of the Store is in its hands, as else commands go together. The
-// connection is there before it is used: to make it takes longer than some have time for.
-// And it was used lately, since nobody pings it.
+// It takes a client that has such a connection, which Open makes where there is one server,
+// and nothing else of the Store in flight: otherwise commands go together. The connection
+// has to be there already, since some callers have too little time to make one; and to have
+// been used lately, since nobody pings it.
 type alone struct {
 	known bool         // that the client is one of those
 	ready atomic.Bool  // the connection is there
@@ -39,7 +38,7 @@ const retryPause = time.Second
 
 func (a *alone) now() int64 { return int64(time.Since(a.made)) + 1 }
 
-// may reports whether a run may be alone, if nothing else is in the client's hands.
+// may reports whether a run may be alone, if nothing else is in flight.
 func (a *alone) may() bool {
 	if !a.ready.Load() {
 		return false

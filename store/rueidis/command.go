@@ -8,12 +8,11 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// command returns the command that runs script, which is a digest or a source,
-// with keys, and the decimal forms of args, which are parts of one string. Across slots,
-// keys are not declared as such, but are args, after their number; the first tells the
-// client where to send it all the same. It is
-// not one that rueidis sends again by itself: that would take another way to
-// build it.
+// command returns the command that runs script, which is a digest or a source, with keys,
+// and the decimal forms of args, which are parts of one string. Across slots, keys are not
+// declared as such, but are args, after their number; the first tells the client where to
+// send it all the same. rueidis does not send such a command again by itself: it would have
+// to be built in another way for that.
 func command(b client.Builder, verb, script string, keys []string, args []int64, across bool) client.Completed {
 	var room [512]byte
 	var places [64]int

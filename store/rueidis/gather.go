@@ -46,11 +46,11 @@ func newGather(apart, known bool) *gather {
 	return g
 }
 
-// apart reports whether commands of several callers are to go apart: to all clients but
-// those which are known to send each of several commands once, to one server. One that
-// follows the redirections of a server by itself (Standalone.EnableRedirect) sends all of
-// them anew if one is refused. And hooks, which are clients too, are to see each command
-// under its caller's context.
+// apart reports whether commands of several callers are to go apart. They may go together
+// only by a client that is known to send each of several commands once, to one server. (One
+// that follows a server's redirections by itself, Standalone.EnableRedirect, sends all of
+// them again if one is refused. And hooks, which are clients too, should see each command
+// under its caller's context.)
 func apart(c client.Client) bool {
 	t := reflect.TypeOf(c)
 	if t.Kind() != reflect.Pointer || t.Elem().PkgPath() != "github.com/redis/rueidis" {
@@ -74,8 +74,8 @@ func (w *work) add(verb, script string, keys []string, args []int64, across bool
 	w.words += 3 + len(keys) + len(args)
 }
 
-// do has commands sent. An error is that of all, and w is not the caller's any more then;
-// otherwise it is to be put back.
+// do has the commands of w sent. An error is that of all of them, and w is then not the
+// caller's any more; otherwise the caller has to put w back.
 func (g *gather) do(ctx context.Context, w *work) error {
 	if !g.Do(ctx, w, w.words) {
 		err := driver.Wrap(ctx, name, ctx.Err())
@@ -92,8 +92,8 @@ func (g *gather) do(ctx context.Context, w *work) error {
 	return nil
 }
 
-// put lets work be used again, but for that of several commands: rueidis writes them from
-// where they are, and may be about to after DoMulti has returned, since its context ended.
+// put lets work be used again, unless it has several commands: rueidis writes these from
+// where they are, and may still do so after DoMulti has returned because its context ended.
 func (g *gather) put(w *work) {
 	if len(w.commands) > 1 {
 		return

@@ -8,12 +8,12 @@ var _ store.Prompt = (*Store)(nil)
 // not always end a command with its context:
 //
 //   - Each connection has a ring of 1,024 commands, and one that was given up on
-//     keeps its place until the reply or the end of the connection. Who finds the
-//     ring full waits for that, whatever the context: 4.9 s on a hung server.
-//   - Who needs a connection that another one is making waits for it, for as long
-//     as the other one's context or Dialer.Timeout lets it.
+//     keeps its place until the reply or the end of the connection. A command that
+//     finds the ring full waits for that, whatever its context: 4.9 s on a hung server.
+//   - A command that needs a connection which another one is making waits for it, for as
+//     long as the other one's context or Dialer.Timeout allows.
 //
-// Therefore a Store leaves runs to other goroutines, which Run does not wait for longer
-// than its context lets it, and has 512 of them at most; but for runs that are alone
-// with a client of Open's, where neither can be.
+// Therefore a Store does runs on other goroutines, of which it has 512 at most, and Run
+// waits for them no longer than its context allows. Only a run that is alone on a client
+// of [Open] stays on its caller's goroutine: there neither can happen.
 func (s *Store) Prompt() bool { return s != nil && s.gather != nil }

@@ -29,7 +29,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// name stands before what the package's errors say.
+// name begins the package's errors.
 const name = "rueidis"
 
 var (
@@ -55,7 +55,7 @@ type Store struct {
 	layout  *driver.Layout // nil where there is no Cluster
 }
 
-// session is a client, with the secrets that no error of its may tell.
+// session is a client, with the secrets that none of its errors may tell.
 type session struct {
 	client.Client
 	secrets driver.Secrets
@@ -64,11 +64,9 @@ type session struct {
 var _ store.Store = (*Store)(nil)
 
 // New returns a Store that runs on c. The caller still owns the client, and has to set
-// it up and to close it.
-//
-// rueidis never sends a script whose outcome is unknown again, unless its ConnLifetime
-// is set, which by default it is not: when a connection's lifetime is over while the
-// server hangs, rueidis sends what was under way again on another connection.
+// it up and to close it. Leave its ConnLifetime unset, as it is by default: rueidis never
+// sends a script whose outcome is unknown again, except if a connection's lifetime ends
+// while the server hangs.
 //
 // If the client has one server, also behind Sentinels, runs that come while four are in
 // flight go together, by DoMulti. So limiters that share a Store share round trips. With
@@ -95,8 +93,8 @@ func New(c client.Client) *Store {
 	}
 }
 
-// Close closes a client that [Open] made. It does nothing to one that was given to
-// [New]. The error is always nil.
+// Close closes a client that [Open] made; to close it again does nothing. It does nothing
+// to a client that was given to [New]. The error is always nil.
 func (s *Store) Close() error {
 	if s != nil && s.close != nil {
 		s.close()
