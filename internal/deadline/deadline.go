@@ -34,8 +34,8 @@ func (e *Ends) Within(ctx context.Context, timeout time.Duration) *Context {
 	return &Context{Context: ctx, from: now, at: now.Add(timeout), ends: e}
 }
 
-// Ending returns channels of which one is closed when ctx ends, of a limiter's context
-// those that cost little.
+// Ending returns two channels, one of which is closed when ctx ends; either may be nil. For
+// a Context they are Passed and Cancelled, which cost little.
 func Ending(ctx context.Context) (passed, cancelled <-chan struct{}) {
 	if c, ok := ctx.(*Context); ok {
 		return c.Passed(), c.Cancelled()
@@ -46,12 +46,12 @@ func Ending(ctx context.Context) (passed, cancelled <-chan struct{}) {
 // Began returns when the context was made.
 func (c *Context) Began() time.Time { return c.from }
 
-// Cancelled is closed when the context ends before its deadline; it is nil if that
-// cannot be. Who waits for it and for Passed needs no Done.
+// Cancelled is closed when the context ends before its deadline; it is nil if that cannot
+// happen. To wait for Cancelled and Passed is to wait for Done, at less cost.
 func (c *Context) Cancelled() <-chan struct{} { return c.Context.Done() }
 
-// Passed is closed when the deadline has passed, a grain late at most, or some time after
-// End, by the deadline too. It costs next to nothing.
+// Passed is closed when the deadline has passed, 2 ms late at most; or, after End, at any
+// time until then. It costs next to nothing.
 func (c *Context) Passed() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,13 +1,12 @@
 package deadline
 
 import (
-	"context"
 	"math"
 	"sync"
 	"time"
 )
 
-// grain is by how much it may be told late that a deadline has passed.
+// grain is how late it may be told, at most, that a deadline has passed.
 const grain = 2 * time.Millisecond
 
 // Ends makes contexts, and tells them that their deadlines have passed: those that
@@ -16,9 +15,9 @@ const grain = 2 * time.Millisecond
 type Ends struct {
 	mu    sync.Mutex
 	begin time.Time
-	// ends has the last ones asked for, by when they are. There are some, and a prime
-	// number of them, so that contexts of a few timeouts do not take each other's place
-	// all the time.
+	// ends has the last ones asked for, placed by their moments. Their number is a prime
+	// so that contexts with a few different timeouts do not take each other's place all
+	// the time.
 	ends [13]*end
 }
 
@@ -31,7 +30,7 @@ type end struct {
 	kept   bool // in ends
 }
 
-// at returns the end for a deadline, to be given back.
+// at returns the end for a deadline. It is to be given back by giveBack.
 func (e *Ends) at(deadline time.Time) *end {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -47,8 +46,8 @@ func (e *Ends) at(deadline time.Time) *end {
 	return *place
 }
 
-// next returns the end that takes another one's place: that one again, if nobody needs
-// it.
+// next returns the end that takes the place of old, which may be nil: it is old again if
+// nobody needs that.
 func (e *Ends) next(old *end, moment int64) *end {
 	wait := time.Duration(moment)*grain - time.Since(e.begin)
 	if old != nil {
@@ -71,9 +70,8 @@ func (e *Ends) giveBack(one *end) {
 	one.stop()
 }
 
-// stop stops the timer of an end that nobody needs, and closes passed in its place: it
-// may have been handed on to somebody who waits for it still. It is false if the end is
-// needed, or has come.
+// stop stops the timer of an end that nobody needs, and closes passed instead of it, since
+// somebody may still wait for that. It reports false if the end is needed, or has come.
 func (e *end) stop() bool {
 	if e.users > 0 || e.kept || !e.timer.Stop() {
 		return false
@@ -81,29 +79,3 @@ func (e *end) stop() bool {
 	close(e.passed)
 	return true
 }
-
-// shared is a Context whose Done is Passed.
-type shared Context
-
-// Shared returns the context for work that looks at Done too, though hardly ever waits
-// for it: of many such contexts Done costs next to nothing. It is what Passed is. A
-// context that may be cancelled is returned as it is.
-func (c *Context) Shared() context.Context {
-	if c.Cancelled() != nil {
-		return c
-	}
-	return c.Uncancelled()
-}
-
-// Uncancelled returns the context for work that goes on until the deadline: Done is what
-// Passed is, also of a context that may be cancelled.
-func (c *Context) Uncancelled() context.Context { return (*shared)(c) }
-
-// Deadline implements [context.Context].
-func (s *shared) Deadline() (time.Time, bool) { return s.at, true }
-
-// Done implements [context.Context].
-func (s *shared) Done() <-chan struct{} { return (*Context)(s).Passed() }
-
-// Err implements [context.Context].
-func (s *shared) Err() error { return (*Context)(s).Err() }

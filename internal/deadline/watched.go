@@ -8,9 +8,9 @@ import (
 // watched is a Context whose Done is closed by End, and by nothing else.
 type watched Context
 
-// Watched returns the context for work that somebody waits for who sees by himself
-// that the context is over, and calls End then. It has no timer: Done is one
-// channel, where it is asked for.
+// Watched returns the context for work whose waiter finds out by itself that the context
+// is over, and then calls End. It has no timer: Done is one channel, made when it is asked
+// for.
 func (c *Context) Watched() context.Context { return (*watched)(c) }
 
 // Deadline implements [context.Context].

@@ -24,7 +24,7 @@ func New(secret []byte) *Hasher {
 	return &Hasher{hash: hmac.New(sha256.New, secret)}
 }
 
-// Sum returns the hash of text. Where it is the same again, as that of a limit which
+// Sum returns the hash of text. If that is the same as the last time, as for a limit that
 // all share, nothing is hashed.
 func (h *Hasher) Sum(text string) [sha256.Size]byte {
 	if h.last > 0 && string(h.piece[:h.last]) == text {

@@ -14,14 +14,14 @@ const warmTimeout = 5 * time.Second
 // Nothing is a script that does nothing, and needs no right that others do not.
 const Nothing = "return {0}"
 
-// Warmer makes connections for those who had too little time for it.
+// Warmer makes connections for runs that have too little time to make one.
 //
 // A run whose context ends takes along the connection that was being made for it.
-// So where a connection takes longer to make than any run has time for (over TLS,
-// to somewhere far away, on a machine with much to do), though a run on it would
-// take less, there never would be one. Therefore, after a run that ran out of time,
-// something that does nothing is run in nobody's name, with time enough, one at a
-// time; and leaves its connection to others.
+// So where it takes longer to make a connection than any run has time for (over TLS,
+// to somewhere far away, on a busy machine), there would never be one, though a run on
+// it would be in time. Therefore, after a run that ran out of time, a script that does
+// nothing is run for nobody, with enough time, one at a time; and its connection is left
+// to others.
 //
 // The zero Warmer is ready for use, and a nil one does nothing.
 type Warmer struct {

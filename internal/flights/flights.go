@@ -1,7 +1,7 @@
-// Package flights has commands that come while some are in flight go to a server
-// together. One by one, each costs system calls, here and there, that are more than all
-// the rest of a run. A limiter's own calls are batched already: it is for many limiters
-// on one Store, and for those that do not batch.
+// Package flights has commands that come while others are in flight go to a server
+// together. Sent one by one, each costs system calls, on both sides, that take longer than
+// all the rest of a run. A limiter's own calls are batched already: this is for many
+// limiters on one Store, and for limiters that do not batch.
 package flights
 
 import (
@@ -15,16 +15,17 @@ import (
 )
 
 const (
-	// Few is how many flights there are before others wait. So many runs a limiter has
-	// itself, so those of one that is alone never wait here.
+	// Few is how many flights there may be before commands wait. A limiter has so many runs
+	// in flight by itself, so those of a limiter that is alone on its Store never wait.
 	Few = 4
-	// Most is how many there are at most, with those that nobody waits for any more.
+	// Most is how many flights there may be in all, including those that nobody waits for
+	// any more.
 	Most = 512
-	// Size is how many words the commands of a flight have, but for the last one: some
-	// seventy lone decisions go together, and the batches of a few limiters.
+	// Size is how many words of commands a flight takes before it is full: some seventy
+	// lone decisions go together, or the batches of a few limiters.
 	Size = 768
-	// slow is how long none has landed while some waited, when these begin one more beside
-	// them: those that hang, or are far away, are not to hold up others.
+	// slow is the time without a landing after which those that wait begin one more flight:
+	// flights that hang, or have far to go, are not to hold up others.
 	slow = 5 * time.Millisecond
 )
 
@@ -32,15 +33,15 @@ const (
 // come then wait, and go together in the next flight. It is safe for concurrent use, but
 // its fields are to be set before.
 type Flights[T any] struct {
-	// Here sends what goes at once on its caller's goroutine, or returns false: it is for
-	// Fly, on another one, then. There are so many flights, with this one. Do takes as
-	// long as it does.
+	// Here sends work that goes at once, on its caller's goroutine: Do takes as long as
+	// Here does. Or it returns false, and Fly sends the work, on another goroutine. flights
+	// is how many there are, with this one.
 	Here func(ctx context.Context, flights int, work T) bool
-	// Fly sends what is of several callers, who may not wait for it any more. It must
-	// not panic.
+	// Fly sends the work of several callers, some of whom may have left. It must not
+	// panic.
 	Fly func(ctx context.Context, all []T)
-	// Apart has nothing wait for what others have in flight, for those that go to several
-	// servers: who hangs at one of them is not to hold up what is for others.
+	// Apart has no work wait for others' flights. It is for work that goes to several
+	// servers, so that one that hangs does not hold up work for the others.
 	Apart bool
 	// Slow is there for tests: it is 5 ms where it is 0.
 	Slow time.Duration
@@ -67,9 +68,9 @@ type member[T any] struct {
 	done chan struct{}
 }
 
-// Do has work sent, of so many words. Unless Here sends it, it returns by the end of ctx,
-// and false if the flight has not landed by then: it may have begun, or begin in the next
-// moments, and work is not the caller's any more.
+// Do has work sent, of so many words, and reports whether its flight has landed. Unless
+// Here sends the work, Do returns by the end of ctx; if it returns false, the flight may
+// have begun, or begin in the next moments, and work is not the caller's any more.
 func (f *Flights[T]) Do(ctx context.Context, work T, words int) bool {
 	m, ok := f.idle.Get().(*member[T])
 	if !ok {
@@ -209,7 +210,8 @@ func (f *Flights[T]) Counts() (flying, waiting int) {
 	return f.flying, f.waiting.Len()
 }
 
-// leave has m not go any more. It is false if it was to go already, or went.
+// leave takes m from those that wait. It reports false if m does not wait, since its flight
+// has begun.
 func (f *Flights[T]) leave(m *member[T]) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

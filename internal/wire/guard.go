@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// ErrClosed is what a Write fails with where the server has closed the connection while it
-// was idle. No command of it was run.
+// ErrClosed is the error of a Write to a connection that the server has closed while it was
+// idle. Nothing was written, so no command was run.
 var ErrClosed = errors.New("wire: the server has closed the connection")
 
-// idle is for how long nothing has come on a connection, nor was looked for, before it is
-// looked at, by a system call, whether the server has closed it.
+// idle is for how long nothing must have come on a connection, or been looked for, before a
+// system call looks whether the server has closed it.
 const idle = time.Millisecond
 
 // Guard returns conn, whose Read fails where what the server sends is not of
@@ -24,11 +24,11 @@ const idle = time.Millisecond
 // which it would take what was not asked for as the reply to its next command.
 //
 // Its Write fails with [ErrClosed] where it can be seen that the server has closed the
-// connection meanwhile. A client that looks for that itself, by its socket, is not kept
-// from it, but for a moment after something was read or looked for. What is given up for the system call
-// that this saves: if within that moment the server closes the connection, or sends what was
-// not asked for, a client that writes within it does not notice, and takes the latter for
-// the reply.
+// connection meanwhile. A client may look for that itself, by the socket, but for a moment
+// after something was read or looked for, it is told that there is nothing. That saves a
+// system call, at a price: if the server closes the connection within that moment, or sends
+// what was not asked for, a client that writes within it does not notice, and takes the
+// latter for the reply.
 func Guard(conn net.Conn, maySubscribe bool) net.Conn {
 	g := &guarded{Conn: conn, in: scanner{size: maxSize}, out: scanner{size: math.MaxInt, verbs: maySubscribe}, socket: socketOf(conn), made: time.Now()}
 	if _, ok := conn.(syscall.Conn); ok && g.socket != nil {

@@ -1,0 +1,32 @@
+package deadline
+
+import (
+	"context"
+	"time"
+)
+
+// shared is a Context whose Done is Passed.
+type shared Context
+
+// Shared returns the context for work that asks for Done, but hardly ever waits for it:
+// Done is what Passed is, which costs next to nothing. A context that may be cancelled
+// before its deadline is returned as it is.
+func (c *Context) Shared() context.Context {
+	if c.Cancelled() != nil {
+		return c
+	}
+	return c.Uncancelled()
+}
+
+// Uncancelled returns the context for work that goes on until the deadline: Done is what
+// Passed is, also of a context that may be cancelled.
+func (c *Context) Uncancelled() context.Context { return (*shared)(c) }
+
+// Deadline implements [context.Context].
+func (s *shared) Deadline() (time.Time, bool) { return s.at, true }
+
+// Done implements [context.Context].
+func (s *shared) Done() <-chan struct{} { return (*Context)(s).Passed() }
+
+// Err implements [context.Context].
+func (s *shared) Err() error { return (*Context)(s).Err() }
