@@ -13,9 +13,9 @@ import (
 )
 
 // Joint decides by several limiters at once: either all of them take their units or
-// none does. So a request that one of them denies costs nothing under the others, as it
-// would if they were asked one after the other. Make one with [Join]. It is safe for
-// concurrent use.
+// none does. So a request that one of them denies costs nothing under the others. (If
+// they were asked one after the other, those that allowed it would have charged it.)
+// Make one with [Join]. It is safe for concurrent use.
 //
 // A decision is one run of a script; joint decisions are not batched. While a Cluster
 // moves their slot from one node to another, it may refuse them (TRYAGAIN), and then
@@ -43,7 +43,7 @@ type JointResult struct {
 	// Degraded tells that the failure modes decided, not Redis.
 	Degraded bool
 	// RetryAfter is 0 if the request is allowed. Otherwise it is the longest
-	// RetryAfter of the limiters that deny it.
+	// RetryAfter of the limiters that deny it: if Degraded, 0 or [algorithm.Never].
 	RetryAfter time.Duration
 	// Denied is the index of the limiter with that RetryAfter, or -1 if none denies.
 	Denied int

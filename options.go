@@ -125,10 +125,10 @@ func WithoutBatching() Option {
 // WithoutBreaker makes every decision ask Redis, however long Redis has given no
 // answer, so while Redis hangs each of them takes the whole timeout. By default, three runs in a row without any answer open the limiter's
 // breaker: from then on the failure mode decides at once, in microseconds, while
-// probes ask Redis, first after some 25 ms and then less often, down to about every
-// 400 ms, until it answers or nobody has called for 5 s. (On a Cluster there is a
-// breaker for each range of hash slots, so one node's outage does not affect the
-// others.) An error that Redis replies with counts as an answer; a call that its
+// probes ask Redis: one at once, the next after some 25 ms, and then less and less
+// often, down to about every 400 ms, until it answers or nobody has called for 5 s.
+// (On a Cluster there is a breaker for each range of hash slots, so one node's outage
+// hardly affects the others.) An error that Redis replies with counts as an answer; a call that its
 // own context ended counts as nothing. Observers see [ClassBreaker]; a
 // [BreakerObserver] also sees the breaker open and close.
 func WithoutBreaker() Option {

@@ -23,17 +23,17 @@ func (r *Redis) Advance(d time.Duration) {
 	r.clock.move(r.clock.now().Add(d))
 }
 
-// SetTime sets the clock to t, cut to the microsecond, where it stands still;
-// see Advance. t lies in the years 1970 to 2261. The zero Time makes the clock
-// the real one again, running.
+// SetTime sets the clock to t, cut to the microsecond, and it stands still there; see
+// Advance. t must be in the years 1970 to 2261. The zero Time makes the clock the real
+// one again, running.
 //
-// A key expires at its time by the clock, however the clock got there: set back,
-// it gives keys longer to live, as it does on Redis. What had expired stays gone.
+// A key expires at its time by the clock, however the clock got there. A clock that is
+// set back gives keys longer to live, as on Redis; but what has expired stays gone.
 //
-// A clock that runs goes on within a script, as Redis's does not: a key may
-// expire between two commands of one script. And it costs each command some
-// 0.5 µs for each key there is, since miniredis counts every key's time down.
-// Where either matters set the time, for instance with SetTime(Now()).
+// Unlike Redis's, a clock that runs goes on during a script: a key may expire between
+// two commands of one script. And it costs each command some 0.5 µs for each key there
+// is, since miniredis counts every key's time down. Where either matters, set the time,
+// for instance with SetTime(Now()).
 func (r *Redis) SetTime(t time.Time) {
 	r.clock.mu.Lock()
 	defer r.clock.mu.Unlock()

@@ -11,9 +11,9 @@
 // on the network, time would never move. It has a clock of its own there, too. Begin by
 // SetTime(time.Now()), and Advance it by what you sleep.
 //
-// A script that passes here may yet fail on Redis: miniredis runs another Lua,
-// which prints numbers otherwise, knows fewer commands and libraries, and loses
-// the codes of errors. Run your tests on a real one, too.
+// A script that passes here may still fail on Redis: miniredis runs another Lua,
+// which prints numbers differently, knows fewer commands and libraries, and loses
+// the codes of errors. Run your tests on a real Redis, too.
 package embedded
 
 import (
@@ -73,7 +73,7 @@ func (r *Redis) Run(ctx context.Context, s *store.Script, keys []string, args []
 func (r *Redis) Prompt() bool { return r.store.Prompt() }
 
 // Close stops the Redis, and returns when nothing of it is left running. What it
-// held is lost. Closing twice is closing once.
+// held is lost. To close it again does nothing.
 func (r *Redis) Close() error { return r.close() }
 
 // Addr returns the address for clients, such as "127.0.0.1:12345".
