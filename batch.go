@@ -85,11 +85,11 @@ func (b *batch) fill(l *Limiter, calls []*call) (rest []*call) {
 			break
 		}
 		calls = calls[1:]
-		if !l.send(c) {
+		if !l.take(c) {
 			continue
 		}
 		if partitioned { // which keys may have turned out to be since it came
-			l.batcher.place(l, c)
+			l.batcher.findPartition(l, c)
 		}
 		if err := l.breakers.of(c.partition).refuse(&c.sum); err != nil {
 			c.err = err
@@ -163,8 +163,8 @@ func (b *batch) sort() {
 	})
 }
 
-// of returns the groups of a run.
-func (b *batch) of(run int) []group {
+// groupsOf returns the groups of a run.
+func (b *batch) groupsOf(run int) []group {
 	from := 0
 	if run > 0 {
 		from = b.parts[run-1]

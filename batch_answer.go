@@ -30,7 +30,7 @@ func (b *batch) finish(l *Limiter) {
 
 // answerRun answers the calls of one run.
 func (b *batch) answerRun(l *Limiter, run int) {
-	groups, err := b.of(run), b.failure(run)
+	groups, err := b.groupsOf(run), b.failure(run)
 	if err == nil {
 		err = decode(groups, l.program, b.runs[run].Reply)
 	}

@@ -44,10 +44,10 @@ func (b *batch) run(l *Limiter) {
 func (b *batch) tell(l *Limiter, start time.Time) {
 	for i := range b.runs {
 		decisions := 0
-		for _, g := range b.of(i) {
+		for _, g := range b.groupsOf(i) {
 			decisions += len(g.calls)
 		}
-		l.ran(context.Background(), decisions, len(b.of(i)), start, b.failure(i))
+		l.ran(context.Background(), decisions, len(b.groupsOf(i)), start, b.failure(i))
 	}
 }
 
@@ -59,7 +59,7 @@ func (b *batch) report(l *Limiter, start time.Time) {
 		if b.strays(i) {
 			continue // it goes again
 		}
-		groups, err := b.of(i), b.failure(i)
+		groups, err := b.groupsOf(i), b.failure(i)
 		if !b.across {
 			groups = groups[:1] // all are of one partition
 		}

@@ -52,9 +52,9 @@ const (
 	enough = 64
 )
 
-// queue returns the queue of a call, and sees to its lane.
+// queue returns the queue of a call, and sets its lane.
 func (b *batcher) queue(l *Limiter, c *call) *queue {
-	if b.place(l, c) {
+	if b.findPartition(l, c) {
 		c.lane = 0
 		return &b.queues[c.partition/(math.MaxUint64/queueCount+1)]
 	}
@@ -62,8 +62,9 @@ func (b *batcher) queue(l *Limiter, c *call) *queue {
 	return &b.queues[0]
 }
 
-// place finds the partition of a call, if keys are partitioned.
-func (b *batcher) place(l *Limiter, c *call) bool {
+// findPartition finds the partition of a call, and reports whether it has one: whether keys
+// are partitioned.
+func (b *batcher) findPartition(l *Limiter, c *call) bool {
 	if !c.placed && l.partitions.exist() {
 		c.partition = l.partitions.find(l.keys.key(&c.sum))
 		c.placed = true
@@ -132,7 +133,7 @@ func (l *Limiter) fly(q *queue, f *flight) (next *flight) {
 		q.note(f, b, nil)
 		b.run(l)
 	}
-	for b.isParted() {
+	for b.mustPart() {
 		q.note(f, nil, nil)
 		b.part(l)
 		q.note(f, b, nil)

@@ -113,9 +113,9 @@ func (c *call) notify() {
 	}
 }
 
-// send takes the call into a run. It is false, and the call freed, if its caller
-// has left.
-func (l *Limiter) send(c *call) bool {
+// take takes the call into a run. It reports false, and frees the call, if its caller has
+// left.
+func (l *Limiter) take(c *call) bool {
 	if c.state.CompareAndSwap(callWaiting, callSent) {
 		return true
 	}

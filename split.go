@@ -23,14 +23,14 @@ func (b *batch) split(l *Limiter) {
 		l.breakers.renew(true)
 	}
 	for _, g := range b.groups {
-		l.batcher.place(l, g.calls[0])
+		l.batcher.findPartition(l, g.calls[0])
 	}
 	b.sort()
 }
 
-// isParted reports whether any of the runs was refused because its keys are not all on one
+// mustPart reports whether any of the runs was refused because its keys are not all on one
 // server, or are moving to another. Then nothing of that run was run.
-func (b *batch) isParted() bool {
+func (b *batch) mustPart() bool {
 	if b.err != nil {
 		return false
 	}
@@ -60,7 +60,7 @@ func (b *batch) strays(run int) bool {
 // astride reports whether a run was refused because the slot of its keys is moving from one
 // node to another, and neither has all of them.
 func (b *batch) astride(run int) bool {
-	return len(b.of(run)) > 1 && refusal(b.failure(run)) == "TRYAGAIN"
+	return len(b.groupsOf(run)) > 1 && refusal(b.failure(run)) == "TRYAGAIN"
 }
 
 // part answers what is decided, and splits the rest into smaller runs: of one slot each, if
@@ -71,7 +71,7 @@ func (b *batch) part(l *Limiter) {
 	var rest []group
 	for i := range b.runs {
 		if b.strays(i) || b.astride(i) {
-			rest = append(rest, b.of(i)...)
+			rest = append(rest, b.groupsOf(i)...)
 		} else {
 			b.answerRun(l, i)
 		}
