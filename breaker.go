@@ -128,7 +128,7 @@ func (b *breaker) silent(start time.Time, err error) *outage {
 		return nil
 	}
 	b.opened = time.Now()
-	o := &outage{err: fmt.Errorf("%w since %s: %w", ErrBreakerOpen, b.opened.Format(time.TimeOnly), err)}
+	o := &outage{err: fmt.Errorf("%w since %s: %w", ErrBreakerOpen, b.opened.Format(time.RFC3339), err)}
 	b.become(BreakerEvent{State: BreakerOpen, Err: err, Class: classify(err)}, o)
 	return o
 }
