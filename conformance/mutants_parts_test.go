@@ -103,20 +103,32 @@ func withError(change func(ctx context.Context, err error) ([]int64, error)) fun
 	})
 }
 
-// edited is a Store that replaces pieces of scripts, given in pairs: the old, the
-// new. A script that lacks one of the old is left as it is.
+// editing is a Store that replaces pieces of scripts, given in pairs: the old, the
+// new. A script that lacks one of the old is left as it is: most of a suite's do.
+type editing struct {
+	good  store.Store
+	pairs []string
+}
+
 func edited(pairs ...string) func(parts) store.Store {
-	return always(func(ctx context.Context, c call) ([]int64, error) {
-		source := c.script.Source()
-		for i := 0; i < len(pairs); i += 2 {
-			if !strings.Contains(source, pairs[i]) {
-				return c.run(ctx)
-			}
-			source = strings.ReplaceAll(source, pairs[i], pairs[i+1])
+	return func(p parts) store.Store { return editing{p.good(), pairs} }
+}
+
+func (e editing) Run(ctx context.Context, s *store.Script, keys []string, args []int64) ([]int64, error) {
+	if source, ok := e.edit(s.Source()); ok {
+		s = store.NewScript(s.Name(), source)
+	}
+	return e.good.Run(ctx, s, keys, args)
+}
+
+func (e editing) edit(source string) (string, bool) {
+	for i := 0; i < len(e.pairs); i += 2 {
+		if !strings.Contains(source, e.pairs[i]) {
+			return "", false
 		}
-		c.script = store.NewScript(c.script.Name(), source)
-		return c.run(ctx)
-	})
+		source = strings.ReplaceAll(source, e.pairs[i], e.pairs[i+1])
+	}
+	return source, true
 }
 
 // raw is a Store with a way of its own to send commands and to read replies.

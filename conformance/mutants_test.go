@@ -124,6 +124,30 @@ func (m mutant) subject(t *testing.T) *subject {
 	return s
 }
 
+// TestEdits: what a mutant replaces is in a script of its limits. If that was written anew
+// since, the mutant would run intact, and nothing be known of the check that is to catch it.
+func TestEdits(t *testing.T) {
+	for _, m := range mutants() {
+		if m.open == nil || len(m.limits) == 0 {
+			continue
+		}
+		e, ok := m.open(parts{TB: t, addr: "localhost:0"}).(editing) // which does not connect
+		if !ok {
+			continue
+		}
+		var sources []string
+		for _, l := range compile(t, m.limits) {
+			twice, err := algorithm.Compose(l.Plan, l.Plan)
+			require.NoError(t, err)
+			sources = append(sources, l.program.Script().Source(), twice.Script().Source())
+		}
+		require.True(t, slices.ContainsFunc(sources, func(source string) bool {
+			_, ok := e.edit(source)
+			return ok
+		}), "%s replaces %q, and no script of its limits has all of these", m.name, e.pairs)
+	}
+}
+
 // startOne starts a redis-server, or an embedded Redis where there is none, and
 // returns its address.
 func startOne(t *testing.T) string {
