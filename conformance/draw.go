@@ -30,6 +30,7 @@ func drawN(t *rapid.T, l limit) int64 {
 		rapid.Int64Range(1, min(3, l.Limit)),
 		rapid.SampledFrom([]int64{0, 1, l.Limit, l.Limit + 1, max(1, l.Limit/2), max(1, l.Limit-1), math.MaxInt32, 1<<53 - 1, 1 << 53}),
 		rapid.Int64Range(1, l.Limit),
+		rapid.Int64Range(l.Limit, 1<<53),
 	).Draw(t, "n")
 }
 

@@ -1,11 +1,17 @@
 package conformance
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
 // hide stands before an algorithm's Lua: what the Lua is not to use is gone.
@@ -13,7 +19,8 @@ const hide = "local redis, KEYS, ARGV, now, clock, os = nil, nil, nil, nil, nil,
 	"local math = {floor = math.floor, ceil = math.ceil, min = math.min, max = math.max, abs = math.abs, fmod = math.fmod, huge = math.huge}\n"
 
 func isolated(t testing.TB, s *subject) {
-	st, space := s.Open(t), newKeyspace()
+	st, keys := s.Open(t), newKeyspace().keys(2)
+	programs := map[*algorithm.Plan]*algorithm.Program{}
 	for _, l := range s.limits {
 		// What the virtual clock goes by, and what a decision alone may do.
 		for _, word := range []string{"redis.call('TIME')", "'PX'"} {
@@ -29,20 +36,66 @@ func isolated(t testing.TB, s *subject) {
 		if err != nil {
 			differ(t, err, "no error", "Compose of %v", l)
 		}
-		keys := space.keys(2)
-		now := int64(1_790_000_000_123_457)
-		for _, state := range []string{"", "garbage"} {
+		programs[l.Plan] = program
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		l := rapid.SampledFrom(s.limits).Draw(t, "limit")
+		p, program := drawPast(t, l), programs[l.Plan]
+		for range 3 {
+			state := p.state
+			if rapid.Bool().Draw(t, "any state") {
+				state = drawText(t, p.state, p.now)
+			}
+			ns := []int64{1, 0, drawN(t, l), l.Limit}
+			var requests []request
+			for _, n := range ns {
+				requests = append(requests, request{n, 0}, request{n, 1})
+			}
 			plant(t, st, keys[0], stored{text: state})
-			for range 3 {
-				reply := decide(t, st, program, keys, now, request{1, 0}, request{1, 1}, request{0, 0}, request{0, 1}, request{l.Limit, 0}, request{l.Limit, 1})
-				for i := range 3 {
-					// A wrong answer is another check's.
-					if _, err := program.Outcome(reply, i, 0); errors.Is(err, algorithm.ErrFailed) {
-						differ(t, err, "no error", "request %d under %v with redis, KEYS, ARGV, os and math.random hidden from its Lua", i, l)
-					}
+			plant(t, st, keys[1], stored{text: state})
+			reply := decide(t, st, program, keys, p.now, requests...)
+			for i, n := range ns {
+				// A wrong answer is another check's.
+				if _, err := program.Outcome(reply, i, 0); errors.Is(err, algorithm.ErrFailed) {
+					differ(t, raised(t, st, l, inOneLine(hide), keys[0], state, p.now, n), "no error",
+						"%d units under %v with redis, KEYS, ARGV, os and math.random hidden from its Lua: state %q, now %d", n, l, state, p.now)
 				}
-				now = min(dusk, now+l.refill()/2)
 			}
 		}
-	}
+	})
 }
+
+// savesArgs, before an algorithm's Lua and what is hidden from it, lets a script of the suite
+// have its ARGV. It has no line of its own, so that errors name lines of the Lua.
+const savesArgs = "local conformance = ARGV "
+
+func inOneLine(lua string) string { return strings.ReplaceAll(lua, "\n", " ") }
+
+// raised returns the error that the Lua raises on a state, which the harness does not tell.
+// The line that it names is one of the Lua.
+func raised(t failer, st store.Store, l limit, before, key, state string, now, n int64) string {
+	t.Helper()
+	script := store.NewScript("raised", savesArgs+before+l.Lua+fmt.Sprintf("\nlocal parameters = %d\n", len(l.Params))+raisedLua)
+	args := append(slices.Clone(l.Params), now, n)
+	for _, b := range []byte(state) {
+		args = append(args, int64(b))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if _, err := st.Run(ctx, script, []string{key}, args); err != nil {
+		return err.Error()
+	}
+	return algorithm.ErrFailed.Error() // after other requests of the run
+}
+
+const raisedLua = `
+local params, bytes = {}, {}
+for i = 1, parameters do params[i] = conformance[i] + 0 end
+local text = ''
+for i = parameters + 3, #conformance do
+  bytes[#bytes + 1] = string.char(conformance[i] + 0)
+  if #bytes == 100 or i == #conformance then text, bytes = text .. table.concat(bytes), {} end
+end
+local a, b, c = read(text)
+step(a, b, c, conformance[parameters + 1] + 0, conformance[parameters + 2] + 0, unpack(params))
+return {}`

@@ -3,6 +3,7 @@ package conformance
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -27,6 +28,17 @@ func onePlan(t testing.TB, s *subject) {
 		}
 		if again.Name != l.Name || again.Lua != l.Lua || again.Limit != l.Limit || !slices.Equal(again.Params, l.Params) {
 			differ(t, again.Params, l.Params, "Params of %v, compiled for the second time (Name %q, Limit %d)", l, again.Name, again.Limit)
+		}
+		type rest struct {
+			Window, Day     any
+			UnitSize        int64
+			Additive, Plain bool
+		}
+		of := func(p *algorithm.Plan) rest {
+			return rest{p.Window, p.Bound(24 * time.Hour), p.UnitSize, p.Additive, p.Plain != nil}
+		}
+		if got, want := of(again), of(l.Plan); got != want {
+			differ(t, got, want, "{Window, Bound of a day, UnitSize, Additive, whether Plain is there} of %v, compiled for the second time", l)
 		}
 	}
 }

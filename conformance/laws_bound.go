@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -23,6 +24,26 @@ func windowIsTrue(t testing.TB, s *subject) {
 		// costs a unit in each.
 		if most < (windows-1)*(l.Limit-1) || most > (windows+2)*(l.Limit+1) {
 			differ(t, most, windows*l.Limit, "what %v admits at most in %d times its Window of %v", l, windows, l.Window)
+		}
+	}
+}
+
+// boundGrows looks for an overflow: a Bound that multiplies first is too low from some
+// years on.
+func boundGrows(t testing.TB, s *subject) {
+	var spans []time.Duration
+	for shift := range 63 {
+		spans = append(spans, 1<<shift-1, 1<<shift)
+	}
+	spans = append(spans, math.MaxInt64)
+	for _, l := range s.limits {
+		before, shorter := l.Limit, time.Duration(0)
+		for _, d := range spans {
+			got := l.Bound(d)
+			if got < before {
+				differ(t, got, fmt.Sprintf("%d or more, as for %v", before, shorter), "Bound of %v for %v", l, d)
+			}
+			before, shorter = got, d
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -105,10 +106,9 @@ func (m *machine) together(t *rapid.T) {
 		if err == nil {
 			out, err = outcomes.Next()
 		}
-		if err != nil {
-			differ(t, err, "no error", "answer to request %d of %d", i+1, len(requests))
-		}
-		m.check(t, r.place, r.n, out, fmt.Sprintf("request %d of %d", i+1, len(requests)))
+		about := fmt.Sprintf("request %d of %d", i+1, len(requests))
+		m.answered(t, r.place, r.n, err, about)
+		m.check(t, r.place, r.n, out, about)
 	}
 	if err := outcomes.End(); err != nil {
 		differ(t, err, "no error", "reply of script %s to %d requests", p.Script().Name(), len(requests))
@@ -128,7 +128,10 @@ func (m *machine) run(t *rapid.T, places []int, requests []request) {
 		differ(t, now, m.now, "the time that the reply names")
 	}
 	for i, r := range requests {
-		m.check(t, places[r.place], r.n, outcome(t, m.limit.program, reply, i, 0), fmt.Sprintf("request %d of %d", i+1, len(requests)))
+		about := fmt.Sprintf("request %d of %d", i+1, len(requests))
+		out, err := m.limit.program.Outcome(reply, i, 0)
+		m.answered(t, places[r.place], r.n, err, about)
+		m.check(t, places[r.place], r.n, out, about)
 	}
 	m.look(t, before, requests)
 }
@@ -141,6 +144,18 @@ func (m *machine) begin() []stored {
 		m.lives.asked = time.Now()
 	}
 	return before
+}
+
+// answered stops the test if a request was not answered, and says what the Lua raised.
+func (m *machine) answered(t *rapid.T, key int, n int64, err error, about string) {
+	if err == nil {
+		return
+	}
+	state, got := m.states[key], any(err)
+	if errors.Is(err, algorithm.ErrFailed) {
+		got = raised(t, m.store, m.limit, "", m.keys[key], state.text, m.now, n)
+	}
+	differ(t, got, "no error", "%s, for %d units of key %d under %v: state %v, now %d", about, n, key, m.limit, state, m.now)
 }
 
 // check holds what was told to Step.

@@ -29,6 +29,14 @@ redis.call('EXISTS', KEYS[1])
 return whole(a, b, c, now, n, ...)`)),
 	},
 	{
+		name:   "LogsWhatIsOdd",
+		broken: "The Lua writes a line to Redis's log where a state is from the far future.",
+		caught: "Isolated",
+		limits: spoil(tokenBuckets, inLuaAlone(`
+if b > now + 3600000000 then redis.log(redis.LOG_WARNING, 'from the far future') end
+return whole(a, b, c, now, n, ...)`)),
+	},
+	{
 		name:   "RollsDice",
 		broken: "The Lua denies at random, once in a million times.",
 		caught: "Isolated",

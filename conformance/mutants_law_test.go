@@ -177,10 +177,65 @@ if remaining < full and wait > 0 and 2 * full * wait < all then remaining = rema
 		twice: true,
 	},
 	{
+		name:   "BoundOverflows",
+		broken: "The bound multiplies nanoseconds by the rate, which is too much for 64 bits after some years.",
+		caught: "BoundGrows",
+		limits: spoil(tokenBuckets, func(p *algorithm.Plan) {
+			limit, window := p.Limit, p.Window
+			p.Bound = func(d time.Duration) int64 { return limit + int64(d)*limit/int64(window) + 1 }
+		}),
+	},
+	{
+		name:   "HidesItsSize",
+		broken: "UnitSize is 0, although each unit adds 7 bytes to the state.",
+		caught: "Size",
+		limits: spoil(slidingLogs, func(p *algorithm.Plan) { p.UnitSize = 0 }),
+	},
+	{
+		name:   "TellsTheWholeSize",
+		broken: "UnitSize is how large a state is, which units do not add to.",
+		caught: "Size",
+		limits: spoil(tokenBuckets, func(p *algorithm.Plan) { p.UnitSize = 19 }),
+	},
+	{
+		name:   "KeepsAHistory",
+		broken: "A state also has what was taken long ago.",
+		caught: "Size",
+		limits: spoil(tokenBuckets, keepsAHistory),
+	},
+	{
 		name:   "WindowIsThePeriod",
 		broken: "The window of a bucket is the period of its rate, whatever its burst.",
 		caught: "WindowIsTrue",
 		limits: spoil(tokenBuckets, func(p *algorithm.Plan) { p.Window *= 7 }),
+	},
+	{
+		name:   "PlainPanicsOnGarbage",
+		broken: "A text that is no state makes Plain panic.",
+		caught: "Plain",
+		limits: spoil(tokenBuckets, func(p *algorithm.Plan) {
+			whole := p.Plain
+			p.Plain = func(text string) string {
+				if _, _, _, ok := readBucket(text); text != "" && !ok {
+					panic("no state: " + strconv.Quote(text))
+				}
+				return whole(text)
+			}
+		}),
+	},
+	{
+		name:   "PlainForgetsTheRest",
+		broken: "Plain drops what an instant has beyond whole microseconds.",
+		caught: "Plain",
+		limits: spoil(tokenBuckets, func(p *algorithm.Plan) {
+			p.Plain = func(text string) string {
+				owed, since, _, ok := readBucket(text)
+				if !ok {
+					return text
+				}
+				return writeBucket(owed, since, "")
+			}
+		}),
 	},
 	{
 		name:   "PanicsOnGarbage",
@@ -210,6 +265,20 @@ if remaining < full and wait > 0 and 2 * full * wait < all then remaining = rema
 			}
 		}),
 	},
+}
+
+// keepsAHistory adds to a token bucket's state all instants at which something was taken.
+func keepsAHistory(p *algorithm.Plan) {
+	whole := p.Step
+	p.Additive = false
+	p.Step = func(state string, now, n int64) (string, algorithm.Outcome) {
+		bucket, history, _ := strings.Cut(state, "#")
+		next, out := whole(bucket, now, n)
+		if next == bucket {
+			return state, out
+		}
+		return fmt.Sprintf("%s#%s %d", next, history, now), out
+	}
 }
 
 // countsRequests adds to a token bucket's state of how many requests it is.

@@ -90,7 +90,7 @@ var luaMutants = []mutant{
 	{
 		name:    "PrintsFourteenDigits",
 		broken:  "In Lua alone, the state is made text by .., which keeps 14 digits of a time.",
-		caught:  "Model",
+		caught:  "Texts",
 		limits:  tokenBuckets,
 		open:    edited("format('%d%06d%09d', u * 10 + k, (t - epoch - low) / 1000000000, low)", "u * 10 + k .. t - epoch"),
 		onRedis: "the embedded one's Lua prints all digits of a time",

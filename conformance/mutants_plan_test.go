@@ -38,6 +38,12 @@ var planMutants = []mutant{
 		limits: spoil(tokenBuckets, func(p *algorithm.Plan) { p.Params = append(p.Params, compiled.Add(1)) }),
 	},
 	{
+		name:   "GrowsByCompiling",
+		broken: "UnitSize is more each time that a limit is compiled.",
+		caught: "Plan",
+		limits: spoil(tokenBuckets, func(p *algorithm.Plan) { p.UnitSize = compiled.Add(1) }),
+	},
+	{
 		name:   "CountsItsCalls",
 		broken: "Step depends on how often it was called.",
 		caught: "Pure",

@@ -35,7 +35,7 @@ type mutant struct {
 func mutants() []mutant {
 	return slices.Concat(
 		runMutants, keyMutants, replyMutants, errorMutants, contextMutants, memoryMutants, concurrentMutants, partitionMutants, acrossMutants,
-		planMutants, lawMutants, ownMutants, isolatedMutants, luaMutants, harnessMutants, clockMutants, decisionMutants, jointMutants,
+		planMutants, lawMutants, ownMutants, textsMutants, isolatedMutants, luaMutants, harnessMutants, clockMutants, decisionMutants, jointMutants,
 	)
 }
 
