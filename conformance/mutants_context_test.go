@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"errors"
+	"os"
 	"sync"
 	"time"
 
@@ -41,6 +42,59 @@ var contextMutants = []mutant{
 				return nil, errors.New("mystore: " + err.Error())
 			}
 			return nil, err
+		}),
+	},
+	{
+		name:   "NeedsDeadline",
+		broken: "The time that is left until the context's deadline is taken to be there, and is none where there is no deadline.",
+		caught: "NoDeadline",
+		open: always(func(ctx context.Context, c call) ([]int64, error) {
+			deadline, _ := ctx.Deadline()
+			ctx, cancel := context.WithTimeout(ctx, time.Until(deadline))
+			defer cancel()
+			return c.run(ctx)
+		}),
+	},
+	{
+		name:   "LeavesDeadlines",
+		broken: "The deadline of a context is set on the connection, and left there for a run without one.",
+		caught: "NoDeadline",
+		open: each(func() alter {
+			var mu sync.Mutex
+			var socket time.Time
+			return func(ctx context.Context, c call) ([]int64, error) {
+				mu.Lock()
+				if deadline, ok := ctx.Deadline(); ok {
+					socket = deadline
+				}
+				late := !socket.IsZero() && time.Now().After(socket)
+				mu.Unlock()
+				if ctx.Err() == nil && late {
+					return nil, os.ErrDeadlineExceeded
+				}
+				return c.run(ctx)
+			}
+		}),
+	},
+	{
+		name:   "CancelledIsLate",
+		broken: "The error of a run that was cancelled says that its deadline has passed.",
+		caught: "ContextEnds",
+		open: always(func(ctx context.Context, c call) ([]int64, error) {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			answered := make(chan answer, 1)
+			go func() {
+				reply, err := c.run(context.WithoutCancel(ctx))
+				answered <- answer{reply, err}
+			}()
+			select {
+			case a := <-answered:
+				return a.reply, a.err
+			case <-ctx.Done():
+				return nil, context.DeadlineExceeded
+			}
 		}),
 	},
 	{

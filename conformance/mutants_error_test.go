@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/distributed-rate-limiter/ratelimit/store"
@@ -52,6 +53,32 @@ var errorMutants = []mutant{
 		broken: "An error of the server's is called a bad reply.",
 		caught: "ServerError",
 		open:   withServerError(func(e *store.ServerError) ([]int64, error) { return nil, store.BadReply(e.Message) }),
+	},
+	{
+		name:   "FormatsErrors",
+		broken: "The message of an error of the server's is taken for a format.",
+		caught: "ServerError",
+		open: withError(func(_ context.Context, err error) ([]int64, error) {
+			if server := (*store.ServerError)(nil); errors.As(err, &server) {
+				format := server.Message
+				return nil, &store.ServerError{Message: fmt.Sprintf(format, []any{}...)}
+			}
+			return nil, err
+		}),
+	},
+	{
+		name:   "FindsNoScriptAnywhere",
+		broken: "EVAL follows EVALSHA after an error that has NOSCRIPT anywhere in its text.",
+		caught: "ServerError",
+		open: rawly(func(r *raw) {
+			r.run = func(ctx context.Context, r raw, s *store.Script, keys []string, args []int64) ([]int64, error) {
+				reply, err := r.do(ctx, "EVALSHA", s.SHA1(), keys, args)
+				if err != nil && strings.Contains(err.Error(), "NOSCRIPT") {
+					return r.do(ctx, "EVAL", s.Source(), keys, args)
+				}
+				return reply, err
+			}
+		}),
 	},
 	{
 		name:   "TakesAnyErrorForNoScript",

@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -59,6 +60,17 @@ var keyMutants = []mutant{
 		broken: "Keys are cut at 1 KiB.",
 		caught: "Keys",
 		open:   withKey(func(key string) string { return key[:min(len(key), 1024)] }),
+	},
+	{
+		name:   "RefusesNoKey",
+		broken: "A key of no bytes is refused.",
+		caught: "Keys",
+		open: always(func(ctx context.Context, c call) ([]int64, error) {
+			if slices.Contains(c.keys, "") {
+				return nil, errors.New("mystore: no key")
+			}
+			return c.run(ctx)
+		}),
 	},
 	{
 		name:   "DedupsKeys",

@@ -2,9 +2,12 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
+	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
 	"github.com/distributed-rate-limiter/ratelimit/internal/hashslot"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
@@ -26,6 +29,19 @@ var partitionMutants = []mutant{
 		caught: "Partitions",
 		open: func(p parts) store.Store {
 			return partitioned{p.good(), func(key string) (uint64, bool) { return 0, len(key)%2 == 0 }}
+		},
+	},
+	{
+		name:   "TakesTheLastBraces",
+		broken: "Of a key with several pairs of braces, the last is taken for its hash tag.",
+		caught: "Partitions",
+		open: func(p parts) store.Store {
+			return partitioned{ofCluster(p.good()), func(key string) (uint64, bool) {
+				if i := strings.LastIndexByte(key, '{'); i >= 0 {
+					key = key[i:]
+				}
+				return hashslot.Partition(key), true
+			}}
 		},
 	},
 	{
@@ -80,6 +96,93 @@ var partitionMutants = []mutant{
 		caught: "RunAll",
 		open: piped(func(ctx context.Context, good *goredis.Store, s *store.Script, runs []store.Run) {
 			good.RunAll(context.WithoutCancel(ctx), s, runs)
+		}),
+	},
+	{
+		name:   "RunAllTakesAnyReply",
+		broken: "A run of RunAll whose reply is no array of integers has none, and no error.",
+		caught: "RunAll",
+		open: piped(func(ctx context.Context, good *goredis.Store, s *store.Script, runs []store.Run) {
+			good.RunAll(ctx, s, runs)
+			for i := range runs {
+				if errors.Is(runs[i].Err, store.ErrReply) {
+					runs[i].Err = nil
+				}
+			}
+		}),
+	},
+	{
+		name:   "RunAllNeedsRuns",
+		broken: "RunAll of no runs panics.",
+		caught: "RunAll",
+		open: piped(func(ctx context.Context, good *goredis.Store, s *store.Script, runs []store.Run) {
+			_ = runs[0].Keys
+			good.RunAll(ctx, s, runs)
+		}),
+	},
+	{
+		name:   "RunAllAgainForAll",
+		broken: "If the server lacks the script for one run of RunAll, all are run again.",
+		caught: "RunAllApart",
+		open: func(p parts) store.Store {
+			own := rawly(func(*raw) {})(p).(raw)
+			return piped(func(ctx context.Context, good *goredis.Store, s *store.Script, runs []store.Run) {
+				lacks := false
+				for i := range runs {
+					if runs[i].Reply, runs[i].Err = nil, ctx.Err(); runs[i].Err == nil {
+						runs[i].Reply, runs[i].Err = own.do(ctx, "EVALSHA", s.SHA1(), runs[i].Keys, runs[i].Args)
+					}
+					lacks = lacks || driver.NoScript(runs[i].Err)
+				}
+				if lacks {
+					good.RunAll(ctx, s, runs)
+				}
+			})(p)
+		},
+	},
+	{
+		name:   "RunAllMakesUpTimeouts",
+		broken: "The runs of a RunAll that is given up have the client's timeout for an error instead of the context's.",
+		caught: "RunAllEnds",
+		open: piped(func(ctx context.Context, good *goredis.Store, s *store.Script, runs []store.Run) {
+			ended := ctx.Err() != nil
+			good.RunAll(ctx, s, runs)
+			for i := range runs {
+				if !ended && errors.Is(runs[i].Err, context.DeadlineExceeded) {
+					runs[i].Err = errors.New("mystore: i/o timeout")
+				}
+			}
+		}),
+	},
+	{
+		name:   "RunAllIsNotPrompt",
+		broken: "It promises to be prompt, and RunAll waits for the replies all the same.",
+		caught: "RunAllEnds",
+		open: func(p parts) store.Store {
+			good := goredis.New(p.client())
+			return struct {
+				prompted
+				store.Pipelined
+			}{prompted{altered{good, func(ctx context.Context, c call) ([]int64, error) { return c.run(ctx) }}}, pipelined{good, good,
+				func(ctx context.Context, good *goredis.Store, s *store.Script, runs []store.Run) {
+					if ctx.Err() == nil {
+						ctx = context.WithoutCancel(ctx)
+					}
+					good.RunAll(ctx, s, runs)
+				}}}
+		},
+	},
+	{
+		name:   "RunAllAgainWhenLost",
+		broken: "Runs of RunAll whose connection was lost are sent again.",
+		caught: "RunAllLost",
+		open: piped(func(ctx context.Context, good *goredis.Store, s *store.Script, runs []store.Run) {
+			good.RunAll(ctx, s, runs)
+			for i := range runs {
+				if isLost(ctx, runs[i].Err) {
+					runs[i].Reply, runs[i].Err = good.Run(ctx, s, runs[i].Keys, runs[i].Args)
+				}
+			}
 		}),
 	},
 	{
@@ -154,6 +257,18 @@ var acrossMutants = []mutant{
 			reverseArgs(runs)
 		}),
 	},
+}
+
+// ofCluster refuses keys of several hash slots, as a Cluster does.
+func ofCluster(good store.Store) store.Store {
+	return altered{good, func(ctx context.Context, c call) ([]int64, error) {
+		for _, key := range c.keys {
+			if hashslot.Partition(key) != hashslot.Partition(c.keys[0]) {
+				return nil, &store.ServerError{Message: "CROSSSLOT Keys in request don't hash to the same slot"}
+			}
+		}
+		return c.run(ctx)
+	}}
 }
 
 // failOn gives the error of a run to those after it.

@@ -63,6 +63,24 @@ var replyMutants = []mutant{
 		})),
 	},
 	{
+		name:   "DoublesAreIntegers",
+		broken: "A double of RESP3 is cut to an integer.",
+		caught: "BadReply",
+		open: rawly(func(r *raw) {
+			r.decode = func(reply any) ([]int64, error) {
+				if array, ok := reply.([]any); ok {
+					for i, v := range array {
+						if f, ok := v.(float64); ok {
+							array[i] = int64(f)
+						}
+					}
+				}
+				return strictly(reply)
+			}
+		}),
+		onRedis: "the embedded one's Lua makes no doubles",
+	},
+	{
 		name:   "SkipsOthers",
 		broken: "What is not an integer is left out.",
 		caught: "BadReply",

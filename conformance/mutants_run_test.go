@@ -125,6 +125,12 @@ var runMutants = []mutant{
 		open:   withReply(func(reply []int64) []int64 { slices.Sort(reply); return reply }),
 	},
 	{
+		name:   "CutsLongReplies",
+		broken: "Replies are cut at 4096 integers.",
+		caught: "RoundTrip",
+		open:   withReply(func(reply []int64) []int64 { return reply[:min(len(reply), 4096)] }),
+	},
+	{
 		name:   "DatabaseEach",
 		broken: "Each Store has a database of its own on the server.",
 		caught: "SharedState",

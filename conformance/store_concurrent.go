@@ -15,14 +15,15 @@ import (
 
 func ownReply(t testing.TB, h *subject) {
 	s, space := h.Open(t), newKeyspace()
-	// Scripts of three kinds, whose replies differ in length.
-	scripts := make([]*store.Script, 3)
+	// Scripts of three kinds, whose replies differ in length, and two whose replies are errors.
+	scripts := make([]*store.Script, 3, 5)
 	for i := range scripts {
 		scripts[i] = unseen(fmt.Sprintf(`
 local r = {tonumber(string.match(KEYS[1], '(%%d+)$')), tonumber(ARGV[1])}
 for i = 1, %d do r[i + 2] = i end
 return r`, i))
 	}
+	scripts = append(scripts, unseen("return redis.error_reply('OWN ' .. ARGV[1])"), unseen("return 'no array'"))
 	const goroutines, runs = 32, 50
 	wrong := complain(t)
 	var wg sync.WaitGroup
@@ -33,11 +34,25 @@ return r`, i))
 			keys := []string{space.key(strconv.Itoa(g))}
 			for i := range runs {
 				n := int64(g*runs + i)
-				want := []int64{int64(g), n, 1, 2}[:2+n%3]
-				got, err := s.Run(ctx, scripts[n%3], keys, []int64{n})
-				if err != nil || !slices.Equal(got, want) {
-					wrong.Errorf("reply to one of %d concurrent runs\n  got:  %v, error %v\n  want: %v", goroutines, got, err, want)
-					return
+				kind := n % int64(len(scripts))
+				got, err := s.Run(ctx, scripts[kind], keys, []int64{n})
+				server, own := (*store.ServerError)(nil), ""
+				switch kind {
+				case 3:
+					if own = fmt.Sprintf("OWN %d", n); !errors.As(err, &server) || server.Message != own {
+						wrong.Errorf("reply to one of %d concurrent runs, some of which fail\n  got:  %v, error %v\n  want: a *store.ServerError with the message %q", goroutines, got, err, own)
+						return
+					}
+				case 4:
+					if !errors.Is(err, store.ErrReply) {
+						wrong.Errorf("reply to one of %d concurrent runs, some of which fail\n  got:  %v, error %v\n  want: %v", goroutines, got, err, store.ErrReply)
+						return
+					}
+				default:
+					if want := []int64{int64(g), n, 1, 2}[:2+kind]; err != nil || !slices.Equal(got, want) {
+						wrong.Errorf("reply to one of %d concurrent runs, some of which fail\n  got:  %v, error %v\n  want: %v", goroutines, got, err, want)
+						return
+					}
 				}
 			}
 		})
@@ -85,10 +100,10 @@ func lostReply(t testing.TB, h *subject) {
 	if h.OpenDial == nil {
 		t.Skip("Harness.OpenDial is nil: set it to test that a run is not repeated when its reply is lost")
 	}
-	for _, keep := range []int{0, 3} {
+	for _, keep := range []int{0, 3, untold} {
 		w := &wire{}
 		s, key := h.OpenDial(t, w.dial), newKeyspace().key("n")
-		for round := range int64(5) {
+		for range 5 {
 			script := unseen(incr.Source())
 			before := run(t, s, script, []string{key}) // so that the server has it
 			w.cut(script, keep)
@@ -98,8 +113,15 @@ func lostReply(t testing.TB, h *subject) {
 			if !w.wasCut() {
 				t.Fatal("the Store's client did not connect by the dial that Harness.OpenDial was given")
 			}
+			how := fmt.Sprintf("all but %d bytes of it", keep)
+			if keep == untold {
+				how = "as the connection failed when all was written"
+			}
 			if err == nil {
-				differ(t, fmt.Sprintf("%v and no error", reply), "an error", "Run whose reply was lost, all but %d bytes of it", keep)
+				differ(t, fmt.Sprintf("%v and no error", reply), "an error", "Run whose reply was lost, %s", how)
+			}
+			if server := (*store.ServerError)(nil); errors.As(err, &server) || errors.Is(err, store.ErrReply) {
+				differ(t, fmt.Sprintf("%v (%T)", err, err), "an error that wraps neither a *store.ServerError nor ErrReply: the server's reply has not come", "Run whose reply was lost, %s", how)
 			}
 			if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 				differ(t, err, "an error that wraps none of package context", "Run whose reply was lost, and whose context had not ended")
@@ -111,8 +133,12 @@ func lostReply(t testing.TB, h *subject) {
 				after, err = s.Run(ctx, count, []string{key}, nil)
 				return err
 			})
-			if after[0] != before[0]+1 {
-				differ(t, after[0]-before[0], 1, "executions of a script whose reply was lost, in round %d", round)
+			for late := 0; keep == untold && after[0] == before[0] && late < 100; late++ {
+				time.Sleep(10 * time.Millisecond) // nobody has waited until it was run
+				after = run(t, s, count, []string{key})
+			}
+			if after[0] != before[0]+1 && !(keep == untold && after[0] == before[0]) { // which may not have arrived
+				differ(t, after[0]-before[0], 1, "executions of a script whose reply was lost, %s", how)
 			}
 		}
 	}

@@ -9,22 +9,38 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// noGoroutineLeft tells the Store's goroutines from others by a label of the
+// nothingLeft tells the Store's goroutines from others by a label of the
 // profiler, which a goroutine has from the one that started it.
-func noGoroutineLeft(t testing.TB, h *subject) {
+func nothingLeft(t testing.TB, h *subject) {
 	label, key := rand.Text(), newKeyspace().key("n")
+	open, w := h.Open, &wire{}
+	if h.OpenDial != nil {
+		open = func(t testing.TB) store.Store { return h.OpenDial(t, w.dial) }
+	}
+	fails := []*store.Script{unseen("return redis.error_reply('MYCODE says a script')"), unseen("return 'text'")}
 	use := func(context.Context) {
 		scope := &scope{TB: t}
 		defer scope.close()
-		s := h.Open(scope)
+		s := open(scope)
 		var wg sync.WaitGroup
-		for range 32 {
+		for g := range 32 {
 			wg.Go(func() {
-				for range 10 {
-					ctx, cancel := context.WithTimeout(context.Background(), patience)
-					_, _ = s.Run(ctx, incr, []string{key}, nil)
+				for i := range 10 {
+					// Some give up, some fail.
+					span, script := patience, incr
+					switch g % 4 {
+					case 2:
+						span = time.Duration(i*37) * time.Microsecond
+					case 3:
+						script = fails[i%len(fails)]
+					}
+					ctx, cancel := context.WithTimeout(context.Background(), span)
+					_, _ = s.Run(ctx, script, []string{key}, nil)
 					cancel()
 				}
 			})
@@ -40,6 +56,12 @@ func noGoroutineLeft(t testing.TB, h *subject) {
 		}
 		if left := goroutines(profile.String(), label); len(left) > 0 {
 			return fmt.Errorf("%d left, of which the first is\n%s", len(left), left[0])
+		}
+		return nil
+	})
+	eventually(t, "connections that a Store has made and that outlive it", func() error {
+		if left := w.open(); left > 0 {
+			return fmt.Errorf("%d are not closed", left)
 		}
 		return nil
 	})

@@ -19,8 +19,10 @@ func partitions(t testing.TB, h *subject) {
 	_, parted := p.Partition("any")
 	space := newKeyspace()
 	keys := slices.Concat(space.keys(8), newKeyspace().keys(8))
-	for i := range 300 {
-		keys = append(keys, fmt.Sprintf("conformance:%s:%d", string(space)[len(space)-10:], i))
+	// So many that some of each form are in one partition with others.
+	for i, unique := range make([]string, 1600) {
+		unique = fmt.Sprintf("%s:%d", string(space)[len(space)-10:], i)
+		keys = append(keys, "conformance:"+fmt.Sprintf(braces[i%len(braces)], unique))
 	}
 	together := map[uint64][]string{}
 	for _, key := range keys {
@@ -36,53 +38,39 @@ func partitions(t testing.TB, h *subject) {
 		}
 		together[partition] = append(together[partition], key)
 	}
-	for _, keys := range together {
-		if got := run(t, s, countKeys, keys); got[0] != int64(len(keys)) {
-			differ(t, got[0], len(keys), "how many keys a run of one partition has")
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for partition, keys := range together {
+		if len(keys) < 2 {
+			continue
+		}
+		if got, err := s.Run(ctx, countKeys, keys, nil); err != nil || got[0] != int64(len(keys)) {
+			differ(t, fmt.Sprintf("%v, error %v", got, err), len(keys), "how many keys a run has, of which Partition says that all are in %d: %.200q", partition, keys)
 		}
 	}
 }
+
+// braces are keys with a hash tag, or with what looks like one.
+var braces = []string{"%s", "{%s}", "%s{}", "{}%s", "{%s", "%s}", "}%s{", "{{%s}}", "{%s}{a}", "{a{%[1]s}b}%[1]s", "{}{%s}", "%s{a", "a}{%s}b"}
 
 var countKeys = store.NewScript("count keys", "for _, key in ipairs(KEYS) do redis.call('EXISTS', key) end return {#KEYS}")
 
 func runAll(t testing.TB, h *subject) {
 	s := h.Open(t)
-	p, ok := s.(store.Pipelined)
-	if !ok {
-		t.Skip("the Store is not store.Pipelined")
-	}
-	// Adds to a key, and says to which run that was; or fails.
-	script := unseen("if ARGV[1] == '3' then return redis.error_reply('OOPS not this one') end\n" +
-		"redis.call('PEXPIRE', KEYS[1], 600000) return {tonumber(ARGV[1]), redis.call('INCRBY', KEYS[1], ARGV[2])}")
-	prefix := newKeyspace()
+	p := pipelinedOf(t, s)
+	script, prefix := unseen(addScript), newKeyspace()
+	keys := prefix.many(40)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	p.RunAll(ctx, script, nil)
 	for round := range 3 {
-		var runs []store.Run
-		for i := range 40 { // many partitions: no two keys have a hash tag in common
-			runs = append(runs, store.Run{
-				Keys: []string{fmt.Sprintf("conformance:%d:%s", i, string(prefix)[len(prefix)-20:])},
-				Args: []int64{int64(i), int64(i) + 1},
-				Err:  errors.New("of before"),
-			})
-		}
+		runs := addRuns(keys)
 		if round == 2 && h.FlushScripts != nil {
 			h.FlushScripts(t)
 		}
 		p.RunAll(ctx, script, runs)
-		for i, r := range runs {
-			if want := []int64{int64(i), int64(i) + 1}; !slices.Equal(r.Args, want) {
-				differ(t, r.Args, want, "args of run %d of RunAll, after it", i)
-			}
-			if i == 3 {
-				if server := (*store.ServerError)(nil); !errors.As(r.Err, &server) || r.Reply != nil {
-					differ(t, fmt.Sprintf("%v, %v", r.Reply, r.Err), "a *ServerError", "the one of 40 runs of RunAll whose script fails")
-				}
-				continue
-			}
-			if want := []int64{int64(i), int64((round + 1) * (i + 1))}; r.Err != nil || !slices.Equal(r.Reply, want) {
-				differ(t, fmt.Sprintf("%v, %v", r.Reply, r.Err), want, "run %d of RunAll, in round %d: which run it was, and the sum of what its key got", i, round+1)
-			}
+		if err := added(keys, runs, round+1); err != nil {
+			t.Fatalf("RunAll of %d runs: %v", len(runs), err)
 		}
 	}
 	ended, cancel := context.WithCancel(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -27,6 +28,7 @@ var badReplies = []struct{ name, source string }{
 	{"array with string of digits", "return {1, '2'}"},
 	{"array with float as text", "return {1, '2.5'}"},
 	{"array with status", "return {1, redis.status_reply('2')}"},
+	{"array with double", "return {1, {double = 2.5}}"}, // of RESP3; with others it is text, or an array
 	{"array of nil", "return {false}"},
 }
 
@@ -69,8 +71,9 @@ func serverError(t testing.TB, h *subject) {
 		"OOM command not allowed when used memory > 'maxmemory'.": "OOM",
 		"NOPERM this user has no permissions":                     "NOPERM",
 		"READONLY You can't write against a read only replica.":   "READONLY",
+		"MYCODE 100%d of  %s at \"100%\"":                         "MYCODE",
 	} {
-		reply, err := s.Run(ctx, unseen("return redis.error_reply(\""+message+"\")"), keys, nil)
+		reply, err := s.Run(ctx, unseen("return redis.error_reply("+strconv.Quote(message)+")"), keys, nil)
 		server := (*store.ServerError)(nil)
 		if !errors.As(err, &server) {
 			differ(t, err, "an error that wraps a *store.ServerError", "error for the reply %q (Run returned %v beside it)", "-"+message, reply)
@@ -93,6 +96,7 @@ func serverError(t testing.TB, h *subject) {
 		}
 	}
 	onceEach(ctx, t, s, "an error", "return redis.error_reply('MYCODE says a script')")
+	onceEach(ctx, t, s, "an error that has NOSCRIPT in it, but does not begin with it", "return redis.error_reply('MYCODE is not NOSCRIPT')")
 	if got := run(t, s, store.NewScript("fine", "return {1}"), keys); !slices.Equal(got, []int64{1}) {
 		differ(t, got, "[1]", "reply of the run after those that failed")
 	}

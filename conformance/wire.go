@@ -6,24 +6,65 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// wire is a network that can lose the reply to a script.
+// wire is a network that can lose the reply to a script, and be down.
 type wire struct {
 	mu     sync.Mutex
 	script *store.Script // whose next reply is lost; nil for none
 	keep   int           // how many bytes of that reply arrive
 	cuts   int
+	down   Dial // what dials do instead, while it is down
+	conns  map[*wireConn]bool
 }
 
+// untold, as keep, has the connection fail in the write of the command, all of which
+// arrives.
+const untold = -1
+
 func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	w.mu.Lock()
+	dial := w.down
+	w.mu.Unlock()
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	conn, err := dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	return &wireConn{Conn: conn, wire: w}, nil
+	c := &wireConn{Conn: conn, wire: w}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.conns == nil {
+		w.conns = map[*wireConn]bool{}
+	}
+	w.conns[c] = true
+	return c, nil
+}
+
+// fail has all connections end, and dials from now on be done by dial: well, if it is nil.
+func (w *wire) fail(dial Dial) {
+	w.mu.Lock()
+	w.down = dial
+	var conns []*wireConn
+	for c := range w.conns {
+		conns = append(conns, c)
+	}
+	w.mu.Unlock()
+	for _, c := range conns {
+		_ = c.Close()
+	}
+}
+
+// open returns how many connections are not closed.
+func (w *wire) open() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.conns)
 }
 
 // cut has the wire lose the reply to the next command that names script, but for
@@ -64,11 +105,26 @@ type wireConn struct {
 
 func (c *wireConn) Write(p []byte) (int, error) {
 	if doomed, keep := c.wire.sends(p); doomed {
+		if keep == untold {
+			n, err := c.Conn.Write(p)
+			if err == nil {
+				_ = c.Close()
+				err = syscall.ECONNRESET
+			}
+			return n, err
+		}
 		c.mu.Lock()
 		c.doomed, c.keep = true, keep
 		c.mu.Unlock()
 	}
 	return c.Conn.Write(p)
+}
+
+func (c *wireConn) Close() error {
+	c.wire.mu.Lock()
+	delete(c.wire.conns, c)
+	c.wire.mu.Unlock()
+	return c.Conn.Close()
 }
 
 // Read waits for the reply that it loses: the script has been run by then.
@@ -79,7 +135,7 @@ func (c *wireConn) Read(p []byte) (int, error) {
 	if !c.doomed || err != nil {
 		return n, err
 	}
-	_ = c.Conn.Close()
+	_ = c.Close()
 	if c.keep == 0 {
 		return 0, io.ErrUnexpectedEOF
 	}

@@ -30,8 +30,8 @@ import "context"
 //     a moment before ctx.Err() is non-nil: the error then wraps
 //     [context.DeadlineExceeded] all the same. (So compare ctx's deadline with the
 //     time, as examples/customstore does.) An error for any other reason, such as a
-//     timeout of the client's own, wraps neither [context.DeadlineExceeded] nor
-//     [context.Canceled].
+//     timeout of the client's own, wraps none of these, nor
+//     [context.DeadlineExceeded] or [context.Canceled].
 type Store interface {
 	// Run runs s with keys as KEYS and the decimal form of args as ARGV, as one
 	// atomic step, and returns the integers of the array that s replies with.
