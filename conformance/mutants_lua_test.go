@@ -105,7 +105,7 @@ var luaMutants = []mutant{
 	{
 		name:   "PacksTooMuch",
 		broken: "In Lua alone, a count of 10,000 is packed into four digits.",
-		caught: "Model",
+		caught: "Texts",
 		limits: slidingWindows,
 		open:   edited("c < 10000 and", "c <= 10000 and"),
 	},
