@@ -23,7 +23,7 @@ func TestReadme(t *testing.T) {
 // TestMigrating does the same for docs/migrating.md, whose code before the migration
 // stands in the benchmarks, which have the other libraries.
 func TestMigrating(t *testing.T) {
-	holdToCode(t, "docs/migrating.md", 12, "migrating_test.go", "benchmarks/migrating_test.go")
+	holdToCode(t, "docs/migrating.md", 11, "migrating_test.go", "benchmarks/migrating_test.go")
 }
 
 // holdToCode requires that every Go block of a document, of which there are as many

@@ -28,7 +28,7 @@ var mayImport = map[string]struct {
 	"algorithm":               {[]string{"store"}, "the math knows no Redis client; it makes a *store.Script at most"},
 	"algorithm/tokenbucket":   {[]string{"algorithm", "internal/bound"}, "an algorithm is a pure function"},
 	"algorithm/slidingwindow": {[]string{"algorithm", "internal/bound"}, "an algorithm is a pure function"},
-	".":                       {[]string{"algorithm", "store", "internal/deadline", "internal/digest", "internal/hashslot"}, "users of the core get no dependency by it"},
+	".":                       {[]string{"algorithm", "store", "internal/deadline", "internal/digest", "internal/hashslot", "internal/waiting"}, "users of the core get no dependency by it"},
 	"middleware/httplimit": {[]string{".", "algorithm", "internal/identity", "internal/waiting", "middleware/internal/asking"},
 		"it is for net/http alone, and what other servers need of it stands on it"},
 	"observe": {[]string{".", "algorithm", "internal/digest", "internal/perlimiter", "internal/spacesaving"}, "observers that need more than the standard library are modules of their own"},

@@ -1,21 +1,16 @@
 package ratelimit_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log"
 	"net/http"
 	"net/http/httptest"
-	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/stretchr/testify/require"
 
 	"github.com/distributed-rate-limiter/ratelimit"
-	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/slidingwindow"
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
@@ -188,32 +183,7 @@ func afterRate(client *redis.Client) error {
 	if !res.Allowed {
 		return errors.New("too many")
 	}
-	return wait(ctx, limiter, "reports", 1)
-}
-
-// wait takes n units of identity as soon as they are there.
-func wait(ctx context.Context, limiter *ratelimit.Limiter, identity string, n int64) error {
-	for {
-		res, err := limiter.AllowN(ctx, identity, n)
-		if err != nil || res.Allowed {
-			return err
-		}
-		pause := res.RetryAfter
-		switch {
-		case pause == algorithm.Never:
-			return errors.New("n is more than the burst")
-		case res.Degraded:
-			pause = time.Second // Redis does not answer, so it is not known
-		}
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < pause {
-			return context.DeadlineExceeded
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	return limiter.Wait(ctx, "reports")
 }
 
 func Example_fromRateTransport() {
@@ -248,39 +218,4 @@ func afterRateTransport(client *redis.Client) (*http.Client, error) {
 		return nil, err
 	}
 	return &http.Client{Transport: transport}, nil
-}
-
-// The loop waits until there are units, and no longer than it must.
-func TestMigratingWait(t *testing.T) {
-	r, err := embedded.Start() // of which the clock goes
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, r.Close()) })
-	l := newLimiter(t, r, tokenbucket.Limit{Rate: 1000, Period: time.Second, Burst: 2})
-	for range 20 {
-		require.NoError(t, wait(t.Context(), l, "x", 1))
-	}
-	require.EqualError(t, wait(t.Context(), l, "x", 3), "n is more than the burst")
-	slow := newLimiter(t, r, tokenbucket.Limit{Rate: 1, Period: time.Hour}, ratelimit.WithNamespace("slow"))
-	require.NoError(t, wait(t.Context(), slow, "x", 1))
-	short, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	require.ErrorIs(t, wait(short, slow, "x", 1), context.DeadlineExceeded)
-	require.NoError(t, short.Err(), "it did not wait for that")
-	ended, end := context.WithCancel(t.Context())
-	time.AfterFunc(50*time.Millisecond, end)
-	require.ErrorIs(t, wait(ended, slow, "x", 1), context.Canceled)
-
-	synctest.Test(t, func(t *testing.T) {
-		var m moody
-		l, err := ratelimit.New(&m, fast, ratelimit.WithFailureMode(ratelimit.FailClosed))
-		require.NoError(t, err)
-		m.set(refuses)
-		begin := time.Now()
-		time.AfterFunc(10*time.Second, func() { m.set(nil) })
-		require.NoError(t, wait(t.Context(), l, "x", 1))
-		require.InDelta(t, 10*time.Second, time.Since(begin), float64(2*time.Second))
-		asked, _ := m.counts()
-		require.Less(t, asked, 10, "it was busy")
-		time.Sleep(time.Second)
-	})
 }

@@ -43,6 +43,7 @@ import (
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
+	"github.com/distributed-rate-limiter/ratelimit/internal/waiting"
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
@@ -67,6 +68,7 @@ type Limiter struct {
 	batcher   *batcher
 	turns     *turns
 	deadlines *deadline.Ends
+	lines     *waiting.Lines // of WaitN
 	// runObservers are those of observers that have the ability.
 	runObservers []RunObserver
 	// prompt tells that Run leaves when its context ends.
@@ -111,6 +113,7 @@ func New(s store.Store, a algorithm.Algorithm, options ...Option) (*Limiter, err
 		keys:      newKeyring(c.namespace, plan.Name, c.secret),
 		turns:     newTurns(),
 		deadlines: &deadline.Ends{},
+		lines:     &waiting.Lines{},
 	}
 	l.config.secret = nil // the keyring alone has it
 	l.partitions = newPartitions(s, l.keys)

@@ -24,7 +24,8 @@ type Result struct {
 	// RetryAfter is 0 if the request is allowed. Otherwise it is the time after
 	// which it would be, if nobody else took units meanwhile, exact to the µs; or
 	// [Never]. A Degraded denial does not know it: it says 0, or Never if n is above
-	// Limit. So a loop that waits should pause, say for a second, if Degraded.
+	// Limit. So a loop that waits should pause, say for a second, if Degraded; the
+	// limiter's Wait does.
 	RetryAfter time.Duration
 
 	// ResetAfter is the time after which the identity is as good as new, if

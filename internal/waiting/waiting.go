@@ -24,6 +24,13 @@ type line struct {
 	requests int           // in the line
 }
 
+// Any reports whether anybody waits for units of identity.
+func (l *Lines) Any(identity string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lines[identity] != nil
+}
+
 // Await waits for units of identity, for longest at most, and not for what the end of
 // ctx would spoil. The request was denied, and told to come back after retryAfter. Await
 // calls ask when it should be asked for again; ask reports whether it is denied still, and

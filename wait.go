@@ -1,0 +1,74 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// ErrNever reports that a wait would never end: n is above Result.Limit.
+var ErrNever = errors.New("ratelimit: n is more than the limit can ever give")
+
+// pauseUndecided is after how long a wait asks again where Redis did not decide, so that it
+// is not known when the units will be there.
+const pauseUndecided = time.Second
+
+// Wait takes one unit of what identity has as soon as there is one. It is WaitN of 1.
+func (l *Limiter) Wait(ctx context.Context, identity string) error {
+	return l.WaitN(ctx, identity, 1)
+}
+
+// WaitN takes n units of what identity has as soon as they are there. It returns nil once
+// it has taken them. It suits calls to others, and work that nobody waits for; a server
+// had better deny what it cannot serve now, by [Limiter.AllowN].
+//
+// Who waits for an identity is served in the order of arrival, by those that share this
+// limiter: the first of them asks Redis, and again after the RetryAfter that it is told, so
+// that a thousand who wait load Redis as one does. Nothing is reserved: of several
+// processes, the first to ask after the units have come back gets them.
+//
+// It fails without waiting if n is above Result.Limit ([ErrNever]), or if the units come
+// later than the deadline of ctx (the error wraps [context.DeadlineExceeded]; nothing was
+// taken). Its other errors are those of AllowN. ctx also ends a wait.
+//
+// While Redis does not decide, a limiter that fails open does not wait; one that fails
+// closed, as is right for calls to others, asks again every second. Observers get an event
+// each time that Redis is asked.
+func (l *Limiter) WaitN(ctx context.Context, identity string, n int64) error {
+	if err := l.check(identity, n); err != nil {
+		return err
+	}
+	if n > l.plan.Limit {
+		return fmt.Errorf("%w: n is %d, and the limit %d", ErrNever, n, l.plan.Limit)
+	}
+	var result Result
+	var err error
+	ask := func() (retryAfter time.Duration, denied bool) {
+		result, err = l.AllowN(ctx, identity, n)
+		switch {
+		case err != nil || result.Allowed:
+			return 0, false
+		case result.Degraded:
+			return pauseUndecided, true
+		}
+		return result.RetryAfter, true
+	}
+	retryAfter, denied := time.Duration(0), true
+	if !l.lines.Any(identity) { // otherwise the turn comes before
+		retryAfter, denied = ask()
+	}
+	if denied {
+		if ended := l.lines.Await(ctx, identity, math.MaxInt64, retryAfter, ask); ended != nil {
+			return fmt.Errorf("ratelimit: wait was given up: %w", ended)
+		}
+	}
+	switch {
+	case err != nil || result.Allowed:
+		return err
+	case result.Degraded:
+		return fmt.Errorf("ratelimit: Redis did not decide, and a second from now is too late: %w", context.DeadlineExceeded)
+	}
+	return fmt.Errorf("ratelimit: %d units come in %v, which is too late: %w", n, result.RetryAfter, context.DeadlineExceeded)
+}

@@ -1,0 +1,129 @@
+package ratelimit_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
+)
+
+// oneASecond is a Store that lets one request a second through.
+type oneASecond struct {
+	mu    sync.Mutex
+	next  time.Time
+	asked int
+}
+
+func (o *oneASecond) Run(context.Context, *store.Script, []string, []int64) ([]int64, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.asked++
+	now := time.Now()
+	if wait := o.next.Sub(now); wait > 0 {
+		return []int64{now.UnixMicro(), wait.Microseconds(), 0, wait.Microseconds()}, nil
+	}
+	o.next = now.Add(time.Second)
+	return []int64{now.UnixMicro(), 0, 0, 1_000_000}, nil
+}
+
+// TestWaitInTurn: those who wait are served in the order in which they came, and ask Redis
+// twice each at most. Who comes while others wait does not get a unit before them.
+func TestWaitInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const callers = 100
+		s := &oneASecond{next: time.Now().Add(time.Second)}
+		l, err := ratelimit.New(s, tokenbucket.Limit{Rate: 1, Period: time.Second}, ratelimit.WithoutBatching())
+		require.NoError(t, err)
+		both := []*ratelimit.Limiter{l, l.WithFailureMode(ratelimit.FailClosed)} // they have one line
+		begin := time.Now()
+		var mu sync.Mutex
+		var served []int
+		var group sync.WaitGroup
+		for i := range callers {
+			group.Go(func() {
+				require.NoError(t, both[i%2].Wait(t.Context(), "x"))
+				mu.Lock()
+				defer mu.Unlock()
+				served = append(served, i)
+			})
+			if i == callers/2 {
+				time.Sleep(time.Second) // until there is a unit
+			}
+			synctest.Wait()
+		}
+		group.Wait()
+		require.Equal(t, callers*time.Second, time.Since(begin))
+		for i, who := range served {
+			require.Equal(t, i, who)
+		}
+		require.LessOrEqual(t, s.asked, 2*callers)
+	})
+}
+
+// TestWait: a wait ends when there are units, on a Redis, and no wait is longer than it
+// must be.
+func TestWait(t *testing.T) {
+	r, err := embedded.Start() // of which the clock goes
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, r.Close()) })
+	l := newLimiter(t, r, tokenbucket.Limit{Rate: 1000, Period: time.Second, Burst: 2})
+	for range 20 {
+		require.NoError(t, l.Wait(t.Context(), "x"))
+	}
+	require.NoError(t, l.WaitN(t.Context(), "x", 2))
+	require.NoError(t, l.WaitN(t.Context(), "x", 0))
+	err = l.WaitN(t.Context(), "x", 3)
+	require.ErrorIs(t, err, ratelimit.ErrNever)
+	require.EqualError(t, err, "ratelimit: n is more than the limit can ever give: n is 3, and the limit 2")
+	require.ErrorIs(t, l.Wait(t.Context(), ""), ratelimit.ErrIdentity)
+	require.ErrorIs(t, l.WaitN(t.Context(), "x", -1), ratelimit.ErrN)
+	require.Error(t, (*ratelimit.Limiter)(nil).Wait(t.Context(), "x"))
+
+	slow := newLimiter(t, r, tokenbucket.Limit{Rate: 1, Period: time.Hour}, ratelimit.WithNamespace("slow"))
+	require.NoError(t, slow.Wait(t.Context(), "x"))
+	short, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	err = slow.Wait(short, "x")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Regexp(t, `^ratelimit: 1 units come in 59m.*, which is too late: `, err)
+	require.NoError(t, short.Err(), "it did not wait for that")
+	ended, end := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, end)
+	require.ErrorIs(t, slow.Wait(ended, "x"), context.Canceled)
+	require.ErrorIs(t, slow.Wait(ended, "x"), context.Canceled)
+}
+
+// TestWaitUndecided: where Redis does not decide, FailOpen does not wait, and FailClosed
+// waits until it does.
+func TestWaitUndecided(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m moody
+		l, err := ratelimit.New(&m, fast)
+		require.NoError(t, err)
+		m.set(refuses)
+		begin := time.Now()
+		require.NoError(t, l.Wait(t.Context(), "x"))
+		require.Zero(t, time.Since(begin))
+		m.counts()
+
+		closed := l.WithFailureMode(ratelimit.FailClosed)
+		soon, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, closed.Wait(soon, "x"), context.DeadlineExceeded)
+		require.Zero(t, time.Since(begin))
+		time.AfterFunc(10*time.Second, func() { m.set(nil) })
+		require.NoError(t, closed.Wait(t.Context(), "x"))
+		require.InDelta(t, 10*time.Second, time.Since(begin), float64(2*time.Second))
+		asked, _ := m.counts()
+		require.Less(t, asked, 10, "it was busy")
+		time.Sleep(time.Second) // until what is under way has ended
+	})
+}
