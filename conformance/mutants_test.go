@@ -54,12 +54,14 @@ func TestMutants(t *testing.T) {
 		t.Skip("-short draws too few cases to catch every mutant: run without it")
 	}
 	if redistest.Race {
-		t.Skip("-race makes some 150 suites ten times as slow, and finds nothing in what is broken on purpose: run without it")
+		t.Skip("-race makes some 200 suites ten times as slow, and finds nothing in what is broken on purpose: run without it")
 	}
 	t.Run("Redis", func(t *testing.T) { redistest.Binary(t) }) // says why not, if not
 	setFlag(t, "rapid.nofailfile", "true")
 	setFlag(t, "rapid.shrinktime", "300ms")
 	t.Setenv("TMPDIR", t.TempDir()) // for pictures of histories
+	enduring = 8 * time.Second
+	t.Cleanup(func() { enduring = patience }) // once the parallel tests are over
 	for _, m := range mutants() {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
