@@ -15,6 +15,9 @@ import (
 //go:embed lua/single.lua
 var singleLua string
 
+//go:embed lua/change.lua
+var changeLua string
+
 //go:embed lua/joint.lua
 var jointLua string
 
@@ -171,12 +174,18 @@ func undefined(lua string, functions ...string) []string {
 	return slices.DeleteFunc(functions, func(name string) bool { return found[name] })
 }
 
+// composeMath returns the functions of a limit.
+func composeMath(limit *Plan) string {
+	if limit.Plain == nil {
+		return limit.Lua + "\nlocal add = nil\n"
+	}
+	return limit.Lua + "\n"
+}
+
 func composeSingle(limit *Plan, across bool) string {
 	var b strings.Builder
-	b.WriteString(limit.Lua)
-	if limit.Plain == nil {
-		b.WriteString("\nlocal add = nil")
-	}
+	b.WriteString(composeMath(limit))
+	b.WriteString(changeLua)
 	fmt.Fprintf(&b, "\nlocal additive, across = %t, %t\n", limit.Additive, across)
 	before := "" // what is before the args in ARGV
 	if across {
@@ -201,15 +210,17 @@ func composeJoint(limits []*Plan) string {
 	b.WriteString("local limits = {}\n")
 	first, written := 1, map[string]int{}
 	for i, limit := range limits {
-		if at, ok := written[limit.Lua]; ok {
-			fmt.Fprintf(&b, "limits[%d] = {limits[%d][1], limits[%d][2], limits[%d][3], %d}\n", i+1, at, at, at, first)
+		math := composeMath(limit)
+		if at, ok := written[math]; ok {
+			fmt.Fprintf(&b, "limits[%d] = {limits[%d][1], limits[%d][2], limits[%d][3], %d, limits[%d][5]}\n", i+1, at, at, at, first, at)
 		} else {
-			fmt.Fprintf(&b, "do\n%s\nlimits[%d] = {read, step, write, %d}\nend\n", limit.Lua, i+1, first)
-			written[limit.Lua] = i + 1
+			fmt.Fprintf(&b, "do\n%s\nlimits[%d] = {read, step, write, %d, add}\nend\n", math, i+1, first)
+			written[math] = i + 1
 		}
 		first += len(limit.Params)
 	}
-	fmt.Fprintf(&b, "local first = %d\n", first)
+	b.WriteString(changeLua)
+	fmt.Fprintf(&b, "\nlocal first = %d\n", first)
 	b.WriteString(jointLua)
 	return b.String()
 }

@@ -14,7 +14,7 @@ const (
 	setsLife   = "local ms = math.ceil(reset / 1000) + 2\n" // under a virtual clock it is otherwise
 	setsAlone  = "redis.call('PSETEX', key, lives, text)"
 	setsSome   = "call('PSETEX', KEYS[key], ms, texts[key])"
-	setsJoint  = "call('PSETEX', KEYS[key], life(reset), texts[key])"
+	setsJoint  = "redis.call('PSETEX', KEYS[key], ms, texts[key])"
 )
 
 // clockMutants get wrong what the time is, or for how long a state lives. Under a
@@ -76,7 +76,7 @@ var clockMutants = []mutant{
 		broken: "States under several limits have no time to live.",
 		caught: "Expiry",
 		limits: tokenBuckets,
-		open:   edited(setsJoint, "call('SET', KEYS[key], texts[key])"),
+		open:   edited(setsJoint, "redis.call('SET', KEYS[key], texts[key])"),
 	},
 	{
 		name:   "TTLInSeconds",

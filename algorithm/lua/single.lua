@@ -17,8 +17,7 @@
 -- with them, and there are no KEYS. If not all can be read, as they are not all on this
 -- server, the reply is an error that begins with CROSSSLOT, and nothing was written.
 --
--- Before this text stand: read, step, write, and add, which may be nil; across, whether
--- it is so, and then KEYS; additive, what the Plan says of step; first, the place of the
+-- Before this text stand: read, step, write, and add, which may be nil; change; across, whether it is so, and then KEYS; additive, what the Plan says of step; first, the place of the
 -- first decision in ARGV; p1 to p6, the parameters.
 
 -- One decision alone needs no tables. It is the same as below. ARGV[first] is its n; or,
@@ -53,39 +52,13 @@ end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 
--- How to write the state a, b, c after what text was, if there was any, which may have
--- been read already, with what it promises, k: for how many ms, and as what; or true, and
--- what to add; or false, and what to put in place of text.
---
--- A state lives for its reset, rounded up, and 2 ms more: Redis counts from the script's
--- beginning, which is earlier than now, in whole ms. But who has come back may come
--- again: theirs lives for as long as write promises, so that it can be added to. A second
--- more is for a server that is held up before it reads its clock. The ms are text, which
--- takes Redis less time; but %d is for 32 bits, on some machines.
-local function change(text, reset, a, b, c, a0, b0, c0, k)
-  local till = text and add and now + reset
-  if till then
-    if a0 == nil then a0, b0, c0, k = read(text) end
-    local more, other = add(a0, b0, c0, k, a, b, c, till)
-    if more then return true, more end
-    -- A shorter one would leave the end of text behind, and for a longer one Redis makes
-    -- room for twice as much.
-    if other and #other == #text then return false, other end
-  end
-  local new, kept = write(a, b, c, till)
-  if kept then reset = kept + 1000000 - now end
-  local ms = math.ceil(reset / 1000) + 2
-  if ms < 2147483648 then ms = string.format('%d', ms) end
-  return ms, new
-end
-
 if alone then
   local key, n = KEYS[1], ARGV[first] + 0 -- a number, in less time than by tonumber
   local a, b, c, k = read(texts or '')
   local retry, remaining, reset, a2, b2, c2 = step(a, b, c, now, n, p1, p2, p3, p4, p5, p6)
   if n > 0 and (a2 ~= a or b2 ~= b or c2 ~= c) then
     if reset > 0 then
-      local lives, text = change(texts, reset, a2, b2, c2, a, b, c, k)
+      local lives, text = change(read, write, add, now, texts, reset, a2, b2, c2, a, b, c, k)
       if lives == true then
         redis.call('INCRBY', key, text)
       elseif lives == false then
@@ -183,7 +156,7 @@ local function decide(failed)
     local retry, remaining, reset, a2, b2, c2 = step(a, b, c, now, 1, p1, p2, p3, p4, p5, p6)
     if a2 ~= a or b2 ~= b or c2 ~= c then
       if reset > 0 then
-        lives[key], texts[key] = change(text, reset, a2, b2, c2, a, b, c, k)
+        lives[key], texts[key] = change(read, write, add, now, text, reset, a2, b2, c2, a, b, c, k)
       else
         lives[key] = 0
       end
@@ -204,7 +177,7 @@ while not pcall(decide, failed) do failed = true end
 for key, a in pairs(as) do
   local reset = resets[key]
   if reset and reset > 0 then
-    lives[key], texts[key] = change(texts[key], reset, a, bs[key], cs[key])
+    lives[key], texts[key] = change(read, write, add, now, texts[key], reset, a, bs[key], cs[key])
   elseif reset then
     lives[key] = 0
   end
