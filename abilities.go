@@ -56,7 +56,7 @@ type RunObserver interface {
 
 // RunEvent is one run of the script that was given to the store, whether or not it got to
 // Redis. If a Cluster refuses a run, its parts are run instead, and each is an event of
-// its own. The run of a [Joint] is one event for each of its limiters, with one decision.
+// its own. The run of a [Joint] is one event for each of its limiters.
 // The probes of a breaker and the runs of Reset and Ping are not reported. Later versions
 // may add fields.
 type RunEvent struct {

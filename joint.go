@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,13 +18,15 @@ import (
 // they were asked one after the other, those that allowed it would have charged it.)
 // Make one with [Join]. It is safe for concurrent use.
 //
-// A decision is one run of a script; joint decisions are not batched. While a Cluster
-// moves their slot from one node to another, it may refuse them (TRYAGAIN), and then
-// the failure modes decide.
+// A decision is in one run of a script. Like those of a limiter, calls that come while two
+// runs are in flight go together in the next one, unless one of the limiters is
+// [WithoutBatching]. While a Cluster moves their slot from one node to another, it may
+// refuse them (TRYAGAIN), and then the failure modes decide.
 type Joint struct {
 	limiters []*Limiter
 	program  *algorithm.Program
 	timeout  time.Duration
+	queue    *jointQueue // nil if each call has a run of its own
 }
 
 // Part is what a joint request asks of one limiter.
@@ -71,9 +74,9 @@ const maxJoined = 16
 //
 // Each limiter keeps its own failure mode and observers, and observers get an event
 // for each limiter. Where others deny a request, that of a limiter which does not is the
-// event of a [Limiter.Peek]: it took nothing. If Redis does not decide, the request is let through only if all
-// modes are [FailOpen]. The timeout of a decision is the shortest of theirs. The
-// breaker is the first limiter's.
+// event of a [Limiter.Peek]: it took nothing. If Redis does not decide, the request is let
+// through only if all modes are [FailOpen]. The timeout of a decision is the shortest of
+// theirs. The breaker is the first limiter's.
 func Join(limiters ...*Limiter) (*Joint, error) {
 	if len(limiters) == 0 || len(limiters) > maxJoined {
 		return nil, fmt.Errorf("ratelimit: %d limiters to join: must be 1 to %d", len(limiters), maxJoined)
@@ -107,6 +110,9 @@ func Join(limiters ...*Limiter) (*Joint, error) {
 		return nil, fmt.Errorf("ratelimit: %w", err)
 	}
 	j.program = program
+	if j.mayBatch() {
+		j.queue = &jointQueue{}
+	}
 	return j, nil
 }
 
@@ -138,6 +144,14 @@ func (j *Joint) checkSlots() error {
 		}
 	}
 	return nil
+}
+
+// mayBatch reports whether calls may go to Redis together: all their keys are in one run.
+func (j *Joint) mayBatch() bool {
+	if len(j.limiters) == 1 && j.limiters[0].partitions.exist() {
+		return false // its keys may be in many slots
+	}
+	return !slices.ContainsFunc(j.limiters, func(l *Limiter) bool { return l.withoutBatching })
 }
 
 // Allow takes one unit from what identity has under each limit, or none from any. Its
@@ -176,9 +190,9 @@ func (j *Joint) AllowN(ctx context.Context, parts ...Part) (JointResult, error) 
 	results, failure := j.decide(ctx, parts)
 	var err error
 	if failure != nil {
+		results = make([]Result, len(parts))
 		if err = givenUp(ctx); err != nil {
 			failure = err
-			clear(results)
 		} else {
 			for i, l := range j.limiters {
 				results[i] = l.degraded(parts[i].N)

@@ -2,59 +2,108 @@ package ratelimit
 
 import (
 	"context"
-	"fmt"
 	"time"
-
-	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 )
 
 // decide asks Redis.
 func (j *Joint) decide(ctx context.Context, parts []Part) ([]Result, error) {
-	results := make([]Result, len(parts))
-	if err := ctx.Err(); err != nil {
-		return results, err
-	}
-	head := j.limiters[0]
-	var caller sum // of the first
-	keys := make([]string, len(parts))
-	args := j.program.AppendParams(make([]int64, 0, (algorithm.MaxParams+2)*len(parts)))
+	c := &jointCall{sums: make([]sum, len(parts)), ns: make([]int64, len(parts))}
 	for i, p := range parts {
-		l := j.limiters[i]
-		s := l.keys.hash(p.Identity)
-		if i == 0 {
-			caller = s
-		}
-		keys[i] = l.keys.key(&s)
-		args = j.program.AppendRequest(args, p.N, i)
+		c.sums[i], c.ns[i] = j.limiters[i].keys.hash(p.Identity), p.N
 	}
-	b := head.breakers.of(head.partitions.find(keys[0]))
-	if err := b.refuse(&caller); err != nil {
-		return results, err
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
-	limited := head.deadlines.Within(ctx, j.timeout)
+	if err := j.breaker(c).refuse(&c.sums[0]); err != nil {
+		return nil, err
+	}
+	if j.queue == nil {
+		j.run(ctx, []*jointCall{c})
+		return c.results, c.err
+	}
+	c.done = make(chan struct{})
+	switch at, due := j.queue.join(c, j.most()); at {
+	case runsItself:
+		defer func() { j.start(j.queue.land(1, j.most())) }()
+		j.run(ctx, []*jointCall{c})
+		return c.results, c.err
+	case laneFull:
+		return nil, ErrOverloaded
+	default:
+		j.start(due)
+	}
+	return j.await(ctx, c)
+}
+
+// breaker returns that of the first limiter for a call.
+func (j *Joint) breaker(c *jointCall) *breaker {
+	head := j.limiters[0]
+	return head.breakers.of(head.partitions.find(head.keys.key(&c.sums[0])))
+}
+
+// await waits for the answer to a call, until its time is up or ctx ends.
+func (j *Joint) await(ctx context.Context, c *jointCall) ([]Result, error) {
+	limited := j.limiters[0].deadlines.Within(ctx, j.timeout)
 	defer limited.End()
-	reply, err := head.run(limited, j.program.Script(), keys, args)
-	head.report(ctx, b, &caller, limited.Began(), err)
-	if refusal(err) == "CROSSSLOT" { // the store did not tell of a Cluster
-		err = fmt.Errorf("%w (joined limiters need namespaces with one hash tag, such as %q and %q)", err, "{api}second", "{api}day")
+	select {
+	case <-c.done:
+		return c.results, c.err
+	case <-limited.Passed():
+	case <-limited.Cancelled():
 	}
-	for _, l := range j.limiters {
-		if l.runObservers != nil {
-			l.ran(ctx, 1, 1, limited.Began(), err)
+	if j.queue.leave(c) {
+		return nil, overloaded(limited.Err())
+	}
+	return nil, late(limited.Err())
+}
+
+// start has calls run, and those that wait meanwhile.
+func (j *Joint) start(calls []*jointCall) {
+	if len(calls) > 0 {
+		go j.lead(calls)
+	}
+}
+
+func (j *Joint) lead(calls []*jointCall) {
+	for len(calls) > 0 {
+		calls = j.fly(calls)
+	}
+}
+
+// fly runs calls, and returns those of the next run, which is to be on its way while the
+// callers of this one wake.
+func (j *Joint) fly(calls []*jointCall) (next []*jointCall) {
+	for _, c := range calls {
+		c.err = errExited // unless it comes to something else
+	}
+	exits := true
+	defer func() {
+		next = j.queue.land(len(calls), j.most())
+		if exits { // the store ends the goroutine, this one
+			j.start(next)
+		}
+		if len(next) > 0 && !exits {
+			go answer(calls)
+		} else {
+			answer(calls)
+		}
+	}()
+	// They came before the breaker opened, perhaps. It is one for all: their keys are together.
+	if err := j.breaker(calls[0]).refuse(&calls[0].sums[0]); err == nil {
+		j.run(context.Background(), calls)
+	} else {
+		for _, c := range calls {
+			c.err = err
 		}
 	}
-	if err == nil {
-		err = j.program.CheckReply(reply, 1)
+	exits = false
+	return nil // which is next, once it has landed
+}
+
+func answer(calls []*jointCall) {
+	for _, c := range calls {
+		close(c.done)
 	}
-	for i, l := range j.limiters {
-		if err != nil {
-			break
-		}
-		var out algorithm.Outcome
-		out, err = j.program.Outcome(reply, 0, i)
-		results[i] = out.Result(l.plan.Limit, j.program.Now(reply))
-	}
-	return results, err
 }
 
 // observe tells each limiter's observers of its part. If another limiter denied the

@@ -72,7 +72,7 @@ func (g *guard) decide(ctx context.Context, call Call) (*Denial, error) {
 	if len(parts) > 1 {
 		return g.decideJointly(ctx, call, parts)
 	}
-	// A limiter alone batches, and a joint decision does not.
+	// A limiter alone is decided for at less cost.
 	result, err := g.limits[0].Limiter.AllowN(ctx, parts[0].Identity, parts[0].N)
 	if err != nil {
 		return nil, failed(err)

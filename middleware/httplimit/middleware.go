@@ -35,8 +35,8 @@ func New(limiter *ratelimit.Limiter, identity Identity, options ...Option) (func
 // NewAll returns a middleware by several limits, such as one per second and one per
 // day. A request is let through if all of them let it through; otherwise it is
 // charged to none. They are limits that [ratelimit.Join] can join: of one store, in
-// namespaces of their own, which on a Cluster have one hash tag. Such decisions are not
-// batched. Its error names what is wrong.
+// namespaces of their own, which on a Cluster have one hash tag. Its error names what
+// is wrong.
 func NewAll(limits []Limit, options ...Option) (func(http.Handler) http.Handler, error) {
 	m := &middleware{}
 	for _, option := range options {

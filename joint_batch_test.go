@@ -1,0 +1,310 @@
+package ratelimit_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distributed-rate-limiter/ratelimit"
+	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
+	"github.com/distributed-rate-limiter/ratelimit/store"
+)
+
+// pairs is a Store that answers joint decisions of two token buckets: each is allowed, and
+// as many units remain as were asked for. Each run takes a second.
+type pairs struct {
+	mu     sync.Mutex
+	runs   []int // how many decisions each was for
+	keys   []int // and how many keys
+	answer func(decisions [][2]int64) ([]int64, error)
+}
+
+func (p *pairs) Prompt() bool { return true }
+
+func (p *pairs) Run(ctx context.Context, _ *store.Script, keys []string, args []int64) ([]int64, error) {
+	var decisions [][2]int64
+	for i := 8; i < len(args); i += 4 { // after the parameters
+		decisions = append(decisions, [2]int64{args[i], args[i+2]})
+	}
+	p.mu.Lock()
+	p.runs, p.keys = append(p.runs, len(decisions)), append(p.keys, len(keys))
+	p.mu.Unlock()
+	select {
+	case <-time.After(time.Second):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if p.answer != nil {
+		if reply, err := p.answer(decisions); reply != nil || err != nil {
+			return reply, err
+		}
+	}
+	reply := []int64{1}
+	for _, n := range decisions {
+		reply = append(reply, 0, n[0], 1, 0, n[1], 1)
+	}
+	return reply, nil
+}
+
+func (p *pairs) join(t *testing.T, options ...ratelimit.Option) *ratelimit.Joint {
+	limit := tokenbucket.Limit{Rate: 1000, Period: time.Second}
+	options = append([]ratelimit.Option{ratelimit.WithTimeout(time.Minute), ratelimit.WithoutBreaker()}, options...)
+	one, err := ratelimit.New(p, limit, append(options, ratelimit.WithNamespace("one"))...)
+	require.NoError(t, err)
+	all, err := ratelimit.New(p, limit, append(options, ratelimit.WithNamespace("all"))...)
+	require.NoError(t, err)
+	j, err := ratelimit.Join(one, all)
+	require.NoError(t, err)
+	return j
+}
+
+// call is a joint call of caller i, all of whom are one identity to the second limiter.
+func call(ctx context.Context, j *ratelimit.Joint, i int) (ratelimit.JointResult, error) {
+	return j.AllowN(ctx, ratelimit.Part{Identity: fmt.Sprint(i), N: int64(i)}, ratelimit.Part{Identity: "all", N: int64(i) + 100})
+}
+
+// requireOwn: the answer is that of caller i.
+func requireOwn(t *testing.T, i int, r ratelimit.JointResult) {
+	require.True(t, r.Allowed && !r.Degraded, "%+v", r)
+	require.EqualValues(t, i, r.Results[0].Remaining)
+	require.EqualValues(t, i+100, r.Results[1].Remaining)
+}
+
+// TestJointTogether: those who come while two runs are in flight go together in the next
+// one, each key once, and each gets its own answer.
+func TestJointTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p pairs
+		j := p.join(t)
+		var group sync.WaitGroup
+		for i := range 12 {
+			group.Go(func() {
+				r, err := call(t.Context(), j, i+1)
+				require.NoError(t, err)
+				requireOwn(t, i+1, r)
+			})
+			synctest.Wait()
+		}
+		group.Wait()
+		require.Equal(t, []int{1, 1, 10}, p.runs)
+		require.Equal(t, []int{2, 2, 11}, p.keys)
+	})
+}
+
+// TestJointMany: a run is bounded, and more of them go where there are enough calls.
+func TestJointMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p pairs
+		j, begin := p.join(t), time.Now()
+		var group sync.WaitGroup
+		for i := range 300 {
+			group.Go(func() {
+				r, err := call(t.Context(), j, i+1)
+				require.NoError(t, err)
+				requireOwn(t, i+1, r)
+			})
+		}
+		group.Wait()
+		most, sum := 0, 0
+		for _, n := range p.runs {
+			most, sum = max(most, n), sum+n
+		}
+		require.Equal(t, 300, sum)
+		require.Greater(t, most, 10)
+		require.LessOrEqual(t, most, 50)
+		require.LessOrEqual(t, time.Since(begin), 4*time.Second, "four runs at a time")
+	})
+}
+
+func TestJointWithoutBatching(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p pairs
+		j := p.join(t, ratelimit.WithoutBatching())
+		var group sync.WaitGroup
+		for i := range 12 {
+			group.Go(func() {
+				r, err := call(t.Context(), j, i+1)
+				require.NoError(t, err)
+				requireOwn(t, i+1, r)
+			})
+		}
+		group.Wait()
+		require.Len(t, p.runs, 12)
+	})
+}
+
+// TestJointLeaves: who leaves, in the queue or in a run, does not disturb the others. Of
+// who was in no run yet nothing was sent.
+func TestJointLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p pairs
+		var classes []ratelimit.ErrorClass
+		var mu sync.Mutex
+		j := p.join(t, ratelimit.WithObserver(observerFunc(func(e ratelimit.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			if e.Class != "" {
+				classes = append(classes, e.Class)
+			}
+		})))
+		var group sync.WaitGroup
+		for i := range 9 {
+			ctx, cancel := t.Context(), context.CancelFunc(func() {})
+			switch i {
+			case 4: // in the queue
+				ctx, cancel = context.WithTimeout(ctx, 500*time.Millisecond)
+			case 5: // in the run
+				ctx, cancel = context.WithTimeout(ctx, 1500*time.Millisecond)
+			}
+			group.Go(func() {
+				defer cancel()
+				begin := time.Now()
+				r, err := call(ctx, j, i+1)
+				if i == 4 || i == 5 {
+					require.ErrorIs(t, err, context.DeadlineExceeded)
+					deadline, _ := ctx.Deadline()
+					require.LessOrEqual(t, time.Since(deadline), 2*time.Millisecond)
+					return
+				}
+				require.NoError(t, err)
+				requireOwn(t, i+1, r)
+				require.LessOrEqual(t, time.Since(begin), 2*time.Second)
+			})
+			synctest.Wait()
+		}
+		group.Wait()
+		require.Equal(t, []int{1, 1, 6}, p.runs)
+		require.Len(t, classes, 4)
+		for _, class := range classes {
+			require.Equal(t, ratelimit.ClassCanceled, class)
+		}
+	})
+}
+
+// TestJointHung: where no run ends, callers leave by the limiter's timeout.
+func TestJointHung(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p pairs
+		classes := map[ratelimit.ErrorClass]int{}
+		var mu sync.Mutex
+		j := p.join(t, ratelimit.WithTimeout(300*time.Millisecond), ratelimit.WithObserver(observerFunc(func(e ratelimit.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			classes[e.Class]++
+		})))
+		var group sync.WaitGroup
+		begin := time.Now()
+		for i := range 200 {
+			group.Go(func() {
+				r, err := call(t.Context(), j, i+1)
+				require.NoError(t, err)
+				require.True(t, r.Allowed && r.Degraded)
+				require.LessOrEqual(t, time.Since(begin), 302*time.Millisecond)
+			})
+		}
+		group.Wait()
+		require.Equal(t, 400, classes[ratelimit.ClassTimeout]+classes[ratelimit.ClassOverloaded])
+		require.Positive(t, classes[ratelimit.ClassOverloaded])
+		time.Sleep(time.Second) // until the runs that began last have ended
+	})
+}
+
+// TestJointFailures: what fails one decision fails no other, and what fails a run fails
+// those that are in it, and no more.
+func TestJointFailures(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer func(decisions [][2]int64) ([]int64, error)
+		fails  func(i int) bool
+		runs   []int
+	}{
+		"State": {
+			func(decisions [][2]int64) ([]int64, error) {
+				reply := []int64{1}
+				for _, n := range decisions {
+					retry := int64(0)
+					if n[0] == 5 {
+						retry = -2
+					}
+					reply = append(reply, 0, n[0], 1, retry, n[1], 1)
+				}
+				return reply, nil
+			},
+			func(i int) bool { return i == 5 }, []int{1, 1, 7},
+		},
+		"Run": {
+			func(decisions [][2]int64) ([]int64, error) {
+				if len(decisions) > 1 {
+					return nil, fmt.Errorf("lost")
+				}
+				return nil, nil
+			},
+			func(i int) bool { return i > 2 }, []int{1, 1, 7},
+		},
+		"Reply": {
+			func(decisions [][2]int64) ([]int64, error) {
+				if len(decisions) > 1 {
+					return []int64{1, 0, 0, 0}, nil
+				}
+				return nil, nil
+			},
+			func(i int) bool { return i > 2 }, []int{1, 1, 7},
+		},
+		"Panic": {
+			func(decisions [][2]int64) ([]int64, error) {
+				if len(decisions) > 1 {
+					panic("oh")
+				}
+				return nil, nil
+			},
+			func(i int) bool { return i > 2 }, []int{1, 1, 7},
+		},
+		"Goexit": {
+			func(decisions [][2]int64) ([]int64, error) {
+				if len(decisions) > 1 {
+					runtime.Goexit()
+				}
+				return nil, nil
+			},
+			func(i int) bool { return i > 2 }, []int{1, 1, 7},
+		},
+		"Slot": { // which is moving
+			func(decisions [][2]int64) ([]int64, error) {
+				if len(decisions) > 1 {
+					return nil, &store.ServerError{Message: "TRYAGAIN Multiple keys request during rehashing of slot"}
+				}
+				return nil, nil
+			},
+			func(int) bool { return false }, []int{1, 1, 7, 1, 1, 1, 1, 1, 1, 1},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := pairs{answer: c.answer}
+				j := p.join(t)
+				var group sync.WaitGroup
+				for i := 1; i <= 9; i++ {
+					group.Go(func() {
+						r, err := call(t.Context(), j, i)
+						require.NoError(t, err)
+						require.Equal(t, c.fails(i), r.Degraded)
+						if !r.Degraded {
+							requireOwn(t, i, r)
+						}
+					})
+					synctest.Wait()
+				}
+				group.Wait()
+				require.Equal(t, c.runs, p.runs)
+				r, err := call(t.Context(), j, 1)
+				require.NoError(t, err)
+				requireOwn(t, 1, r)
+			})
+		})
+	}
+}

@@ -1,0 +1,90 @@
+package ratelimit
+
+import "sync"
+
+// jointQueue has the joint calls that wait while runs are in flight, in the order in which
+// they came. It is a queue with one lane: a call may have many keys, so calls of one key can
+// be in several runs at once, and Redis decides which comes first.
+type jointQueue struct {
+	mu      sync.Mutex
+	waiting []*jointCall
+	flying  int // how many runs are in flight
+	sent    int // how many calls are in them
+}
+
+// jointCall is a joint decision that goes to Redis together with others.
+type jointCall struct {
+	sums []sum   // whom it is for under each limit
+	ns   []int64 // and how many units it asks of that
+
+	taken bool // into a run
+	left  bool // by its caller, before that
+
+	// The answer, once done is closed.
+	results []Result
+	err     error
+	done    chan struct{}
+}
+
+// join has c wait, or run. If it is to be run by a goroutine that begins now, due has it,
+// and those who wait before it.
+func (q *jointQueue) join(c *jointCall, most int) (at place, due []*jointCall) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) == 0 && q.mayBegin(1, most) {
+		q.flying++
+		q.sent++
+		return runsItself, nil
+	}
+	if len(q.waiting) >= maxWaiting {
+		return laneFull, nil
+	}
+	q.waiting = append(q.waiting, c)
+	return isQueued, q.due(most)
+}
+
+// mayBegin reports whether a run of that many calls may begin, of which most may be in one.
+// Two keep a Redis busy, and more are for slow ones, as in a queue.
+func (q *jointQueue) mayBegin(calls, most int) bool {
+	return q.flying < 2 || q.flying < maxFlights && calls >= most
+}
+
+// due returns the calls of a run that is to begin now, or nil.
+func (q *jointQueue) due(most int) []*jointCall {
+	if len(q.waiting) == 0 || !q.mayBegin(len(q.waiting), most) {
+		return nil
+	}
+	var calls []*jointCall
+	i := 0
+	for ; i < len(q.waiting) && len(calls) < most; i++ {
+		if c := q.waiting[i]; !c.left {
+			c.taken = true
+			calls = append(calls, c)
+		}
+	}
+	q.waiting = append(q.waiting[:0], q.waiting[i:]...)
+	clear(q.waiting[len(q.waiting):cap(q.waiting)])
+	if len(calls) > 0 {
+		q.flying++
+		q.sent += len(calls)
+	}
+	return calls
+}
+
+// land ends a run of that many calls, and returns those of the next one, or nil.
+func (q *jointQueue) land(calls, most int) (due []*jointCall) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.flying--
+	q.sent -= calls
+	return q.due(most)
+}
+
+// leave is for a caller who does not wait any longer. It reports whether the call was in no
+// run, and will be in none.
+func (q *jointQueue) leave(c *jointCall) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	c.left = !c.taken
+	return c.left
+}

@@ -1,0 +1,100 @@
+package ratelimit
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/distributed-rate-limiter/ratelimit/algorithm"
+	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
+)
+
+// most returns how many calls may be in one run: it is to keep Redis busy for no longer
+// than a batch is.
+func (j *Joint) most() int {
+	cost := 0
+	for _, l := range j.limiters {
+		cost += jointCost * l.sizes.keyCost()
+	}
+	return max(1, maxCost/cost)
+}
+
+// jointCost is by how much more a key costs Redis in a joint run.
+const jointCost = 2
+
+// run has calls decided by one run, and notes their answers. If that is refused because the
+// slot of its keys is moving from one node of a Cluster to another, or because the store
+// did not know of the Cluster, each call has a run of its own.
+func (j *Joint) run(ctx context.Context, calls []*jointCall) {
+	limited := j.limiters[0].deadlines.Within(ctx, j.timeout)
+	defer limited.End()
+	err := j.runOnce(ctx, limited, calls)
+	if code := refusal(err); len(calls) > 1 && (code == "TRYAGAIN" || code == "CROSSSLOT") {
+		for i := range calls {
+			_ = j.runOnce(ctx, limited, calls[i:i+1])
+		}
+	}
+}
+
+// runOnce returns the error of the whole run, which is also that of its calls.
+func (j *Joint) runOnce(ctx context.Context, limited *deadline.Context, calls []*jointCall) error {
+	head := j.limiters[0]
+	keys, args, ofLimit := j.encode(calls)
+	reply, err := head.run(limited, j.program.Script(), keys, args)
+	head.report(ctx, j.breaker(calls[0]), &calls[0].sums[0], limited.Began(), err)
+	if refusal(err) == "CROSSSLOT" { // the store did not tell of a Cluster
+		err = fmt.Errorf("%w (joined limiters need namespaces with one hash tag, such as %q and %q)", err, "{api}second", "{api}day")
+	}
+	for i, l := range j.limiters {
+		if l.runObservers != nil {
+			l.ran(ctx, len(calls), ofLimit[i], limited.Began(), err)
+		}
+	}
+	if err == nil {
+		err = j.program.CheckReply(reply, len(calls))
+	}
+	for i, c := range calls {
+		if c.err = err; err == nil {
+			c.err = j.decode(reply, i, c)
+		}
+	}
+	return err
+}
+
+// encode returns the keys of calls, each once, with what is asked of them, and how many of
+// the keys are of each limiter.
+func (j *Joint) encode(calls []*jointCall) (keys []string, args []int64, ofLimit []int) {
+	type state struct {
+		limiter int
+		sum     sum
+	}
+	places := make(map[state]int, len(calls)*len(j.limiters))
+	ofLimit = make([]int, len(j.limiters))
+	args = j.program.AppendParams(make([]int64, 0, (algorithm.MaxParams+2*len(calls))*len(j.limiters)))
+	for _, c := range calls {
+		for i, l := range j.limiters {
+			place, known := places[state{i, c.sums[i]}]
+			if !known {
+				place = len(keys)
+				places[state{i, c.sums[i]}] = place
+				keys = append(keys, l.keys.key(&c.sums[i]))
+				ofLimit[i]++
+			}
+			args = j.program.AppendRequest(args, c.ns[i], place)
+		}
+	}
+	return keys, args, ofLimit
+}
+
+// decode notes the answer to a call, which was the run's decision of that index.
+func (j *Joint) decode(reply []int64, decision int, c *jointCall) error {
+	results := make([]Result, len(j.limiters))
+	for i, l := range j.limiters {
+		out, err := j.program.Outcome(reply, decision, i)
+		if err != nil {
+			return err
+		}
+		results[i] = out.Result(l.plan.Limit, j.program.Now(reply))
+	}
+	c.results = results
+	return nil
+}
