@@ -65,7 +65,7 @@ func (l limit) next(state string, now, n int64) (string, algorithm.Outcome) {
 	return next, out
 }
 
-// is tells whether what is found under a key is the state that there must be, whatever
+// is reports whether what is found under a key is the state that there must be, whatever
 // it promises of the key's life. before is what was there: if that is to stay, it stays
 // to the byte.
 func (l limit) is(found, state, before stored) bool {

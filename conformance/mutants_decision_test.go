@@ -55,7 +55,7 @@ var decisionMutants = []mutant{
 	},
 }
 
-// decides tells whether c is one decision by the server's clock.
+// decides reports whether c is one decision by the server's clock.
 func decides(c call) bool {
 	return len(c.keys) == 1 && strings.Contains(c.script.Source(), "-- The harness for one limit") &&
 		strings.Contains(c.script.Source(), "redis.call('TIME')")

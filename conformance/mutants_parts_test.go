@@ -196,13 +196,13 @@ func strictly(reply any) ([]int64, error) {
 	return ints, nil
 }
 
-// isServer tells whether err is one that the server replied with.
+// isServer reports whether err is one that the server replied with.
 func isServer(err error) bool {
 	server := (*store.ServerError)(nil)
 	return errors.As(err, &server)
 }
 
-// isLost tells whether err leaves open what has happened, and no context ended.
+// isLost reports whether err leaves open what has happened, and no context ended.
 func isLost(ctx context.Context, err error) bool {
 	return err != nil && ctx.Err() == nil && !isServer(err) && !errors.Is(err, store.ErrReply) && !errors.Is(err, context.DeadlineExceeded)
 }

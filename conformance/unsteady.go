@@ -7,7 +7,7 @@ const setBack = 1000
 
 var valkeyScript = store.NewScript("valkey", "return {redis.VALKEY_VERSION_NUM or 0}")
 
-// isUnsteady tells whether the server's clock may be set back now and then, though nobody
+// isUnsteady reports whether the server's clock may be set back now and then, though nobody
 // sets it. That of Valkey 9 may: it asks for the time of day once in a millisecond, and adds
 // what the processor has counted since (ustime in its util.c). If it was held up between the
 // two it is ahead, until it asks again.

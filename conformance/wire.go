@@ -81,7 +81,7 @@ func (w *wire) wasCut() bool {
 	return w.cuts > 0
 }
 
-// sends tells whether p has the command whose reply shall be lost, and how much
+// sends reports whether p has the command whose reply shall be lost, and how much
 // of it shall arrive.
 func (w *wire) sends(p []byte) (bool, int) {
 	w.mu.Lock()

@@ -102,7 +102,7 @@ func newSample(namespace, algorithm string) *sample {
 	return &sample{namespace: namespace, algorithm: algorithm}
 }
 
-// wanted tells whether to write a line. A line that is left out costs an atomic
+// wanted reports whether to write a line. A line that is left out costs an atomic
 // addition: the clock is read by the timer that ends the span.
 func (l logs) wanted(ctx context.Context, s *sample, kind line) bool {
 	if !l.current().Enabled(ctx, headlines[kind].level) {

@@ -25,7 +25,7 @@ func (a *accounts) plan(key string) (string, bool) {
 	return plan, ok
 }
 
-// setPlan tells whether there is such a key.
+// setPlan reports whether there is such a key.
 func (a *accounts) setPlan(key, plan string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -46,7 +46,7 @@ func (c *tally) count(mode ratelimit.FailureMode, took time.Duration, r ratelimi
 	}
 }
 
-// mayBeCharged tells whether a call that Redis did not decide may have been
+// mayBeCharged reports whether a call that Redis did not decide may have been
 // charged. An error that Redis replied with says that it was not.
 func mayBeCharged(e ratelimit.Event) bool {
 	switch e.Class {

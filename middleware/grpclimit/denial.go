@@ -115,12 +115,12 @@ func (d *Denial) violation(v *Violation) *errdetails.QuotaFailure_Violation {
 	return out
 }
 
-// unknown tells whether it is unknown whose call it is.
+// unknown reports whether it is unknown whose call it is.
 func (d *Denial) unknown() bool {
 	return len(d.Violations) == 1 && d.Violations[0].Identity.Reveal() == ""
 }
 
-// passes tells whether a wait of known length would help.
+// passes reports whether a wait of known length would help.
 func (d *Denial) passes() bool {
 	return d.Code == codes.ResourceExhausted && !d.unknown() && d.RetryAfter != algorithm.Never
 }

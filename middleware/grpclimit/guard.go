@@ -36,7 +36,7 @@ func newGuard(limits []Limit) (*guard, error) {
 	return g, err
 }
 
-// skipped tells whether the call is not limited at all.
+// skipped reports whether the call is not limited at all.
 func (g *guard) skipped(ctx context.Context, call Call) bool {
 	for _, skip := range g.skips {
 		if skip(ctx, call) {

@@ -68,7 +68,7 @@ func valuesOf(ctx context.Context, call Call, key string) []string {
 	return metadata.ValueFromIncomingContext(ctx, key)
 }
 
-// isKey tells whether key is one that gRPC sends.
+// isKey reports whether key is one that gRPC sends.
 func isKey(key string) bool {
 	for _, c := range []byte(key) {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("-_.", rune(c)) {

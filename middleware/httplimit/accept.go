@@ -2,7 +2,7 @@ package httplimit
 
 import "strings"
 
-// prefersText tells whether a client with this Accept field would rather have
+// prefersText reports whether a client with this Accept field would rather have
 // text/plain than application/problem+json (RFC 9110, section 12.5.1). What says
 // text/html comes from a person, who is shown text; application/json is as good
 // as application/problem+json. Where both suit as well as each other, or neither

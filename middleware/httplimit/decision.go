@@ -102,5 +102,5 @@ func (d Decision) Results() iter.Seq2[string, ratelimit.Result] {
 	}
 }
 
-// informed tells whether the decision has numbers of a limit's state.
+// informed reports whether the decision has numbers of a limit's state.
 func (d *Decision) informed() bool { return d.guard != nil && !d.Result.Degraded }

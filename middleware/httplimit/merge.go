@@ -23,7 +23,7 @@ func (g *Guard) SetFields(d Decision, get func(name string) string, set func(nam
 	}
 }
 
-// yields tells whether the older fields that a response has already, with this much
+// yields reports whether the older fields that a response has already, with this much
 // remaining, stay: those of a limit with less, unless this one denies.
 func (g *Guard) yields(d *Decision, remaining string) bool {
 	if remaining == "" || d.Outcome == Denied {

@@ -55,7 +55,7 @@ const (
 	degradedKey   = attribute.Key("rate_limiting.degraded")
 )
 
-// isNil tells whether v is nil or holds a nil pointer.
+// isNil reports whether v is nil or holds a nil pointer.
 func isNil(v any) bool {
 	if v == nil {
 		return true

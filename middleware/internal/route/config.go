@@ -9,7 +9,7 @@ import (
 
 // Config is what options set. The zero value has the defaults.
 type Config[C any] struct {
-	// KeepsDecision tells whether handlers get to see the decision.
+	// KeepsDecision reports whether handlers get to see the decision.
 	KeepsDecision bool
 
 	guard    []httplimit.GuardOption
@@ -36,7 +36,7 @@ func (c *Config[C]) AddSkip(skip func(C) bool) error {
 	return nil
 }
 
-// Skips tells whether a request passes without being asked about.
+// Skips reports whether a request passes without being asked about.
 func (c *Config[C]) Skips(request C) bool { return c.skip != nil && c.skip(request) }
 
 // SetHandler sets what answers requests of an outcome.
