@@ -20,7 +20,7 @@ func TestOrphan(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	child := exec.Command(self, "-test.run=^TestOrphan$")
-	child.Env = append(os.Environ(), orphanEnv+"=1")
+	child.Env = append(os.Environ(), orphanEnv+"=1", "TMPDIR="+t.TempDir()) // which it cannot remove
 	output, err := child.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, child.Start())
