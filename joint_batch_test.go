@@ -308,3 +308,37 @@ func TestJointFailures(t *testing.T) {
 		})
 	}
 }
+
+// TestJointMoves: while the slot of the keys moves, each call is answered as soon as it is
+// decided, so those that are have not taken units in vain if the time is too short for all.
+func TestJointMoves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pairs{answer: func(decisions [][2]int64) ([]int64, error) {
+			if len(decisions) > 1 {
+				return nil, &store.ServerError{Message: "TRYAGAIN Multiple keys request during rehashing of slot"}
+			}
+			return nil, nil
+		}}
+		j, begin := p.join(t, ratelimit.WithTimeout(4500*time.Millisecond)), time.Now()
+		var group sync.WaitGroup
+		for i := 1; i <= 9; i++ {
+			group.Go(func() {
+				r, err := call(t.Context(), j, i)
+				require.NoError(t, err)
+				switch {
+				case i <= 2: // which went alone
+					require.Equal(t, time.Second, time.Since(begin))
+				case i <= 4: // after them, and the run that was refused
+					require.Equal(t, time.Duration(i)*time.Second, time.Since(begin))
+				default:
+					require.True(t, r.Degraded)
+					return
+				}
+				requireOwn(t, i, r)
+			})
+			synctest.Wait()
+		}
+		group.Wait()
+		time.Sleep(2 * time.Second) // until the run has ended
+	})
+}

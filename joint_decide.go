@@ -83,9 +83,9 @@ func (j *Joint) fly(calls []*jointCall) (next []*jointCall) {
 			j.start(next)
 		}
 		if len(next) > 0 && !exits {
-			go answer(calls)
+			go answerAll(calls)
 		} else {
-			answer(calls)
+			answerAll(calls)
 		}
 	}()
 	// They came before the breaker opened, perhaps. It is one for all: their keys are together.
@@ -100,9 +100,9 @@ func (j *Joint) fly(calls []*jointCall) (next []*jointCall) {
 	return nil // which is next, once it has landed
 }
 
-func answer(calls []*jointCall) {
+func answerAll(calls []*jointCall) {
 	for _, c := range calls {
-		close(c.done)
+		c.answer()
 	}
 }
 

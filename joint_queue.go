@@ -24,6 +24,16 @@ type jointCall struct {
 	results []Result
 	err     error
 	done    chan struct{}
+
+	answered bool // so done is closed; for the run only
+}
+
+// answer gives the caller the answer, unless it has been given.
+func (c *jointCall) answer() {
+	if !c.answered {
+		c.answered = true
+		close(c.done)
+	}
 }
 
 // join has c wait, or run. If it is to be run by a goroutine that begins now, due has it,

@@ -23,7 +23,8 @@ const jointCost = 2
 
 // run has calls decided by one run, and notes their answers. If that is refused because the
 // slot of its keys is moving from one node of a Cluster to another, or because the store
-// did not know of the Cluster, each call has a run of its own.
+// did not know of the Cluster, each call has a run of its own, and is answered after that:
+// a later one may take all of the time.
 func (j *Joint) run(ctx context.Context, calls []*jointCall) {
 	limited := j.limiters[0].deadlines.Within(ctx, j.timeout)
 	defer limited.End()
@@ -31,6 +32,7 @@ func (j *Joint) run(ctx context.Context, calls []*jointCall) {
 	if code := refusal(err); len(calls) > 1 && (code == "TRYAGAIN" || code == "CROSSSLOT") {
 		for i := range calls {
 			_ = j.runOnce(ctx, limited, calls[i:i+1])
+			calls[i].answer()
 		}
 	}
 }
