@@ -194,6 +194,41 @@ func TestSizes(t *testing.T) {
 	require.Equal(t, enough, small.enough())
 }
 
+// taking is a Store by which each limit of a joint decision has n units taken.
+type taking struct{ limit, n int64 }
+
+func (s *taking) Run(_ context.Context, _ *store.Script, _ []string, args []int64) ([]int64, error) {
+	return []int64{1, 0, s.limit - s.n, 1, 0, s.limit - s.n, 1}, nil
+}
+
+// TestSizesOfJoint: joint runs are as large as states let them, and learn from each other.
+func TestSizesOfJoint(t *testing.T) {
+	const limit = 5000
+	s := &taking{limit: limit}
+	var limiters []*Limiter
+	for _, namespace := range []string{"one", "other"} {
+		l, err := New(s, slidingwindow.Log{Rate: limit, Period: time.Hour}, WithNamespace(namespace))
+		require.NoError(t, err)
+		limiters = append(limiters, l)
+	}
+	j, err := Join(limiters...)
+	require.NoError(t, err)
+	allow := func() {
+		r, err := j.Allow(t.Context(), "x")
+		require.NoError(t, err)
+		require.False(t, r.Degraded)
+	}
+	require.Equal(t, 1, j.most(), "it knows nothing yet")
+	for range 100 {
+		allow()
+	}
+	small := maxCost / (2 * jointCost * keyCost)
+	require.Equal(t, small, j.most(), "they are all small")
+	s.n = limit
+	allow()
+	require.Equal(t, 1, j.most(), "they are all large")
+}
+
 // requireFilled makes batches of calls until none are left, and requires that the first have
 // as many of them as is wanted.
 func requireFilled(t *testing.T, l *Limiter, want int, of func(i int) (key, n int)) {

@@ -59,7 +59,29 @@ func (j *Joint) runOnce(ctx context.Context, limited *deadline.Context, calls []
 			c.err = j.decode(reply, i, c)
 		}
 	}
+	j.noteSizes(calls)
 	return err
+}
+
+// noteSizes learns how large states are from calls that were decided.
+func (j *Joint) noteSizes(calls []*jointCall) {
+	for i, l := range j.limiters {
+		if l.sizes == nil {
+			continue
+		}
+		taken, total := map[sum]int64{}, 0.0 // by the last decision of each
+		for _, c := range calls {
+			if c.err == nil {
+				taken[c.sums[i]] = l.plan.Limit - c.results[i].Remaining
+			}
+		}
+		for _, n := range taken {
+			total += float64(n)
+		}
+		if len(taken) > 0 {
+			l.sizes.learn(int64(total / float64(len(taken))))
+		}
+	}
 }
 
 // encode returns the keys of calls, each once, with what is asked of them, and how many of

@@ -52,6 +52,11 @@ func (s *sizes) note(groups []group) {
 	for _, g := range groups {
 		sum += float64(s.plan.Limit - g.calls[len(g.calls)-1].outcome.Remaining)
 	}
+	s.learn(int64(sum / float64(len(groups))))
+}
+
+// learn notes how many units the identities of a run had taken, on average.
+func (s *sizes) learn(average int64) {
 	before := s.taken.Load()
-	s.taken.Store(max(int64(sum/float64(len(groups))), before-(before+7)/8))
+	s.taken.Store(max(average, before-(before+7)/8))
 }
