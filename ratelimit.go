@@ -68,7 +68,7 @@ type Limiter struct {
 	batcher   *batcher
 	turns     *turns
 	deadlines *deadline.Ends
-	lines     *waiting.Lines // of WaitN
+	lines     *[2]waiting.Lines // of WaitN: if it fails open, and if not
 	// runObservers are those of observers that have the ability.
 	runObservers []RunObserver
 	// prompt tells that Run leaves when its context ends.
@@ -113,7 +113,7 @@ func New(s store.Store, a algorithm.Algorithm, options ...Option) (*Limiter, err
 		keys:      newKeyring(c.namespace, plan.Name, c.secret),
 		turns:     newTurns(),
 		deadlines: &deadline.Ends{},
-		lines:     &waiting.Lines{},
+		lines:     &[2]waiting.Lines{},
 	}
 	l.config.secret = nil // the keyring alone has it
 	l.partitions = newPartitions(s, l.keys)
@@ -142,8 +142,9 @@ func New(s store.Store, a algorithm.Algorithm, options ...Option) (*Limiter, err
 //
 //	login := limiter.WithFailureMode(ratelimit.FailClosed)
 //
-// The two share everything else: states, batching, breaker, observers. Make it
-// once, not for each call. A mode that is neither [FailOpen] nor [FailClosed]
+// The two share everything else: states, batching, breaker, observers. (But who waits by
+// [Limiter.WaitN] does so in a line of those with the same mode.) Make it once, not for
+// each call. A mode that is neither [FailOpen] nor [FailClosed]
 // counts as FailClosed.
 func (l *Limiter) WithFailureMode(mode FailureMode) *Limiter {
 	other := &Limiter{}

@@ -25,7 +25,7 @@ func (l *Limiter) Wait(ctx context.Context, identity string) error {
 // had better deny what it cannot serve now, by [Limiter.AllowN].
 //
 // Who waits for an identity is served in the order of arrival, by those that share this
-// limiter: the first of them asks Redis, and again after the RetryAfter that it is told, so
+// limiter and its failure mode: the first of them asks Redis, and again after the RetryAfter that it is told, so
 // that a thousand who wait load Redis as one does. Nothing is reserved: of several
 // processes, the first to ask after the units have come back gets them.
 //
@@ -55,12 +55,16 @@ func (l *Limiter) WaitN(ctx context.Context, identity string, n int64) error {
 		}
 		return result.RetryAfter, true
 	}
+	lines := &l.lines[0]
+	if l.mode != FailOpen { // these wait while Redis does not decide, and must not hold up the others
+		lines = &l.lines[1]
+	}
 	retryAfter, denied := time.Duration(0), true
-	if !l.lines.Any(identity) { // otherwise the turn comes before
+	if !lines.Any(identity) { // otherwise the turn comes before
 		retryAfter, denied = ask()
 	}
 	if denied {
-		if ended := l.lines.Await(ctx, identity, math.MaxInt64, retryAfter, ask); ended != nil {
+		if ended := lines.Await(ctx, identity, math.MaxInt64, retryAfter, ask); ended != nil {
 			return fmt.Errorf("ratelimit: wait was given up: %w", ended)
 		}
 	}

@@ -42,7 +42,7 @@ func TestWaitInTurn(t *testing.T) {
 		s := &oneASecond{next: time.Now().Add(time.Second)}
 		l, err := ratelimit.New(s, tokenbucket.Limit{Rate: 1, Period: time.Second}, ratelimit.WithoutBatching())
 		require.NoError(t, err)
-		both := []*ratelimit.Limiter{l, l.WithFailureMode(ratelimit.FailClosed)} // they have one line
+		both := []*ratelimit.Limiter{l, l.WithFailureMode(ratelimit.FailOpen)} // they have one line
 		begin := time.Now()
 		var mu sync.Mutex
 		var served []int
@@ -124,6 +124,29 @@ func TestWaitUndecided(t *testing.T) {
 		require.InDelta(t, 10*time.Second, time.Since(begin), float64(2*time.Second))
 		asked, _ := m.counts()
 		require.Less(t, asked, 10, "it was busy")
+		time.Sleep(time.Second) // until what is under way has ended
+	})
+}
+
+// TestWaitBesideClosed: who waits for Redis because they fail closed does not hold up those
+// who fail open.
+func TestWaitBesideClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m moody
+		l, err := ratelimit.New(&m, fast)
+		require.NoError(t, err)
+		m.set(refuses)
+		begin := time.Now()
+		time.AfterFunc(10*time.Second, func() { m.set(nil) })
+		var group sync.WaitGroup
+		group.Go(func() {
+			require.NoError(t, l.WithFailureMode(ratelimit.FailClosed).Wait(t.Context(), "x"))
+			require.GreaterOrEqual(t, time.Since(begin), 10*time.Second)
+		})
+		synctest.Wait()
+		require.NoError(t, l.Wait(t.Context(), "x"))
+		require.Zero(t, time.Since(begin))
+		group.Wait()
 		time.Sleep(time.Second) // until what is under way has ended
 	})
 }
