@@ -229,6 +229,23 @@ func TestSizesOfJoint(t *testing.T) {
 	require.Equal(t, 1, j.most(), "they are all large")
 }
 
+// TestJointPrefersAnswers: an answer that is there counts, also in the last moment.
+func TestJointPrefersAnswers(t *testing.T) {
+	l, err := New(noStore{}, tokenbucket.Limit{Rate: 1, Period: time.Hour})
+	require.NoError(t, err)
+	j, err := Join(l)
+	require.NoError(t, err)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for range 50 {
+		c := &jointCall{taken: true, results: make([]Result, 1), done: make(chan struct{})}
+		c.answer()
+		results, err := j.await(ended, c)
+		require.NoError(t, err)
+		require.Len(t, results, 1)
+	}
+}
+
 // requireFilled makes batches of calls until none are left, and requires that the first have
 // as many of them as is wanted.
 func requireFilled(t *testing.T, l *Limiter, want int, of func(i int) (key, n int)) {

@@ -54,7 +54,12 @@ func (j *Joint) await(ctx context.Context, c *jointCall) ([]Result, error) {
 	if j.queue.leave(c) {
 		return nil, overloaded(limited.Err())
 	}
-	return nil, late(limited.Err())
+	select {
+	case <-c.done: // select does not prefer it
+		return c.results, c.err
+	default:
+		return nil, late(limited.Err())
+	}
 }
 
 // start has calls run, and those that wait meanwhile.
