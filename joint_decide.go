@@ -24,7 +24,7 @@ func (j *Joint) decide(ctx context.Context, parts []Part) ([]Result, error) {
 	c.done = make(chan struct{})
 	switch at, due := j.queue.join(c, j.most()); at {
 	case runsItself:
-		defer func() { j.start(j.queue.land(1, j.most())) }()
+		defer func() { j.start(j.queue.land(j.most())) }()
 		j.run(ctx, []*jointCall{c})
 		return c.results, c.err
 	case laneFull:
@@ -83,7 +83,7 @@ func (j *Joint) fly(calls []*jointCall) (next []*jointCall) {
 	}
 	exits := true
 	defer func() {
-		next = j.queue.land(len(calls), j.most())
+		next = j.queue.land(j.most())
 		if exits { // the store ends the goroutine, this one
 			j.start(next)
 		}

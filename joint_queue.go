@@ -9,7 +9,6 @@ type jointQueue struct {
 	mu      sync.Mutex
 	waiting []*jointCall
 	flying  int // how many runs are in flight
-	sent    int // how many calls are in them
 }
 
 // jointCall is a joint decision that goes to Redis together with others.
@@ -43,7 +42,6 @@ func (q *jointQueue) join(c *jointCall, most int) (at place, due []*jointCall) {
 	defer q.mu.Unlock()
 	if len(q.waiting) == 0 && q.mayBegin(1, most) {
 		q.flying++
-		q.sent++
 		return runsItself, nil
 	}
 	if len(q.waiting) >= maxWaiting {
@@ -76,17 +74,15 @@ func (q *jointQueue) due(most int) []*jointCall {
 	clear(q.waiting[len(q.waiting):cap(q.waiting)])
 	if len(calls) > 0 {
 		q.flying++
-		q.sent += len(calls)
 	}
 	return calls
 }
 
-// land ends a run of that many calls, and returns those of the next one, or nil.
-func (q *jointQueue) land(calls, most int) (due []*jointCall) {
+// land ends a run, and returns the calls of the next one, or nil.
+func (q *jointQueue) land(most int) (due []*jointCall) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.flying--
-	q.sent -= calls
 	return q.due(most)
 }
 
