@@ -111,7 +111,7 @@ func Join(limiters ...*Limiter) (*Joint, error) {
 	}
 	j.program = program
 	if j.mayBatch() {
-		j.queue = &jointQueue{}
+		j.queue = newJointQueue(j.timeout, func() { j.start(j.queue.hurry(j.most())) })
 	}
 	return j, nil
 }

@@ -158,9 +158,9 @@ func TestJointLeaves(t *testing.T) {
 			ctx, cancel := t.Context(), context.CancelFunc(func() {})
 			switch i {
 			case 4: // in the queue
-				ctx, cancel = context.WithTimeout(ctx, 500*time.Millisecond)
+				ctx, cancel = context.WithTimeout(ctx, 10*time.Millisecond)
 			case 5: // in the run
-				ctx, cancel = context.WithTimeout(ctx, 1500*time.Millisecond)
+				ctx, cancel = context.WithTimeout(ctx, 500*time.Millisecond)
 			}
 			group.Go(func() {
 				defer cancel()
@@ -328,8 +328,8 @@ func TestJointMoves(t *testing.T) {
 				switch {
 				case i <= 2: // which went alone
 					require.Equal(t, time.Second, time.Since(begin))
-				case i <= 4: // after them, and the run that was refused
-					require.Equal(t, time.Duration(i)*time.Second, time.Since(begin))
+				case i <= 5: // one after the other, after two ticks and the run that was refused
+					require.Equal(t, time.Duration(i-1)*time.Second+40*time.Millisecond, time.Since(begin))
 				default:
 					require.True(t, r.Degraded)
 					return
@@ -340,5 +340,25 @@ func TestJointMoves(t *testing.T) {
 		}
 		group.Wait()
 		time.Sleep(2 * time.Second) // until the run has ended
+	})
+}
+
+// TestJointSlow: where a run takes more than half of the timeout, a call does not wait until
+// one has ended, or it would be late.
+func TestJointSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p pairs
+		j := p.join(t, ratelimit.WithTimeout(1700*time.Millisecond))
+		var group sync.WaitGroup
+		for i := range 40 {
+			group.Go(func() {
+				r, err := call(t.Context(), j, i+1)
+				require.NoError(t, err)
+				requireOwn(t, i+1, r)
+			})
+			time.Sleep(100 * time.Millisecond)
+		}
+		group.Wait()
+		require.Less(t, len(p.runs), 25, "they are batched")
 	})
 }

@@ -197,8 +197,13 @@ func (q *queue) note(f *flight, b *batch, rest []*call) {
 
 // setTimeout sets how long a call may take.
 func (q *queue) setTimeout(timeout time.Duration) {
-	q.interval = min(max(1, timeout/ticks), maxInterval)
+	q.interval = tickInterval(timeout)
 	q.patience = int64((timeout-1)/q.interval) + 1
+}
+
+// tickInterval returns the time between two ticks of a queue.
+func tickInterval(timeout time.Duration) time.Duration {
+	return min(max(1, timeout/ticks), maxInterval)
 }
 
 // onTick wakes those who have waited for all ticks of a timeout, and one more:
