@@ -21,7 +21,7 @@ func (l *Limiter) Wait(ctx context.Context, identity string) error {
 }
 
 // WaitN takes n units of what identity has as soon as they are there. It returns nil once
-// it has taken them. It suits calls to others, and work that nobody waits for; a server
+// it has taken them. With an n of 0 it waits until there is a unit, and takes none. It suits calls to others, and work that nobody waits for; a server
 // had better deny what it cannot serve now, by [Limiter.AllowN].
 //
 // Who waits for an identity is served in the order of arrival, by those that share this
@@ -31,7 +31,8 @@ func (l *Limiter) Wait(ctx context.Context, identity string) error {
 //
 // It fails without waiting if n is above Result.Limit ([ErrNever]), or if the units come
 // later than the deadline of ctx (the error wraps [context.DeadlineExceeded]; nothing was
-// taken). Its other errors are those of AllowN. ctx also ends a wait.
+// taken). Who stands behind others does not know when; ctx ends any wait. Other errors are
+// those of AllowN.
 //
 // While Redis does not decide, a limiter that fails open does not wait; one that fails
 // closed, as is right for calls to others, asks again every second. Observers get an event
@@ -62,6 +63,8 @@ func (l *Limiter) WaitN(ctx context.Context, identity string, n int64) error {
 	retryAfter, denied := time.Duration(0), true
 	if !lines.Any(identity) { // otherwise the turn comes before
 		retryAfter, denied = ask()
+	} else if err := givenUp(ctx); err != nil {
+		return err
 	}
 	if denied {
 		if ended := lines.Await(ctx, identity, math.MaxInt64, retryAfter, ask); ended != nil {

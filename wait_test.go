@@ -150,3 +150,23 @@ func TestWaitBesideClosed(t *testing.T) {
 		time.Sleep(time.Second) // until what is under way has ended
 	})
 }
+
+// TestWaitEnded: where others wait, an end of the context that has passed is told as it is by
+// AllowN, and not as a wait that would be too long.
+func TestWaitEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &oneASecond{next: time.Now().Add(time.Second)}
+		l, err := ratelimit.New(s, tokenbucket.Limit{Rate: 1, Period: time.Second})
+		require.NoError(t, err)
+		var group sync.WaitGroup
+		group.Go(func() { require.NoError(t, l.Wait(t.Context(), "x")) })
+		synctest.Wait()
+		ended, cancel := context.WithDeadline(t.Context(), time.Now())
+		defer cancel()
+		_, want := l.Allow(ended, "x")
+		require.ErrorIs(t, want, context.DeadlineExceeded)
+		require.EqualError(t, l.Wait(ended, "x"), want.Error())
+		group.Wait()
+		time.Sleep(time.Second) // until what is under way has ended
+	})
+}
