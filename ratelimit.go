@@ -142,10 +142,9 @@ func New(s store.Store, a algorithm.Algorithm, options ...Option) (*Limiter, err
 //
 //	login := limiter.WithFailureMode(ratelimit.FailClosed)
 //
-// The two share everything else: states, batching, breaker, observers. (But who waits by
-// [Limiter.WaitN] does so in a line of those with the same mode.) Make it once, not for
-// each call. A mode that is neither [FailOpen] nor [FailClosed]
-// counts as FailClosed.
+// The two share everything else: states, batching, breaker, observers. (But calls of
+// [Limiter.WaitN] wait in a line of those with the same mode.) Make it once, not for each
+// call. A mode that is neither [FailOpen] nor [FailClosed] counts as FailClosed.
 func (l *Limiter) WithFailureMode(mode FailureMode) *Limiter {
 	other := &Limiter{}
 	if l != nil {

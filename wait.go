@@ -21,13 +21,14 @@ func (l *Limiter) Wait(ctx context.Context, identity string) error {
 }
 
 // WaitN takes n units of what identity has as soon as they are there. It returns nil once
-// it has taken them. With an n of 0 it waits until there is a unit, and takes none. It suits calls to others, and work that nobody waits for; a server
-// had better deny what it cannot serve now, by [Limiter.AllowN].
+// it has taken them. With an n of 0 it waits until there is a unit, and takes none. It
+// suits calls to others, and work that nobody waits for; a server had better deny what it
+// cannot serve now, by [Limiter.AllowN].
 //
-// Who waits for an identity is served in the order of arrival, by those that share this
-// limiter and its failure mode: the first of them asks Redis, and again after the RetryAfter that it is told, so
-// that a thousand who wait load Redis as one does. Nothing is reserved: of several
-// processes, the first to ask after the units have come back gets them.
+// Calls that wait for an identity are served in the order in which they came, if they share
+// this limiter and its failure mode. The first of them asks Redis, and again after the
+// RetryAfter that it is told, so a thousand that wait load Redis as one does. Nothing is
+// reserved: of several processes, the first to ask after the units have come back gets them.
 //
 // It fails without waiting if n is above Result.Limit ([ErrNever]), or if the units come
 // later than the deadline of ctx (the error wraps [context.DeadlineExceeded]; nothing was
