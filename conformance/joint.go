@@ -60,6 +60,7 @@ func joint(t testing.TB, s *subject) {
 				if l := limits[i/perLimit]; !l.is(got, states[i], before[i]) {
 					differ(t, got, states[i], "what is stored for limit %d, %v, after requests %v at %d", i/perLimit+1, l, requests, now)
 				}
+				states[i] = got
 			}
 			l := rapid.SampledFrom(limits).Draw(t, "whose wait")
 			now = min(dusk, now+drawWait(t, l, 0, 0))
