@@ -146,11 +146,8 @@ func (j *Joint) checkSlots() error {
 	return nil
 }
 
-// mayBatch reports whether calls may go to Redis together: all their keys are in one run.
+// mayBatch reports whether calls may go to Redis together.
 func (j *Joint) mayBatch() bool {
-	if len(j.limiters) == 1 && j.limiters[0].partitions.exist() {
-		return false // its keys may be in many slots
-	}
 	return !slices.ContainsFunc(j.limiters, func(l *Limiter) bool { return l.withoutBatching })
 }
 

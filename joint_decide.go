@@ -7,6 +7,11 @@ import (
 
 // decide asks Redis.
 func (j *Joint) decide(ctx context.Context, parts []Part) ([]Result, error) {
+	if len(parts) == 1 { // whose keys, on a Cluster, are in many slots
+		l := j.limiters[0]
+		out, now, err := l.decide(ctx, parts[0].Identity, parts[0].N)
+		return []Result{out.Result(l.plan.Limit, now)}, err
+	}
 	c := &jointCall{sums: make([]sum, len(parts)), ns: make([]int64, len(parts))}
 	for i, p := range parts {
 		c.sums[i], c.ns[i] = j.limiters[i].keys.hash(p.Identity), p.N
