@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -90,7 +91,8 @@ func (s *Store) Close() error {
 	}
 	s.warmer.Close()
 	s.layout.Close()
-	if err := s.close(); err != nil && !errors.Is(err, redis.ErrClosed) {
+	// The client may be closing some connection by itself, and closes it once more.
+	if err := s.close(); err != nil && !errors.Is(err, redis.ErrClosed) && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("goredis: close: %w", err)
 	}
 	return nil
