@@ -18,6 +18,9 @@ var singleLua string
 //go:embed lua/change.lua
 var changeLua string
 
+//go:embed lua/finish.lua
+var finishLua string
+
 //go:embed lua/joint.lua
 var jointLua string
 
@@ -202,6 +205,7 @@ func composeSingle(limit *Plan, across bool) string {
 	}
 	b.WriteString("\n")
 	b.WriteString(singleLua)
+	b.WriteString(finishLua)
 	return b.String()
 }
 
@@ -222,6 +226,7 @@ func composeJoint(limits []*Plan) string {
 	b.WriteString(changeLua)
 	fmt.Fprintf(&b, "\nlocal first = %d\n", first)
 	b.WriteString(jointLua)
+	b.WriteString(finishLua)
 	return b.String()
 }
 

@@ -14,7 +14,6 @@ const (
 	setsLife   = "local ms = math.ceil(reset / 1000) + 2\n" // under a virtual clock it is otherwise
 	setsAlone  = "redis.call('PSETEX', key, lives, text)"
 	setsSome   = "call('PSETEX', KEYS[key], ms, texts[key])"
-	setsJoint  = "redis.call('PSETEX', KEYS[key], ms, texts[key])"
 )
 
 // clockMutants get wrong what the time is, or for how long a state lives. Under a
@@ -76,7 +75,8 @@ var clockMutants = []mutant{
 		broken: "States under several limits have no time to live.",
 		caught: "Expiry",
 		limits: tokenBuckets,
-		open:   edited(setsJoint, "redis.call('SET', KEYS[key], texts[key])"),
+		open: edited("reset, as[key], bs[key], cs[key])",
+			"reset, as[key], bs[key], cs[key])\n    if lives[key] then redis.call('SET', KEYS[key], texts[key]) lives[key] = nil end"),
 	},
 	{
 		name:   "TTLInSeconds",

@@ -70,8 +70,8 @@ for i = first, #ARGV, 2 * width do
   end
 end
 
--- All texts before the first write: what fails has then changed nothing. As in single.lua.
-local lives = {}
+-- All texts before the first write: what fails has then changed nothing.
+local lives, call = {}, redis.call
 for key, reset in pairs(resets) do
   if reset > 0 then
     local l = limits[owner[key]]
@@ -80,16 +80,3 @@ for key, reset in pairs(resets) do
     lives[key] = 0
   end
 end
-for key = 1, #KEYS do
-  local ms = lives[key]
-  if ms == true then
-    redis.call('INCRBY', KEYS[key], texts[key])
-  elseif ms == false then
-    redis.call('SETRANGE', KEYS[key], '0', texts[key])
-  elseif ms == 0 then
-    redis.call('DEL', KEYS[key])
-  elseif ms then
-    redis.call('PSETEX', KEYS[key], ms, texts[key])
-  end
-end
-return reply

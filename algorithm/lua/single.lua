@@ -182,16 +182,3 @@ for key, a in pairs(as) do
     lives[key] = 0
   end
 end
-for key = 1, #KEYS do
-  local ms = lives[key]
-  if ms == true then
-    call('INCRBY', KEYS[key], texts[key])
-  elseif ms == false then
-    call('SETRANGE', KEYS[key], '0', texts[key])
-  elseif ms == 0 then
-    call('DEL', KEYS[key])
-  elseif ms then
-    call('PSETEX', KEYS[key], ms, texts[key])
-  end
-end
-return reply
