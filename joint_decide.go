@@ -12,14 +12,11 @@ func (j *Joint) decide(ctx context.Context, parts []Part) ([]Result, error) {
 		out, now, err := l.decide(ctx, parts[0].Identity, parts[0].N)
 		return []Result{out.Result(l.plan.Limit, now)}, err
 	}
-	c := &jointCall{sums: make([]sum, len(parts)), ns: make([]int64, len(parts))}
-	for i, p := range parts {
-		c.sums[i], c.ns[i] = j.limiters[i].keys.hash(p.Identity), p.N
-	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := j.breaker(c).refuse(&c.sums[0]); err != nil {
+	c := j.newCall(parts)
+	if err := j.breaker(c).refuse(&c.caller); err != nil {
 		return nil, err
 	}
 	if j.queue == nil {
@@ -40,10 +37,23 @@ func (j *Joint) decide(ctx context.Context, parts []Part) ([]Result, error) {
 	return j.await(ctx, c)
 }
 
+func (j *Joint) newCall(parts []Part) *jointCall {
+	c := &jointCall{keys: make([]string, len(parts)), ns: make([]int64, len(parts))}
+	for i, p := range parts {
+		l := j.limiters[i]
+		s := l.keys.hash(p.Identity)
+		if i == 0 {
+			c.caller = s
+		}
+		c.keys[i], c.ns[i] = l.keys.key(&s), p.N
+	}
+	return c
+}
+
 // breaker returns that of the first limiter for a call.
 func (j *Joint) breaker(c *jointCall) *breaker {
 	head := j.limiters[0]
-	return head.breakers.of(head.partitions.find(head.keys.key(&c.sums[0])))
+	return head.breakers.of(head.partitions.find(c.keys[0]))
 }
 
 // await waits for the answer to a call, until its time is up or ctx ends.
@@ -99,7 +109,7 @@ func (j *Joint) fly(calls []*jointCall) (next []*jointCall) {
 		}
 	}()
 	// They came before the breaker opened, perhaps. It is one for all: their keys are together.
-	if err := j.breaker(calls[0]).refuse(&calls[0].sums[0]); err == nil {
+	if err := j.breaker(calls[0]).refuse(&calls[0].caller); err == nil {
 		j.run(context.Background(), calls)
 	} else {
 		for _, c := range calls {

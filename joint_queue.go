@@ -29,8 +29,9 @@ func newJointQueue(timeout time.Duration, onTick func()) *jointQueue {
 
 // jointCall is a joint decision that goes to Redis together with others.
 type jointCall struct {
-	sums []sum   // whom it is for under each limit
-	ns   []int64 // and how many units it asks of that
+	caller sum      // whom it is for under the first limit
+	keys   []string // of the states under each limit
+	ns     []int64  // and how many units it asks of each
 
 	tick  int  // of the queue's, when it came
 	taken bool // into a run

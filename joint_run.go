@@ -42,7 +42,7 @@ func (j *Joint) runOnce(ctx context.Context, limited *deadline.Context, calls []
 	head := j.limiters[0]
 	keys, args, ofLimit := j.encode(calls)
 	reply, err := head.run(limited, j.program.Script(), keys, args)
-	head.report(ctx, j.breaker(calls[0]), &calls[0].sums[0], limited.Began(), err)
+	head.report(ctx, j.breaker(calls[0]), &calls[0].caller, limited.Began(), err)
 	if refusal(err) == "CROSSSLOT" { // the store did not tell of a Cluster
 		err = fmt.Errorf("%w (joined limiters need namespaces with one hash tag, such as %q and %q)", err, "{api}second", "{api}day")
 	}
@@ -69,10 +69,10 @@ func (j *Joint) noteSizes(calls []*jointCall) {
 		if l.sizes == nil {
 			continue
 		}
-		taken, total := map[sum]int64{}, 0.0 // by the last decision of each
+		taken, total := map[string]int64{}, 0.0 // of each key, by the last decision
 		for _, c := range calls {
 			if c.err == nil {
-				taken[c.sums[i]] = l.plan.Limit - c.results[i].Remaining
+				taken[c.keys[i]] = l.plan.Limit - c.results[i].Remaining
 			}
 		}
 		for _, n := range taken {
@@ -87,20 +87,16 @@ func (j *Joint) noteSizes(calls []*jointCall) {
 // encode returns the keys of calls, each once, with what is asked of them, and how many of
 // the keys are of each limiter.
 func (j *Joint) encode(calls []*jointCall) (keys []string, args []int64, ofLimit []int) {
-	type state struct {
-		limiter int
-		sum     sum
-	}
-	places := make(map[state]int, len(calls)*len(j.limiters))
+	places := make(map[string]int, len(calls)*len(j.limiters))
 	ofLimit = make([]int, len(j.limiters))
 	args = j.program.AppendParams(make([]int64, 0, (algorithm.MaxParams+2*len(calls))*len(j.limiters)))
 	for _, c := range calls {
-		for i, l := range j.limiters {
-			place, known := places[state{i, c.sums[i]}]
+		for i, key := range c.keys {
+			place, known := places[key]
 			if !known {
 				place = len(keys)
-				places[state{i, c.sums[i]}] = place
-				keys = append(keys, l.keys.key(&c.sums[i]))
+				places[key] = place
+				keys = append(keys, key)
 				ofLimit[i]++
 			}
 			args = j.program.AppendRequest(args, c.ns[i], place)
