@@ -76,22 +76,27 @@ func requireOwn(t *testing.T, i int, r ratelimit.JointResult) {
 	require.EqualValues(t, i+100, r.Results[1].Remaining)
 }
 
+// callAll has callers from 1 on call, pause after each, and waits until each has its own
+// answer.
+func callAll(t *testing.T, j *ratelimit.Joint, callers int, pause func()) {
+	var group sync.WaitGroup
+	for i := 1; i <= callers; i++ {
+		group.Go(func() {
+			r, err := call(t.Context(), j, i)
+			require.NoError(t, err)
+			requireOwn(t, i, r)
+		})
+		pause()
+	}
+	group.Wait()
+}
+
 // TestJointTogether: those who come while two runs are in flight go together in the next
 // one, each key once, and each gets its own answer.
 func TestJointTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p pairs
-		j := p.join(t)
-		var group sync.WaitGroup
-		for i := range 12 {
-			group.Go(func() {
-				r, err := call(t.Context(), j, i+1)
-				require.NoError(t, err)
-				requireOwn(t, i+1, r)
-			})
-			synctest.Wait()
-		}
-		group.Wait()
+		callAll(t, p.join(t), 12, synctest.Wait)
 		require.Equal(t, []int{1, 1, 10}, p.runs)
 		require.Equal(t, []int{2, 2, 11}, p.keys)
 	})
@@ -101,16 +106,8 @@ func TestJointTogether(t *testing.T) {
 func TestJointMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p pairs
-		j, begin := p.join(t), time.Now()
-		var group sync.WaitGroup
-		for i := range 300 {
-			group.Go(func() {
-				r, err := call(t.Context(), j, i+1)
-				require.NoError(t, err)
-				requireOwn(t, i+1, r)
-			})
-		}
-		group.Wait()
+		begin := time.Now()
+		callAll(t, p.join(t), 300, func() {})
 		most, sum := 0, 0
 		for _, n := range p.runs {
 			most, sum = max(most, n), sum+n
@@ -125,16 +122,7 @@ func TestJointMany(t *testing.T) {
 func TestJointWithoutBatching(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p pairs
-		j := p.join(t, ratelimit.WithoutBatching())
-		var group sync.WaitGroup
-		for i := range 12 {
-			group.Go(func() {
-				r, err := call(t.Context(), j, i+1)
-				require.NoError(t, err)
-				requireOwn(t, i+1, r)
-			})
-		}
-		group.Wait()
+		callAll(t, p.join(t, ratelimit.WithoutBatching()), 12, func() {})
 		require.Len(t, p.runs, 12)
 	})
 }
@@ -215,6 +203,14 @@ func TestJointHung(t *testing.T) {
 	})
 }
 
+// moving is the answer while the slot of the keys moves.
+func moving(decisions [][2]int64) ([]int64, error) {
+	if len(decisions) > 1 {
+		return nil, &store.ServerError{Message: "TRYAGAIN Multiple keys request during rehashing of slot"}
+	}
+	return nil, nil
+}
+
 // TestJointFailures: what fails one decision fails no other, and what fails a run fails
 // those that are in it, and no more.
 func TestJointFailures(t *testing.T) {
@@ -273,13 +269,8 @@ func TestJointFailures(t *testing.T) {
 			},
 			func(i int) bool { return i > 2 }, []int{1, 1, 7},
 		},
-		"Slot": { // which is moving
-			func(decisions [][2]int64) ([]int64, error) {
-				if len(decisions) > 1 {
-					return nil, &store.ServerError{Message: "TRYAGAIN Multiple keys request during rehashing of slot"}
-				}
-				return nil, nil
-			},
+		"Slot": {
+			moving,
 			func(int) bool { return false }, []int{1, 1, 7, 1, 1, 1, 1, 1, 1, 1},
 		},
 	} {
@@ -313,12 +304,7 @@ func TestJointFailures(t *testing.T) {
 // decided, so those that are have not taken units in vain if the time is too short for all.
 func TestJointMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := pairs{answer: func(decisions [][2]int64) ([]int64, error) {
-			if len(decisions) > 1 {
-				return nil, &store.ServerError{Message: "TRYAGAIN Multiple keys request during rehashing of slot"}
-			}
-			return nil, nil
-		}}
+		p := pairs{answer: moving}
 		j, begin := p.join(t, ratelimit.WithTimeout(4500*time.Millisecond)), time.Now()
 		var group sync.WaitGroup
 		for i := 1; i <= 9; i++ {
@@ -348,17 +334,7 @@ func TestJointMoves(t *testing.T) {
 func TestJointSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p pairs
-		j := p.join(t, ratelimit.WithTimeout(1700*time.Millisecond))
-		var group sync.WaitGroup
-		for i := range 40 {
-			group.Go(func() {
-				r, err := call(t.Context(), j, i+1)
-				require.NoError(t, err)
-				requireOwn(t, i+1, r)
-			})
-			time.Sleep(100 * time.Millisecond)
-		}
-		group.Wait()
+		callAll(t, p.join(t, ratelimit.WithTimeout(1700*time.Millisecond)), 40, func() { time.Sleep(100 * time.Millisecond) })
 		require.Less(t, len(p.runs), 25, "they are batched")
 	})
 }

@@ -95,10 +95,21 @@ func TestWait(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.Regexp(t, `^ratelimit: 1 units come in 59m.*, which is too late: `, err)
 	require.NoError(t, short.Err(), "it did not wait for that")
-	ended, end := context.WithCancel(t.Context())
-	time.AfterFunc(50*time.Millisecond, end)
-	require.ErrorIs(t, slow.Wait(ended, "x"), context.Canceled)
-	require.ErrorIs(t, slow.Wait(ended, "x"), context.Canceled)
+}
+
+// TestWaitCancelled: a wait ends with its context.
+func TestWaitCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &oneASecond{next: time.Now().Add(time.Hour)}
+		l, err := ratelimit.New(s, tokenbucket.Limit{Rate: 1, Period: time.Second}, ratelimit.WithoutBatching())
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		begin := time.Now()
+		time.AfterFunc(time.Minute, cancel)
+		require.ErrorIs(t, l.Wait(ctx, "x"), context.Canceled)
+		require.Equal(t, time.Minute, time.Since(begin))
+		require.ErrorIs(t, l.Wait(ctx, "x"), context.Canceled)
+	})
 }
 
 // TestWaitUndecided: where Redis does not decide, FailOpen does not wait, and FailClosed
