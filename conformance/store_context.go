@@ -178,7 +178,7 @@ func prompt(t testing.TB, h *subject) {
 			defer cancel()
 			_, err := s.Run(ctx, incr, []string{key}, nil)
 			if ctx.Err() == nil {
-				return // answered in time, for what reason ever
+				return // answered in time, for whatever reason
 			}
 			select {
 			case <-done:

@@ -20,8 +20,8 @@ func partitions(t testing.TB, h *subject) {
 	space := newKeyspace()
 	keys := slices.Concat(space.keys(8), newKeyspace().keys(8))
 	// So many that some of each form are in one partition with others.
-	for i, unique := range make([]string, 1600) {
-		unique = fmt.Sprintf("%s:%d", string(space)[len(space)-10:], i)
+	for i := range 1600 {
+		unique := fmt.Sprintf("%s:%d", string(space)[len(space)-10:], i)
 		keys = append(keys, "conformance:"+fmt.Sprintf(braces[i%len(braces)], unique))
 	}
 	together := map[uint64][]string{}
