@@ -2,11 +2,10 @@ package httplimit
 
 import "strings"
 
-// prefersText reports whether a client with this Accept field would rather have
-// text/plain than application/problem+json (RFC 9110, section 12.5.1). What says
-// text/html comes from a person, who is shown text; application/json is as good
-// as application/problem+json. Where both suit as well as each other, or neither
-// does, it is false.
+// prefersText reports whether a client with this Accept field prefers text/plain to
+// application/problem+json (RFC 9110, section 12.5.1). A client that asks for text/html
+// has a person in front of it, who is shown text. A client that asks for application/json
+// gets application/problem+json. If the field prefers neither type, the result is false.
 func prefersText(accept string) bool {
 	if accept == "" {
 		return false
@@ -41,8 +40,8 @@ func prefersText(accept string) bool {
 	return text.q > max(problem.q, 0)
 }
 
-// quality is how much a client would like a type: what the most specific range
-// says that matches it. It is -1 where none does.
+// quality is how much a client wants a type, as given by the most specific range that
+// matches the type. Its q is -1 if no range does.
 type quality struct{ specific, q int }
 
 func (old *quality) note(specific, q int) {
@@ -54,9 +53,8 @@ func (old *quality) note(specific, q int) {
 	}
 }
 
-// parseRange returns the name of a media range and its quality in thousandths.
-// Of other parameters it only knows where they end. A range whose quality is
-// malformed is none.
+// parseRange returns the name of a media range and its quality in thousandths. It skips
+// all other parameters. A range whose quality is malformed is not ok.
 func parseRange(element string) (name string, q int, ok bool) {
 	end := elementEnd(element, ';')
 	name, q = strings.Trim(element[:end], " \t"), 1000
@@ -73,8 +71,8 @@ func parseRange(element string) (name string, q int, ok bool) {
 	return name, q, true
 }
 
-// elementEnd returns where text has its first separator outside of quoted strings,
-// or else its length.
+// elementEnd returns the index of the first separator in text that is not in a quoted
+// string, or the length of text if there is none.
 func elementEnd(text string, separator byte) int {
 	for i := 0; i < len(text); i++ {
 		switch text[i] {

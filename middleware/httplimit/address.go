@@ -13,20 +13,19 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/identity"
 )
 
-// Peer is the [Identity] that is the address of the other end of the connection:
-// an IPv4 address, or the /64 prefix of an IPv6 address, since whoever has one
-// address of a /64 has them all. It is not known on a Unix socket.
+// Peer is the [Identity] by the address of the other end of the connection: an IPv4
+// address, or the /64 prefix of an IPv6 address, because a client with one address of a
+// /64 has them all. On a Unix socket the identity is unknown.
 //
-// Behind a proxy that is the proxy's address, and all clients are one: there use
-// an [Address]. It is Request.RemoteAddr, so no middleware further out may set that to
-// what a header field says.
+// Behind a proxy, the other end is the proxy, so all its clients share one identity: use
+// an [Address] there. Peer reads Request.RemoteAddr, so no outer middleware may overwrite
+// that with the value of a header field.
 func Peer(r *http.Request) string { return peer.client(peerOf(r), nil) }
 
 var peer = walker{bits4: 32, bits6: 64}
 
-// peerOf returns the address of the other end of r's connection, or "" on a Unix
-// socket: whoever connects to one may give their own end a name that looks like an
-// address.
+// peerOf returns the address of the other end of r's connection. It returns "" on a Unix
+// socket, whose client may give its own end a name that looks like an address.
 func peerOf(r *http.Request) string {
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if ok && strings.HasPrefix(local.Network(), "unix") {
@@ -35,43 +34,44 @@ func peerOf(r *http.Request) string {
 	return r.RemoteAddr
 }
 
-// Address is how clients are told apart by address. The zero value is [Peer].
+// Address tells clients apart by address. The zero value is [Peer].
 //
-// What a client puts into a header field itself is never believed. The field is
-// read from its end, where the nearest proxy wrote, towards its beginning, all
-// its lines taken for one, and only as far as proxies of yours wrote it. Of an
-// entry, the port and the zone are dropped, and IPv4 in IPv6 is IPv4: in ::ffff:0:0/96,
-// and of a client also in 64:ff9b::/96, where translators put it. Where what a proxy of
-// yours wrote is no address ("unknown", or worse), the client is not known; it is no
-// reason to believe what stands before it.
+// A client cannot choose its address by sending the header field itself. The field is read
+// from its end, where the nearest proxy wrote, towards its beginning, and only as far as
+// your own proxies wrote it. Several lines of the field count as one. The port and the
+// zone of an entry are dropped. IPv4 addresses in IPv6 form count as IPv4: those in
+// ::ffff:0:0/96 and, for clients, also those in 64:ff9b::/96, which address translators
+// use. If one of your proxies wrote something that is not an address ("unknown", or
+// worse), the client is unknown: the entries before it are not believed either.
 type Address struct {
-	// Trusted are the addresses of your proxies. The client is the first address,
-	// from the peer backwards, that is not among them; if all are, the farthest.
-	// So a field that came from elsewhere is not looked at. A prefix of 0 bits is
-	// refused, since it would trust everybody. Where there are more than 64 proxies
-	// in a row, the client is not known; nor is it where the nearest of them comes
-	// by a Unix socket, which has no address: there use Hops.
+	// Trusted lists the addresses of your proxies. The client is the first address, from
+	// the peer backwards, that is not in the list; if all are, it is the farthest one. If
+	// the peer itself is not in the list, the field is not read at all. A prefix of 0 bits
+	// is refused, since it would trust everybody. The client is unknown if there are more
+	// than 64 proxies in a row. It is also unknown if the nearest proxy connects by a Unix
+	// socket, which has no address: use Hops there.
 	Trusted []netip.Prefix
 
-	// Hops is how many proxies of yours every request comes through, where their
-	// addresses are not known: the client is the entry that the farthest of them
-	// wrote, the Hops-th from the end. It is not known where there are fewer.
-	// Whoever reaches the server past the proxies chooses an identity, so nobody
-	// may be able to. It excludes Trusted; 0 means that there is no count.
+	// Hops is the number of your proxies that every request comes through, for use when
+	// their addresses are not known. The client is the entry that the farthest of them
+	// wrote: the Hops-th from the end. It is unknown if there are fewer entries. Nobody
+	// may be able to reach the server without passing all the proxies, since they could
+	// then choose their identity. Hops excludes Trusted; 0 means that proxies are not
+	// counted.
 	Hops int
 
-	// Header is the field in which proxies write the client: "X-Forwarded-For" if
-	// empty. "Forwarded" is that of RFC 7239, of which the parameter "for" is
-	// taken. Any other, such as "X-Real-Ip", is a list of addresses.
+	// Header is the field in which proxies write the client's address: "X-Forwarded-For"
+	// if empty. "Forwarded" is the field of RFC 7239, whose parameter "for" is used. Any
+	// other field, such as "X-Real-Ip", is read as a list of addresses.
 	Header string
 
-	// IPv4Bits and IPv6Bits are the lengths of the prefixes that are one client:
-	// 32 and 64 if 0.
+	// IPv4Bits and IPv6Bits are the lengths of the prefixes that count as one client: 32
+	// and 64 if 0.
 	IPv4Bits, IPv6Bits int
 }
 
-// Identity returns the identity that is the client's address. The error names
-// what of a is wrong.
+// Identity returns the identity by the client's address. The error says which field of a
+// is wrong.
 func (a Address) Identity() (Identity, error) {
 	w, err := a.walker()
 	if err != nil {
@@ -81,11 +81,11 @@ func (a Address) Identity() (Identity, error) {
 	return func(r *http.Request) string { return w.client(peerOf(r), r.Header[key]) }, nil
 }
 
-// Walk returns the function that [Address.Identity] stands on, for servers that
-// are not of net/http: it returns the identity of a client by the address of the
-// peer, with a port or without, and all lines of the header field, in their
-// order. It keeps neither of them, and is safe for concurrent use. The error
-// names what of a is wrong.
+// Walk returns the function behind [Address.Identity], for servers that do not use
+// net/http. The function returns the identity of a client from the address of the peer,
+// with or without a port, and from all lines of the header field, in their order. It keeps
+// neither argument, and is safe for concurrent use. The error says which field of a is
+// wrong.
 func (a Address) Walk() (func(peer string, lines []string) string, error) {
 	w, err := a.walker()
 	if err != nil {

@@ -2,9 +2,9 @@ package httplimit
 
 import "context"
 
-// FromContext returns what was decided of the request of this context, by the
-// innermost middleware that has [WithContext]. It is false if there is none, or the
-// request was let through without asking a limit.
+// FromContext returns the decision on the request that has this context. If several
+// middlewares have [WithContext], it is the innermost one's decision. The result is false
+// if none has, or if the request was let through without asking a limit.
 func FromContext(ctx context.Context) (Decision, bool) {
 	d, ok := ctx.Value(decisionKey{}).(*Decision)
 	if !ok {
@@ -15,7 +15,7 @@ func FromContext(ctx context.Context) (Decision, bool) {
 
 type decisionKey struct{}
 
-// decisionContext is a context with a decision, in one allocation.
+// decisionContext is a context with a decision. It takes one allocation.
 type decisionContext struct {
 	context.Context
 	decision Decision

@@ -8,24 +8,25 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit"
 )
 
-// Outcome is what becomes of a request. There may be further ones.
+// Outcome says what happens to a request. Further outcomes may be added.
 type Outcome int
 
-// The outcomes. The zero value is a denial.
+// The outcomes. The zero value is Denied.
 const (
-	// Denied: a limit denied it. 429 Too Many Requests.
+	// Denied: a limit denied the request. 429 Too Many Requests.
 	Denied Outcome = iota
-	// Allowed: it is let through.
+	// Allowed: the request is let through.
 	Allowed
 	// Unavailable: Redis did not decide, and the failure mode is closed. 503
 	// Service Unavailable.
 	Unavailable
-	// Invalid: it is not known whom it is from (Err is [ratelimit.ErrIdentity]), or
-	// its cost is negative, so unknown ([ratelimit.ErrN]). 400 Bad Request.
+	// Invalid: the request has no identity (Err is [ratelimit.ErrIdentity]), or its cost
+	// is negative, which means unknown (Err is [ratelimit.ErrN]). 400 Bad Request.
 	Invalid
-	// Canceled: its context ended before it was decided. 503 Service Unavailable.
+	// Canceled: the request's context ended before it was decided. 503 Service
+	// Unavailable.
 	Canceled
-	// Failed: it could not be decided for another reason, which is a mistake of
+	// Failed: the request could not be decided for another reason, which is a mistake of
 	// the program. 500 Internal Server Error.
 	Failed
 )
@@ -44,7 +45,7 @@ var outcomes = [...]struct {
 
 func (o Outcome) known() bool { return o >= 0 && int(o) < len(outcomes) }
 
-// String returns the outcome's name in lower case. It is fit for a label.
+// String returns the outcome's name in lower case, which is fit for a metric's label.
 func (o Outcome) String() string {
 	if !o.known() {
 		return "unknown"
@@ -52,8 +53,8 @@ func (o Outcome) String() string {
 	return outcomes[o].text
 }
 
-// Status returns the status code that answers a request of this outcome, 200 for
-// Allowed.
+// Status returns the status code of the answer to a request with this outcome. It is 200
+// for Allowed.
 func (o Outcome) Status() int {
 	if !o.known() {
 		return http.StatusInternalServerError
@@ -61,31 +62,31 @@ func (o Outcome) Status() int {
 	return outcomes[o].status
 }
 
-// Decision is what was decided of a request, and why. It may get further fields.
+// Decision is the decision on a request, and its reason. Further fields may be added.
 type Decision struct {
-	// Outcome is what becomes of it.
+	// Outcome says what happens to the request.
 	Outcome Outcome
 
-	// Name and Result are those of the limit that matters most: where the request
-	// is denied, the one that denies it for longest; otherwise, of those that it
-	// is charged to, the one with the least remaining, and of such the one that is
-	// whole again last. Name is "" where no limit was asked.
+	// Name and Result are those of the limit that matters most. If the request is denied,
+	// that is the limit that denies it for longest. Otherwise it is, among the limits that
+	// the request is charged to, the one with the least remaining; among equal ones, the
+	// one that is last to be whole again. Name is "" if no limit was asked.
 	Name   string
 	Result ratelimit.Result
 
-	// RetryAfter is the time after which a denied request would be let through, if
-	// no other came, or [algorithm.Never]. It is 0 where the request is not denied.
+	// RetryAfter is the time after which a denied request would be let through if no other
+	// request came meanwhile, or [algorithm.Never]. It is 0 unless Outcome is Denied.
 	RetryAfter time.Duration
 
-	// Violated has the names of the limits that deny it, in their order. It is not
-	// to be changed.
+	// Violated has the names of the limits that deny the request, in their order. It must
+	// not be changed.
 	Violated []string
 
 	// Err says why the request is Invalid, Canceled or Failed. It is nil otherwise.
 	Err error
 
-	guard   *Guard             // that decided; nil if Name is ""
-	results []ratelimit.Result // nil if there is only Result
+	guard   *Guard             // the guard that decided; nil if Name is ""
+	results []ratelimit.Result // nil if Result is the only one
 }
 
 // Results returns the name and result of each limit that was asked, in their order.

@@ -1,33 +1,33 @@
-// Package httplimit is middleware for net/http, and for whatever takes its
-// handlers, that limits requests by a [ratelimit.Limiter].
+// Package httplimit is middleware that limits requests by a [ratelimit.Limiter], for
+// net/http and everything that takes its handlers.
 //
 //	limit, err := httplimit.New(limiter, httplimit.Peer)
 //	…
 //	http.Handle("/", limit(handler))
 //
-// A request that is let through goes to the handler with the ResponseWriter as it
-// is, so streaming, hijacking and all else work as without. One that is not gets
-// an answer instead:
+// A request that is let through reaches the handler with its ResponseWriter unchanged, so
+// streaming, hijacking and everything else work as they do without a limit. A request that
+// is not let through is answered instead:
 //
 //	429  the limit denied it
 //	400  it does not identify its client, or its cost is not known
 //	503  Redis did not decide, and the limiter's failure mode is closed
 //	503  its context ended before it was decided (no body)
-//	500  it could not be decided otherwise, which is a mistake of the program
+//	500  it could not be decided for another reason, which is a mistake of the program
 //
-// in application/problem+json (RFC 9457), or in text/plain where its Accept field
-// prefers that or text/html; [WithHandler] gives it another. Responses to both
-// have the fields RateLimit-Policy and RateLimit, see [WithHeaders]; those to
-// requests that are not let through have Cache-Control: no-store. Retry-After is the
-// wait that a denied request needs, in whole seconds, rounded up, and is left out
-// where no wait helps. Where Redis is away it is 1.
+// The body is application/problem+json (RFC 9457), or text/plain if the request's Accept
+// field prefers text/plain or text/html. [WithHandler] replaces these answers. Allowed and
+// denied requests are both answered with the fields RateLimit-Policy and RateLimit; see
+// [WithHeaders]. The answers above have Cache-Control: no-store, except the one without a
+// body. A denial has Retry-After: the wait that the request needs, in whole seconds,
+// rounded up. The field is left out if no wait helps. It is 1 when Redis is away.
 //
 // # Whom to limit
 //
-// An [Identity] tells that, and there is no default: [Peer] is right where clients
-// connect to the server themselves, [Address] behind proxies, [Header],
-// [BasicAuth] and [ContextValue] where they say who they are. A request without an
-// identity is refused, since all of them together would have one limit.
+// An [Identity] names the client, and there is no default. [Peer] is right if clients
+// connect to the server directly, [Address] if they come through proxies, and [Header],
+// [BasicAuth] and [ContextValue] if they say who they are. A request without an identity
+// is refused, because all such requests would otherwise share one limit.
 //
 //	behind := httplimit.Address{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
 //	address, err := behind.Identity()
@@ -36,25 +36,26 @@
 //	…
 //	limit, err := httplimit.New(limiter, httplimit.First(key, address))
 //
-// Here a client that makes up a key for each request has a fresh limit each time. So put
-// this behind what refuses unknown keys, or limit by address as well, by [NewAll].
+// In this example, a client that makes up a key for each request has a fresh limit each
+// time. So put this middleware behind code that refuses unknown keys, or limit by address
+// as well, with [NewAll].
 //
-// # One inside the other
+// # Nested middleware
 //
-// The header fields of a response are one set, also where a limited handler has
-// limited handlers inside. RateLimit-Policy and RateLimit list the outer limits
-// and then the inner ones; of two of one name the inner one is listed. Of the
-// older fields, those of the limit with less remaining stay, or those of the limit
-// that denies. The later Retry-After stays. To charge several limits together or
-// not at all, use [NewAll].
+// If a limited handler contains limited handlers, the response still has one set of header
+// fields. RateLimit-Policy and RateLimit list the outer limits first and the inner ones
+// after them; of two limits with the same name, only the inner one is listed. The older
+// fields show the limit that denies the request or, if none does, the limit with less
+// remaining. The later Retry-After stays. To charge several limits together or not at all,
+// use [NewAll].
 //
 // # Outgoing requests
 //
-// [NewTransport] is for clients: it keeps what a fleet sends within a limit, and can
-// have requests wait.
+// [NewTransport] is for clients. It keeps the requests of a whole fleet within a limit,
+// and can make requests wait until the limit allows them.
 //
 // # Other servers
 //
-// A [Guard] is all of this without net/http's requests and responses, for servers
-// that have others.
+// A [Guard] is the same logic without the request and response types of net/http, for
+// servers that have their own.
 package httplimit

@@ -7,21 +7,21 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/identity"
 )
 
-// parseEntry returns the address that text is, with a port or without, as an
-// [Address] takes it: unmapped and without its zone.
+// parseEntry returns the address in text, which may have a port. As [Address] documents,
+// the address is unmapped and has no zone.
 func parseEntry(text string) (netip.Addr, bool) {
 	addr, ok := parseHost(text)
 	return addr.Unmap().WithZone(""), ok
 }
 
-// parseHost tells the forms apart before it parses, since errors are allocated.
+// parseHost recognises the form of text before it parses, because errors allocate.
 func parseHost(text string) (netip.Addr, bool) {
 	inner, open := strings.CutPrefix(text, "[")
 	inner, closed := strings.CutSuffix(inner, "]")
 	switch {
 	case open && closed:
 		addr, err := netip.ParseAddr(inner)
-		return addr, err == nil && !addr.Is4() // which has no brackets
+		return addr, err == nil && !addr.Is4() // an IPv4 address has no brackets
 	case open || strings.Count(text, ":") == 1:
 		withPort, err := netip.ParseAddrPort(text)
 		return withPort.Addr(), err == nil
@@ -30,12 +30,13 @@ func parseHost(text string) (netip.Addr, bool) {
 	return addr, err == nil
 }
 
-// maxElement bounds how long an element of a Forwarded field is that is read.
+// maxElement bounds the length of an element of a Forwarded field: longer ones are not
+// parsed.
 const maxElement = 4 << 10
 
-// parseForwarded returns the address that the parameter "for" of an element of a
-// Forwarded field is (RFC 7239, section 4). An element that is not well formed, or
-// has none or two of it, has no address; nor has one that is absurdly long.
+// parseForwarded returns the address in the parameter "for" of an element of a Forwarded
+// field (RFC 7239, section 4). There is none if the element is malformed or longer than
+// maxElement, or does not have exactly one such parameter.
 func parseForwarded(element string) (netip.Addr, bool) {
 	if len(element) > maxElement {
 		return netip.Addr{}, false
@@ -68,8 +69,8 @@ func parseForwarded(element string) (netip.Addr, bool) {
 	return parseEntry(client)
 }
 
-// parseValue returns the value that text begins with, a quoted string or whatever
-// comes before the next semicolon, and what follows that.
+// parseValue returns the value at the beginning of text, which is a quoted string or
+// everything before the next semicolon, and the rest of text after that semicolon.
 func parseValue(text string) (value, rest string, ok bool) {
 	if !strings.HasPrefix(text, `"`) {
 		value, rest, _ = strings.Cut(text, ";")
@@ -88,8 +89,8 @@ func parseValue(text string) (value, rest string, ok bool) {
 	return value, rest, ok
 }
 
-// quotedEnd returns where the quoted string ends that text begins with, or -1 if
-// it does not.
+// quotedEnd returns the index after the quoted string that text begins with, or -1 if the
+// string has no end.
 func quotedEnd(text string) int {
 	for i := 1; i < len(text); i++ {
 		switch text[i] {

@@ -8,11 +8,11 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 )
 
-// Headers is a set of header fields that tell clients how they stand.
+// Headers is a set of header fields that tell clients how much they may still send.
 type Headers int
 
-// The sets of header fields. In all of them spans are in whole seconds, rounded up.
-// What a limiter's failure mode decided has none of them: nobody knows the numbers.
+// The sets of header fields. All of them give times in whole seconds, rounded up. None of
+// them is sent if a failure mode decided, because the numbers are not known then.
 const (
 	// HeadersIETF are RateLimit-Policy and RateLimit of
 	// draft-ietf-httpapi-ratelimit-headers-11, which list all limits:
@@ -20,29 +20,29 @@ const (
 	//	RateLimit-Policy: "default";q=100;w=60
 	//	RateLimit: "default";r=50;t=30
 	//
-	// q is the most units that can be taken at once, w the time in which so many
-	// come back, if that is whole seconds; r is how many remain. t is when there
-	// is more: the time after which a denied request would be let through, or else
-	// that after which all q units are there, which under a sliding window can be
-	// later than w: up to two Periods. It is left out where that is now, and in a
-	// denial where it is later than Retry-After.
+	// q is the most units that can be taken at once. w is the time in which q units come
+	// back; it is left out unless that is whole seconds. r is how many units remain. t is
+	// the time until there is more: until a denied request would be let through, or
+	// otherwise until all q units are there, which under a sliding window can take longer
+	// than w, up to two Periods. t is left out if it is 0, and in a denial if it is later
+	// than Retry-After.
 	HeadersIETF Headers = iota
-	// HeadersTriple are RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset,
-	// the last in seconds from now, of drafts up to 06 of the same. They and those
-	// below show one limit, Decision.Result; its q, r and t.
+	// HeadersTriple are RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset of the
+	// drafts up to 06; Reset is in seconds from now. These fields and the ones below show
+	// only the limit of Decision.Result. Their values are its q, r and t.
 	HeadersTriple
-	// HeadersX are X-RateLimit-Limit, X-RateLimit-Remaining and
-	// X-RateLimit-Reset, the last in seconds since 1970, by Redis's clock.
+	// HeadersX are X-RateLimit-Limit, X-RateLimit-Remaining and X-RateLimit-Reset; Reset
+	// is in seconds since 1970, by Redis's clock.
 	HeadersX
-	// HeadersXDelta are those of HeadersX, the last in seconds from now.
+	// HeadersXDelta are the fields of HeadersX, but Reset is in seconds from now.
 	HeadersXDelta
-	// HeadersNone are none but Retry-After.
+	// HeadersNone are no fields, except for Retry-After.
 	HeadersNone
 
 	headersEnd
 )
 
-// The names are as net/http writes them in its maps.
+// The names are in the canonical form that net/http uses as keys of its maps.
 const (
 	policyField     = "Ratelimit-Policy"
 	rateLimitField  = "Ratelimit"
@@ -50,7 +50,8 @@ const (
 	cacheField      = "Cache-Control"
 )
 
-// older has the names of the older fields: limit, remaining and reset; or "".
+// older has the names of each set's older fields, for limit, remaining and reset. They are
+// "" in a set that has none.
 var older = [headersEnd][3]string{
 	HeadersTriple: {"Ratelimit-Limit", "Ratelimit-Remaining", "Ratelimit-Reset"},
 	HeadersX:      {"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"},
@@ -59,11 +60,11 @@ var older = [headersEnd][3]string{
 
 type field struct{ name, value string }
 
-// fields are those of one response.
+// fields are the header fields of one response.
 type fields struct {
 	list  [5]field
 	n     int
-	retry int64 // what Retry-After says; 0 if there is none
+	retry int64 // the value of Retry-After; 0 if there is none
 }
 
 func (f *fields) add(name, value string) {
@@ -71,7 +72,7 @@ func (f *fields) add(name, value string) {
 	f.n++
 }
 
-// fields returns the header fields that tell of d.
+// fields returns the header fields that describe d.
 func (g *Guard) fields(d *Decision) fields {
 	f := fields{retry: retryAfter(d)}
 	if d.informed() {
@@ -87,12 +88,12 @@ func (g *Guard) fields(d *Decision) fields {
 		f.add(retryAfterField, strconv.FormatInt(f.retry, 10))
 	}
 	if d.Outcome != Allowed && d.Outcome != Canceled {
-		f.add(cacheField, "no-store") // it is this client's, and now
+		f.add(cacheField, "no-store") // the answer is for this client at this moment
 	}
 	return f
 }
 
-// members returns the value of RateLimit.
+// members returns the value of the field RateLimit.
 func members(d *Decision, retry int64) string {
 	room, quoted := make([]byte, 0, 128), d.guard.quoted
 	if d.results == nil {
@@ -149,8 +150,8 @@ func (g *Guard) addOlder(f *fields, r *ratelimit.Result) {
 	f.add(names[2], all[remaining:])
 }
 
-// untilMore returns the time after which there is more for the identity, as far as
-// a result tells: enough for a denied request, if a wait can help it; or else all.
+// untilMore returns the time until the identity has more units, as far as a result tells:
+// enough units for the denied request, if a wait can help it; otherwise all units.
 func untilMore(r *ratelimit.Result) time.Duration {
 	if r.RetryAfter > 0 && r.RetryAfter != algorithm.Never {
 		return r.RetryAfter
@@ -158,8 +159,8 @@ func untilMore(r *ratelimit.Result) time.Duration {
 	return r.ResetAfter
 }
 
-// retryAfter returns the value of Retry-After, or 0 where it is left out. Where
-// Redis is away it is 1: that is asked for again after less.
+// retryAfter returns the value of Retry-After, or 0 if the field is left out. When Redis
+// is away the value is 1, since the limiter asks Redis again sooner than that.
 func retryAfter(d *Decision) int64 {
 	switch {
 	case d.Outcome == Unavailable:
@@ -179,5 +180,5 @@ func seconds(d time.Duration) int64 {
 	return s
 }
 
-// integer returns n as an integer that RFC 9651 knows, here not a negative one.
+// integer returns n, or the nearest integer from 0 up that RFC 9651 can express.
 func integer(n int64) int64 { return min(max(n, 0), 999_999_999_999_999) }

@@ -12,30 +12,30 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 )
 
-// Policy is a limit by its name, which RateLimit-Policy, RateLimit and
-// violated-policies show to clients. A name is printable ASCII, and not empty.
+// Policy is a limit and the name that clients see of it, in RateLimit-Policy, RateLimit
+// and violated-policies. A name is printable ASCII, and not empty.
 type Policy struct {
 	Name    string
 	Limiter *ratelimit.Limiter
 }
 
-// Guard decides requests and says what to answer: the middleware's logic, for
-// servers that are not of net/http. For each request, call [Guard.Decide], then
-// [Guard.SetFields], and then let it through if the outcome is [Allowed], or
-// answer with [Guard.Reply]. For a framework that has net/http's types, in handlers
-// of its own, there are [Guard.SetHeader] and [Guard.Refuse]. It is safe for
-// concurrent use.
+// Guard decides requests and says how to answer them. It is the logic of the middleware,
+// for servers that do not use net/http. For each request, call [Guard.Decide] and then
+// [Guard.SetFields]. After that, let the request through if the outcome is [Allowed], and
+// answer it with [Guard.Reply] if not. Frameworks that have handlers of their own but
+// net/http's types can use [Guard.SetHeader] and [Guard.Refuse] instead. A Guard is safe
+// for concurrent use.
 type Guard struct {
 	guardConfig
 	limiters []*ratelimit.Limiter
 	joint    *ratelimit.Joint // nil if there is one limiter
 	names    []string
-	quoted   []string // names as strings of RFC 9651 and of JSON
-	policy   string   // the field RateLimit-Policy
+	quoted   []string // names, quoted as strings of both RFC 9651 and JSON
+	policy   string   // the value of the field RateLimit-Policy
 }
 
-// NewGuard returns a guard by one policy, or by several that [ratelimit.Join] can
-// join. Its error names what is wrong.
+// NewGuard returns a guard for one policy, or for several that [ratelimit.Join] can join.
+// The error says what is wrong.
 func NewGuard(policies []Policy, options ...GuardOption) (*Guard, error) {
 	var c guardConfig
 	for _, option := range options {
@@ -69,7 +69,7 @@ func newGuard(policies []Policy, c guardConfig) (*Guard, error) {
 		}
 		g.limiters = append(g.limiters, p.Limiter)
 		g.names = append(g.names, p.Name)
-		g.quoted = append(g.quoted, strconv.Quote(p.Name)) // of printable ASCII
+		g.quoted = append(g.quoted, strconv.Quote(p.Name)) // valid, because names are printable ASCII
 		g.policy = appendPolicy(g.policy, g.quoted[i], units, window)
 	}
 	if len(policies) == 1 {
@@ -95,10 +95,10 @@ func checkName(name string) error {
 	return nil
 }
 
-// Decide decides a request that asks parts of the policies, in their order. If all
-// of them are of 0 units it is allowed and nobody is asked; otherwise a part of 0
-// units only looks, also where its identity is not known. All or none of the units are
-// taken.
+// Decide decides a request that has one part for each policy, in their order. If all parts
+// are of 0 units, the request is allowed and no limit is asked. Otherwise a part of 0
+// units only looks at its limit; its identity may be empty. Either all units are taken or
+// none.
 func (g *Guard) Decide(ctx context.Context, parts ...ratelimit.Part) Decision {
 	if len(parts) != len(g.limiters) {
 		return Decision{Outcome: Failed, Err: fmt.Errorf("httplimit: %w: %d parts, %d limits", ratelimit.ErrParts, len(parts), len(g.limiters))}
@@ -129,9 +129,10 @@ func (g *Guard) Decide(ctx context.Context, parts ...ratelimit.Part) Decision {
 	return g.decideAll(ctx, parts)
 }
 
-// nobody is the identity of a part that only looks, where it is not known whose it is.
-// It has taken nothing. Were an [Identity] to return this text, everybody would be shown
-// the numbers of that one, so it begins with a byte that names and keys do not have.
+// nobody is the identity of a part that only looks at a limit and has no identity. It has
+// never taken anything. If an [Identity] could return this text, all such requests would
+// be shown that client's numbers. So it begins with a byte that does not occur in names or
+// keys.
 const nobody = "\x00nobody"
 
 func (g *Guard) decideOne(ctx context.Context, part ratelimit.Part) Decision {
@@ -179,8 +180,8 @@ func (g *Guard) decideAll(ctx context.Context, parts []ratelimit.Part) Decision 
 	return d
 }
 
-// tightest returns the index of the result that has the least remaining, of those
-// that are charged.
+// tightest returns the index of the result with the least remaining, among those whose
+// parts are charged.
 func tightest(results []ratelimit.Result, parts []ratelimit.Part) int {
 	least := -1
 	for i, r := range results {
@@ -195,8 +196,8 @@ func tightest(results []ratelimit.Result, parts []ratelimit.Part) int {
 	return least
 }
 
-// outcomeOf tells a limit's denial from that of a failure mode. The latter also
-// denies what no state could allow, which is a limit's denial.
+// outcomeOf tells the denial of a limit from that of a failure mode. A failure mode also
+// denies requests that no state could allow, which count as denied by the limit.
 func outcomeOf(allowed, degraded bool, retryAfter time.Duration) Outcome {
 	switch {
 	case allowed:

@@ -10,21 +10,21 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/identity"
 )
 
-// Identity tells whom a request is limited as, or "" where that is not known. Any
-// function will do; it is called once for each request, from any number of
-// goroutines at once.
+// Identity returns the client under whose limit a request falls, or "" if the client is
+// unknown. Any function will do. It is called once for each request and limit, from any
+// number of goroutines at once.
 //
-// The texts of the ready ones begin with their kind ("ip:", "header:", …), so no
-// API key passes for an address. [First] and [All] keep the texts of functions
-// of your own apart, too.
+// The identities that this package returns begin with their kind ("ip:", "header:", …), so
+// no API key passes for an address. [First] and [All] also keep the texts of your own
+// functions apart.
 type Identity func(*http.Request) string
 
-// Header returns the identity that is the value of a header field, such as
-// "X-API-Key". It is not known where the field is missing, empty, or there more
-// than once: then it could not be told which of them other code goes by.
+// Header returns the identity by the value of a header field, such as "X-API-Key". It is
+// unknown if the field is missing, empty, or present more than once, because other code
+// might go by another of its values.
 //
-// Whoever makes up a value is a new client with a fresh limit, so check it first:
-// put the middleware behind the one that authenticates.
+// A client that makes up a value gets a fresh limit. So check the value first: put this
+// middleware behind the one that authenticates.
 func Header(name string) (Identity, error) {
 	prefix, err := identity.HeaderPrefix(name)
 	if err != nil {
@@ -43,9 +43,9 @@ func Header(name string) (Identity, error) {
 	}, nil
 }
 
-// BasicAuth is the [Identity] that is the user of HTTP Basic authentication. It
-// is not known where there is none. The password is not looked at: put the
-// middleware behind the one that authenticates, or anybody uses up anybody's limit.
+// BasicAuth is the [Identity] by the user name of HTTP Basic authentication. It is unknown
+// if there is none. The password is not checked: put this middleware behind the one that
+// authenticates, or anybody can use up the limit of anybody else.
 func BasicAuth(r *http.Request) string {
 	user, _, ok := r.BasicAuth()
 	if !ok || user == "" {
@@ -54,11 +54,11 @@ func BasicAuth(r *http.Request) string {
 	return "user:" + user
 }
 
-// ContextValue returns the identity that stands in the request's context under
-// key, put there by a middleware further out. Values of any string or integer
-// type are known, and those that have a String method; others and "" are not.
-// The name, such as "tenant", tells it from other values; it may not be empty or
-// have a colon.
+// ContextValue returns the identity by the value that an outer middleware has put into the
+// request's context under key. The value may be of any string or integer type, or have a
+// String method. The identity is unknown if it is of another type, or if its text is "".
+// The name, such as "tenant", tells the value from other values; it must not be empty or
+// contain a colon.
 func ContextValue(name string, key any) (Identity, error) {
 	prefix, err := identity.ValuePrefix(name, key)
 	if err != nil {
@@ -73,19 +73,19 @@ func ContextValue(name string, key any) (Identity, error) {
 	}, nil
 }
 
-// First returns the identity that is the first of several that is known: the API
-// key, or else the address. Its text has the place of that one in the list, so
-// whatever one of them yields never passes for another's; to change their order
-// makes clients fresh. Where the list is empty or has a nil, First returns nil,
-// which [New] refuses.
+// First returns the identity by the first of several that is known, such as the API key,
+// or else the address. Its text includes that one's place in the list, so a text of one
+// identity never passes for that of another. Changing their order therefore gives clients
+// fresh limits. If the list is empty or contains nil, First returns nil, which [New]
+// refuses.
 func First(identities ...Identity) Identity {
 	return identity.First[*http.Request](identities)
 }
 
-// All returns the identity that is several together, such as the tenant and the
-// address: each pair of them has a limit of its own. It is known where all of
-// them are. No two lists of texts are the same identity. Where the list is empty
-// or has a nil, All returns nil, which [New] refuses.
+// All returns the identity by several together, such as the tenant and the address: each
+// combination has a limit of its own. It is known only if all of them are. Different lists
+// of texts never give the same identity. If the list is empty or contains nil, All returns
+// nil, which [New] refuses.
 func All(identities ...Identity) Identity {
 	return identity.All[*http.Request](identities)
 }

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// SetFields sets the header fields that tell of d, whatever its outcome. It calls
-// set for each, with a name in the form "Retry-After". What get returns of a field
-// is what the response has of it so far, lines joined by commas, or "": from a
-// limit further out, with which it is one set.
+// SetFields sets the header fields that describe d, whatever its outcome. It calls set for
+// each field, with a name in the form "Retry-After". get must return the value that the
+// response has for a field so far, its lines joined by commas, or "". Such a value comes
+// from an outer limit, and is merged with this one's.
 func (g *Guard) SetFields(d Decision, get func(name string) string, set func(name, value string)) {
 	f := g.fields(&d)
 	yields := false
@@ -23,8 +23,9 @@ func (g *Guard) SetFields(d Decision, get func(name string) string, set func(nam
 	}
 }
 
-// yields reports whether the older fields that a response has already, with this much
-// remaining, stay: those of a limit with less, unless this one denies.
+// yields reports whether the older fields of d give way to those that the response already
+// has, which say this much is remaining. They do if that is less than d has, unless d is a
+// denial.
 func (g *Guard) yields(d *Decision, remaining string) bool {
 	if remaining == "" || d.Outcome == Denied {
 		return false
@@ -33,8 +34,8 @@ func (g *Guard) yields(d *Decision, remaining string) bool {
 	return err == nil && before < d.Result.Remaining
 }
 
-// merge returns the value that a field gets where it has the value old, and
-// whether it gets one.
+// merge returns the value to set for f, given the value old that the response already has,
+// and whether to set it.
 func (g *Guard) merge(f field, old string, yields bool, retry int64) (string, bool) {
 	if old == "" {
 		return f.value, true
@@ -48,15 +49,15 @@ func (g *Guard) merge(f field, old string, yields bool, retry int64) (string, bo
 		before, err := strconv.ParseUint(old, 10, 62)
 		now, _ := strconv.ParseUint(f.value, 10, 62)
 		return f.value, err != nil || before < now
-	case cacheField: // ours holds
+	case cacheField: // ours replaces it
 	default:
 		return f.value, !yields
 	}
 	return f.value, true
 }
 
-// withoutMembers returns a list of RFC 9651 without the members that these
-// strings are; and, unless retry is 0, without each t that is later than retry.
+// withoutMembers returns a list of RFC 9651 without the members whose strings are in strs.
+// Unless retry is 0, it also drops each t that is later than retry.
 func withoutMembers(list string, strs []string, retry int64) string {
 	var kept []string
 	for list != "" {
@@ -71,8 +72,8 @@ func withoutMembers(list string, strs []string, retry int64) string {
 	return strings.Join(kept, ", ")
 }
 
-// inTime returns parameters without each t that is later than retry: Retry-After is
-// not to be earlier than what t says.
+// inTime returns parameters without each t that is later than retry, because Retry-After
+// must not be earlier than t.
 func inTime(parameters string, retry int64) string {
 	if retry == 0 {
 		return parameters

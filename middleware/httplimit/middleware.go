@@ -10,33 +10,33 @@ import (
 
 // Limit is one limit of a route.
 type Limit struct {
-	// Name is what clients see of it; see [Policy]. The names of a route's limits
-	// differ.
+	// Name is what clients see of the limit; see [Policy]. The limits of a route must have
+	// different names.
 	Name string
 	// Limiter decides.
 	Limiter *ratelimit.Limiter
-	// Identity tells whom a request is limited as.
+	// Identity returns the client that a request is limited as.
 	Identity Identity
-	// Cost tells how many units a request takes; 1 if nil. A request that takes 0
-	// of each limit passes uncounted. Where it takes 0 its identity need not be
-	// known: an API key's, of a request without one, say. A negative cost is
-	// one that is not known, such as the ContentLength of a body of unknown length:
-	// the request is refused as [Invalid].
+	// Cost returns how many units a request takes; nil means 1. A request that takes 0
+	// units from every limit passes without asking any. Where it takes 0, its identity may
+	// be unknown: a request without an API key, for example, may cost 0 under the limit
+	// for keys. A negative cost means that the cost is unknown, such as the ContentLength
+	// of a body of unknown length; the request is then refused as [Invalid].
 	Cost func(*http.Request) int64
 }
 
-// New returns a middleware by one limit, whose name is "default". Every request
-// takes one unit; for another cost, or another name, use [NewAll]. It needs an
-// identity, and its error names what is wrong.
+// New returns a middleware with one limit, named "default". Every request takes one unit;
+// for another cost or another name, use [NewAll]. The identity must not be nil. The error
+// says what is wrong.
 func New(limiter *ratelimit.Limiter, identity Identity, options ...Option) (func(http.Handler) http.Handler, error) {
 	return NewAll([]Limit{{Name: "default", Limiter: limiter, Identity: identity}}, options...)
 }
 
-// NewAll returns a middleware by several limits, such as one per second and one per
-// day. A request is let through if all of them let it through; otherwise it is
-// charged to none. They are limits that [ratelimit.Join] can join: of one store, in
-// namespaces of their own, which on a Cluster have one hash tag. Its error names what
-// is wrong.
+// NewAll returns a middleware with several limits, such as one per second and one per day.
+// A request is let through only if all of them allow it; otherwise it is charged to none.
+// It must be possible to join them with [ratelimit.Join]: they are on one store and in
+// namespaces of their own, which on a Cluster share a hash tag. The error says what is
+// wrong.
 func NewAll(limits []Limit, options ...Option) (func(http.Handler) http.Handler, error) {
 	m := &middleware{}
 	for _, option := range options {
@@ -96,7 +96,7 @@ func (l *limited) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		inner := r.WithContext(withDecision(r.Context(), &d))
 		l.next.ServeHTTP(w, inner)
-		r.Pattern = inner.Pattern // of a ServeMux, for telemetry further out
+		r.Pattern = inner.Pattern // set by a ServeMux, for telemetry in outer handlers
 		return
 	}
 	if handler := l.handlers[d.Outcome]; handler != nil {

@@ -6,12 +6,12 @@ import (
 	"net/http"
 )
 
-// Option sets something of a middleware other than its default.
+// Option changes a default of a middleware.
 type Option interface {
 	apply(*config) error
 }
 
-// GuardOption is an [Option] that a [Guard] has, too.
+// GuardOption is an [Option] that also applies to a [Guard].
 type GuardOption interface {
 	Option
 	applyGuard(*guardConfig) error
@@ -27,7 +27,7 @@ func (o guardOption) apply(c *config) error { return o(&c.guardConfig) }
 
 func (o guardOption) applyGuard(c *guardConfig) error { return o(c) }
 
-// guardConfig is what options of a guard set.
+// guardConfig is what the options of a guard set.
 type guardConfig struct{ headers Headers }
 
 // config is what options set.
@@ -38,9 +38,9 @@ type config struct {
 	context  bool
 }
 
-// WithHeaders sets which header fields tell clients how they stand; the default is
-// [HeadersIETF]. On the way of a request that is let through they cost 2
-// allocations; HeadersNone costs none.
+// WithHeaders sets which header fields tell clients how much they may still send. The
+// default is [HeadersIETF]. The fields cost a request that is let through 2 allocations;
+// HeadersNone costs none.
 func WithHeaders(headers Headers) GuardOption {
 	return guardOption(func(c *guardConfig) error {
 		if headers < 0 || headers >= headersEnd {
@@ -51,10 +51,10 @@ func WithHeaders(headers Headers) GuardOption {
 	})
 }
 
-// WithSkip lets requests through that skip says true of, without asking or telling
-// anybody: health checks, preflights (method OPTIONS), what has a limit elsewhere.
-// The default is none. It is called for each request, and may be given several
-// times.
+// WithSkip lets requests for which skip returns true through, without asking a limit or
+// setting a header field. It is meant for health checks, preflights (method OPTIONS), and
+// routes that are limited elsewhere. By default no request is skipped. skip is called for
+// each request. If the option is given several times, one true is enough.
 func WithSkip(skip func(*http.Request) bool) Option {
 	return option(func(c *config) error {
 		if skip == nil {
@@ -70,14 +70,14 @@ func WithSkip(skip func(*http.Request) bool) Option {
 	})
 }
 
-// Handler answers a request that is not let through. The header fields that tell
-// of d are set when it is called; the status and the rest are the handler's, see
-// [Outcome.Status].
+// Handler answers a request that is not let through. The header fields that describe d are
+// already set when it is called. The handler writes the status, see [Outcome.Status], and
+// everything else.
 type Handler func(w http.ResponseWriter, r *http.Request, d Decision)
 
-// WithHandler sets what answers requests of an outcome: [Denied], [Unavailable],
-// [Invalid] or [Failed]. The default is what [Guard.Reply] says. One that is [Canceled]
-// has nobody to read an answer.
+// WithHandler sets the handler for requests of an outcome: [Denied], [Unavailable],
+// [Invalid] or [Failed]. The default answers as [Guard.Reply] says. There is none for
+// [Canceled], since nobody is left to read the answer.
 func WithHandler(outcome Outcome, handler Handler) Option {
 	return option(func(c *config) error {
 		switch {
@@ -91,9 +91,9 @@ func WithHandler(outcome Outcome, handler Handler) Option {
 	})
 }
 
-// WithContext puts the decision into the request's context, where the handler finds
-// it by [FromContext]. The default is not to: it costs 2 allocations, since the
-// request has to be copied.
+// WithContext puts the decision into the request's context, where the handler finds it
+// with [FromContext]. By default it does not, because it costs 2 allocations: the request
+// has to be copied.
 func WithContext() Option {
 	return option(func(c *config) error {
 		c.context = true

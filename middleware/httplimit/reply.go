@@ -7,11 +7,11 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit"
 )
 
-// Reply is the answer to a request that is not let through, beside its header
-// fields. It may get further fields.
+// Reply is the answer to a request that is not let through, without its header fields.
+// Further fields may be added.
 type Reply struct {
 	Status int
-	// ContentType and Body are "" where there is no body.
+	// ContentType and Body are "" if there is no body.
 	ContentType, Body string
 }
 
@@ -21,10 +21,10 @@ const (
 	problems    = "https://iana.org/assignments/http-problem-types#"
 )
 
-// Reply returns the answer to a request that is not let through: a body in
-// application/problem+json, or in text/plain where accept, the request's Accept
-// field with its lines joined by commas, prefers text/plain or text/html.
-// Where it has no preference, or is "", the answer is application/problem+json.
+// Reply returns the answer to a request that is not let through. The body is
+// application/problem+json, or text/plain if accept prefers text/plain or text/html.
+// accept is the request's Accept field, its lines joined by commas. If it is "" or has no
+// preference, the body is application/problem+json.
 func (g *Guard) Reply(d Decision, accept string) Reply {
 	status := d.Outcome.Status()
 	if d.Outcome == Allowed || d.Outcome == Canceled {
@@ -71,7 +71,7 @@ func problem(d *Decision, status int) string {
 			if i > 0 {
 				json = append(json, ',')
 			}
-			json = strconv.AppendQuote(json, name) // of printable ASCII
+			json = strconv.AppendQuote(json, name) // valid, because names are printable ASCII
 		}
 		json = append(json, ']')
 	case Invalid, Failed:

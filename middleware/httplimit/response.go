@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// SetHeader does what [Guard.SetFields] does, to a header of net/http's. The values
-// of fields that are new, which are all unless middlewares are nested, share one
-// allocation.
+// SetHeader does what [Guard.SetFields] does, on an [http.Header]. The values of new
+// fields share one allocation. All fields are new unless middlewares are nested.
 func (g *Guard) SetHeader(header http.Header, d Decision) {
 	f := g.fields(&d)
 	if f.n == 0 {
@@ -26,16 +25,15 @@ func (g *Guard) SetHeader(header http.Header, d Decision) {
 	}
 }
 
-// Refuse answers a request that is not let through with what [Guard.Reply] says,
-// in the handler's stead. The fields that tell of d are not set by it. As with
-// [http.Error], what a handler further out has wrapped w for, such as compression,
-// goes on.
+// Refuse answers a request that is not let through with what [Guard.Reply] says, instead
+// of the handler. It does not set the fields that describe d. As with [http.Error], a
+// wrapper of w by an outer handler, such as one for compression, stays in effect.
 func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, d Decision) {
 	reply := g.Reply(d, joined(r.Header["Accept"]))
 	header := w.Header()
 	if reply.Body != "" {
 		for _, name := range []string{"Content-Length", "Etag", "Last-Modified"} {
-			header.Del(name) // of another response
+			header.Del(name) // it would describe the handler's response
 		}
 		header.Set("Content-Type", reply.ContentType)
 		header.Set("X-Content-Type-Options", "nosniff")
@@ -51,5 +49,5 @@ func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, d Decision) {
 	_, _ = io.WriteString(w, reply.Body) // a client that is gone needs no answer
 }
 
-// joined returns a field by its lines.
+// joined returns a field's value from its lines.
 func joined(lines []string) string { return strings.Join(lines, ", ") }

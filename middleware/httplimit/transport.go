@@ -13,33 +13,33 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/waiting"
 )
 
-// NewTransport returns an [http.RoundTripper] that asks limiter before each request
-// that base sends, so that a whole fleet keeps to what a server allows it:
+// NewTransport returns an [http.RoundTripper] that asks limiter before each request that
+// base sends. With it, a whole fleet stays within what a server allows it:
 //
 //	transport, err := httplimit.NewTransport(nil, limiter, httplimit.Host,
 //		httplimit.WithWait(10*time.Second))
 //	…
 //	client := &http.Client{Transport: transport}
 //
-// A base of nil is [http.DefaultTransport]. The identity is whom a request is limited
-// as: [Host], or any function, such as one that returns the API key which is used. A
-// limiter that is shared with servers' middleware needs identities of another kind,
-// as Host's are.
+// A nil base is [http.DefaultTransport]. The identity is [Host] or any other function,
+// such as one that returns the API key that the request uses. If servers' middleware
+// shares the limiter, the identities here must differ from the middleware's, as those of
+// Host do.
 //
-// A request that is denied fails with a [*DeniedError], and one that the limiter's
-// failure mode denies, Redis being away, with [ErrUnavailable]; an identity of "" with
-// [ratelimit.ErrIdentity]. Nothing was sent then. [http.Client] wraps these in a
-// [net/url.Error]: use [errors.As] and [errors.Is]. With [WithWait] denied requests
-// wait.
+// A denied request fails with a [*DeniedError]. It fails with [ErrUnavailable] if Redis is
+// away and the limiter's failure mode denies it, and with [ratelimit.ErrIdentity] if its
+// identity is "". In all these cases nothing was sent. [http.Client] wraps the errors in a
+// [net/url.Error], so match them with [errors.As] and [errors.Is]. With [WithWait], denied
+// requests wait.
 //
-// Each request that comes to RoundTrip is asked for: that of a redirect too, which
-// [http.Client] sends as another, by the identity of where it goes. What base sends
-// again by itself, as [http.Transport] does where a connection that it had kept turns
-// out to be closed, is not. What was taken for a request that then failed stays taken.
-// A 429 or 503 of the server comes back as it is, with its Retry-After.
+// The limiter is asked once for each call of RoundTrip. A redirect is therefore asked for
+// too, by the identity of its destination, because [http.Client] sends it as another
+// request. A request that base itself sends again is not, as when [http.Transport] finds
+// that a connection it had kept is closed. The units of a request that fails later stay
+// taken. A 429 or 503 from the server is returned as it is, with its Retry-After.
 //
-// It changes no request, is safe for concurrent use, and passes CloseIdleConnections
-// on to base.
+// The transport changes no request, is safe for concurrent use, and passes
+// CloseIdleConnections on to base.
 func NewTransport(base http.RoundTripper, limiter *ratelimit.Limiter, identity Identity, options ...TransportOption) (http.RoundTripper, error) {
 	if base == nil {
 		base = http.DefaultTransport
@@ -65,20 +65,20 @@ func NewTransport(base http.RoundTripper, limiter *ratelimit.Limiter, identity I
 	return t, nil
 }
 
-// transport is a RoundTripper before another one.
+// transport is a RoundTripper in front of another one.
 type transport struct {
 	base     http.RoundTripper
 	limiter  *ratelimit.Limiter
 	identity Identity
 	cost     func(*http.Request) int64 // nil: 1
-	wait     time.Duration             // 0: requests that are denied do not wait
+	wait     time.Duration             // 0: denied requests do not wait
 	lines    waiting.Lines
 }
 
 // RoundTrip implements [http.RoundTripper].
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := t.admit(r); err != nil {
-		if r.Body != nil { // a RoundTripper closes it, also where it fails
+		if r.Body != nil { // a RoundTripper must close it, even if it fails
 			r.Body.Close()
 		}
 		return nil, err
@@ -86,7 +86,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.base.RoundTrip(r)
 }
 
-// CloseIdleConnections is what [http.Client] looks for in a transport.
+// CloseIdleConnections is called by [http.Client], which looks for this method.
 func (t *transport) CloseIdleConnections() {
 	if base, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		base.CloseIdleConnections()
@@ -112,8 +112,8 @@ func (t *transport) admit(r *http.Request) error {
 	return err
 }
 
-// ask asks the limiter. It returns a limit's denial apart from other errors, since that
-// may be worth a wait.
+// ask asks the limiter. It returns a limit's denial separately from other errors, since a
+// denial may be worth a wait.
 func (t *transport) ask(ctx context.Context, identity string, n int64) (*DeniedError, error) {
 	result, err := t.limiter.AllowN(ctx, identity, n)
 	switch {

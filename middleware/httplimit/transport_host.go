@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// Host is the [Identity] of an outgoing request by the host that it is sent to, such
-// as "host:api.example.com" or "host:[2001:db8::1]:8443": in lower case, without a dot
-// in the end and without the port that is its scheme's default. So no way of writing
-// the URL gets another limit, but for names that are not ASCII and that one may also
-// write in their xn-- form, and for several names of one server.
+// Host is the [Identity] of an outgoing request by the host that it is sent to, such as
+// "host:api.example.com" or "host:[2001:db8::1]:8443". The host is in lower case, without
+// a trailing dot, and without the port if that is the default of the URL's scheme. So all
+// spellings of a host share one limit, with two exceptions: a name that is not ASCII
+// differs from its xn-- form, and several names of one server differ.
 //
-// It is "" where the URL has no host.
+// The identity is "" if the URL has no host.
 func Host(r *http.Request) string {
 	if r.URL == nil {
 		return ""

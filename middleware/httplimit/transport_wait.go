@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// await waits, after denied, until the units are there.
+// await waits for the units after a denial. It returns what ask returned last, or denied
+// itself if it is no use to ask again.
 func (t *transport) await(ctx context.Context, identity string, denied *DeniedError) (*DeniedError, error) {
 	n := denied.N
 	var err error

@@ -5,14 +5,15 @@ import (
 	"strings"
 )
 
-// maxProxies bounds how many trusted entries are walked over.
+// maxProxies is the most trusted entries of the header field that are passed over.
 const maxProxies = 64
 
-// nat64 has the IPv4 addresses, in its last 32 bits, of those whom a translator has
-// come to an IPv6 server (RFC 6052, section 2.1). They are of one /64, all of them.
+// nat64 is the prefix under which a translator shows IPv4 clients to an IPv6 server (RFC
+// 6052, section 2.1), with their IPv4 addresses in the last 32 bits. All of them are in
+// one /64.
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
-// walker finds clients as an [Address] says.
+// walker finds clients as an [Address] describes.
 type walker struct {
 	trusted      []netip.Prefix
 	hops         int
@@ -40,7 +41,7 @@ func (w *walker) client(peer string, lines []string) string {
 	}
 	prefix, err := addr.Prefix(bits)
 	if err != nil {
-		return "" // it does not fail: bits were checked
+		return "" // unreachable: walker checked the bits
 	}
 	return string(prefix.AppendTo(room))
 }
@@ -55,7 +56,7 @@ func (w *walker) find(peer string, lines []string) (netip.Addr, bool) {
 	return w.walk(peer, lines)
 }
 
-// count returns the address that stands hops entries from the end.
+// count returns the address in the entry that is hops from the end.
 func (w *walker) count(lines []string) (netip.Addr, bool) {
 	entries := backwards{lines: lines}
 	for range w.hops - 1 {
@@ -70,8 +71,8 @@ func (w *walker) count(lines []string) (netip.Addr, bool) {
 	return w.entry(text)
 }
 
-// walk goes from the peer towards the client, for as long as who tells of the
-// next is trusted.
+// walk goes from the peer towards the client, for as long as the address that reported the
+// next one is trusted.
 func (w *walker) walk(peer string, lines []string) (netip.Addr, bool) {
 	addr, ok := parseEntry(peer)
 	entries := backwards{lines: lines}
@@ -97,15 +98,15 @@ func (w *walker) trusts(addr netip.Addr) bool {
 	return false
 }
 
-// backwards yields the entries of a comma-separated header field from its end.
-// It looks at no more of the field than it has to.
+// backwards yields the entries of a comma-separated header field from its end. It reads no
+// more of the field than it has to.
 type backwards struct {
 	lines []string // not begun
-	rest  string   // of the line that is
+	rest  string   // what is left of the line that was begun
 	begun bool
 }
 
-// next returns an entry, without the blanks around it. Empty ones are none.
+// next returns the next entry, without blanks around it. It skips empty entries.
 func (b *backwards) next() (string, bool) {
 	for b.begun || len(b.lines) > 0 {
 		if !b.begun {
@@ -126,9 +127,9 @@ func (b *backwards) next() (string, bool) {
 	return "", false
 }
 
-// lastEntry returns where the last entry of a line begins. A comma in a quoted
-// string separates nothing. What is quoted is told from the right as well, where a
-// proxy wrote it: a quote that a client leaves open further left hides nothing.
+// lastEntry returns where the last entry of a line begins. A comma in a quoted string does
+// not separate entries. Quotes are paired from the right, where a proxy wrote, so a quote
+// that a client left open further left hides nothing.
 func lastEntry(line string) int {
 	quoted := false
 	for i := len(line) - 1; i >= 0; i-- {
