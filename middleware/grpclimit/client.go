@@ -10,27 +10,27 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit"
 )
 
-// UnaryClientInterceptor returns an interceptor that limits the unary calls that a
-// client sends. A denied one fails with a [*Denial], whose code is ResourceExhausted,
-// and is not sent; or it waits, see [WithWait]. Its error names the argument that is
-// wrong. It is [ClientInterceptors] for one limit, in which each call costs 1.
+// UnaryClientInterceptor returns an interceptor that limits the unary calls that a client
+// sends. A denied call is not sent: it fails with a [*Denial] of code ResourceExhausted,
+// or waits, see [WithWait]. The interceptor is that of [ClientInterceptors] for one limit,
+// under which each call costs 1. The error names the argument that is wrong.
 func UnaryClientInterceptor(limiter *ratelimit.Limiter, identity Identity, options ...ClientOption) (grpc.UnaryClientInterceptor, error) {
 	unary, _, err := ClientInterceptors([]Limit{{Limiter: limiter, Identity: identity}}, options...)
 	return unary, err
 }
 
-// StreamClientInterceptor is [UnaryClientInterceptor] for streams, which cost 1 each
-// as they begin. See [WithMessages].
+// StreamClientInterceptor is [UnaryClientInterceptor] for streams. Each stream costs 1
+// when it begins. See also [WithMessages].
 func StreamClientInterceptor(limiter *ratelimit.Limiter, identity Identity, options ...ClientOption) (grpc.StreamClientInterceptor, error) {
 	_, stream, err := ClientInterceptors([]Limit{{Limiter: limiter, Identity: identity}}, options...)
 	return stream, err
 }
 
-// ClientInterceptors returns interceptors that limit the calls that a client sends,
-// by several limits at once: each has to let a call through, and one that is denied
-// is charged by none. Its error names the argument that is wrong.
+// ClientInterceptors returns interceptors that limit the calls that a client sends, by
+// several limits at once. All of them must allow a call; if one denies it, none charges
+// it. The error names the argument that is wrong.
 //
-// What gRPC itself sends again, by the retry policy of a service config, counts as
+// Attempts that gRPC itself repeats, under the retry policy of a service config, count as
 // one call.
 func ClientInterceptors(limits []Limit, options ...ClientOption) (grpc.UnaryClientInterceptor, grpc.StreamClientInterceptor, error) {
 	g, err := newGuard(limits)
@@ -61,7 +61,7 @@ func (c client) unary(ctx context.Context, method string, request, reply any, cc
 	return invoker(ctx, method, request, reply, cc, options...)
 }
 
-// target is where calls of a connection go to, "" if there is none, as in a test.
+// target returns where calls of a connection go, or "" if there is none, as in a test.
 func target(cc *grpc.ClientConn) string {
 	if cc == nil {
 		return ""
@@ -95,16 +95,16 @@ type clientStream struct {
 	grpc.ClientStream
 	client client
 	call   Call
-	ctx    context.Context // ends with the stream; asking that for its own would end retries
+	ctx    context.Context // ends with the stream; ClientStream.Context would end retries
 	cancel context.CancelFunc
 }
 
-// SendMsg aborts the stream if the message is denied, as it has to do with any error.
+// SendMsg aborts the stream if the message is denied, as gRPC requires of any error.
 func (s *clientStream) SendMsg(m any) error {
 	call := s.call
 	call.Message = m
 	err := s.client.admit(s.ctx, call)
-	if err == nil || s.ctx.Err() != nil { // a stream that is over says so itself
+	if err == nil || s.ctx.Err() != nil { // a stream that is over reports that itself
 		return s.ClientStream.SendMsg(m)
 	}
 	s.cancel()

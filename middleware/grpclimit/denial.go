@@ -15,48 +15,46 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 )
 
-// Denial is why a call is not let through. It is the error that the call ends with:
-// interceptors around this one, and callers of a client, find it by [errors.As]. It
-// may get further fields.
+// Denial says why a call is not let through. It is the error that the call ends with:
+// outer interceptors, and callers of a client, find it with [errors.As]. Further fields
+// may be added.
 type Denial struct {
 	// Call is the call.
 	Call Call
-	// Code says why: ResourceExhausted where a limit denies it, Unavailable where
-	// Redis is away and the limiter fails closed, Unauthenticated (see
-	// [WithNoIdentityCode]) where its identity is unknown.
+	// Code is ResourceExhausted if a limit denies the call, Unavailable if Redis is away
+	// and the limiter fails closed, and Unauthenticated (see [WithNoIdentityCode]) if the
+	// call's identity is unknown.
 	Code codes.Code
-	// RetryAfter is the time after which it would be let through, if nobody else
-	// took units meanwhile; or [algorithm.Never]. It is 1 s where Redis is away: a
-	// limiter is back by then if Redis is. It is 0 where the identity is unknown.
+	// RetryAfter is the time after which the call would be let through if nobody else took
+	// units meanwhile, or [algorithm.Never]. When Redis is away it is 1 s: if Redis is
+	// back by then, so is the limiter. It is 0 if the identity is unknown.
 	RetryAfter time.Duration
-	// Violations are the limits that deny it, at least one.
+	// Violations lists the limits that deny the call. There is at least one.
 	Violations []Violation
 
 	plain bool
 }
 
-// Violation is one limit that denies a call. It may get further fields.
+// Violation is one limit that denies a call. Further fields may be added.
 type Violation struct {
-	// Limit is its name.
+	// Limit is the name of the limit.
 	Limit string
-	// Identity is what the call is limited as. It does not print.
+	// Identity is the identity of the call. It does not print.
 	Identity ratelimit.Identity
 	// Cost is how many units the call takes.
 	Cost int64
-	// Result is what the limiter says. It is the zero Result where the identity is
-	// unknown.
+	// Result is the limiter's answer. It is the zero Result if the identity is unknown.
 	Result ratelimit.Result
 }
 
-// unavailable is the RetryAfter where Redis is away.
+// unavailable is the RetryAfter when Redis is away.
 const unavailable = time.Second
 
-// maxSubject is how much of an identity goes into a status, in bytes: trailers have
-// to be small.
+// maxSubject is how many bytes of an identity go into a status. Trailers must be small.
 const maxSubject = 256
 
-// add adds a limit that denies the call. What Redis did not decide is the fault of
-// the limits alone that could never allow it.
+// add adds a limit that denies the call. If Redis did not decide, but the call is denied
+// because a limit could never allow it, only such limits are added.
 func (d *Denial) add(limit *Limit, part ratelimit.Part, result ratelimit.Result) {
 	if d.Code == codes.ResourceExhausted && result.Degraded && result.RetryAfter != algorithm.Never {
 		return
@@ -72,9 +70,8 @@ func (d *Denial) add(limit *Limit, part ratelimit.Part, result ratelimit.Result)
 // Error returns the code and the message of the status.
 func (d *Denial) Error() string { return fmt.Sprintf("grpclimit: %v: %s", d.Code, d.message()) }
 
-// GRPCStatus returns the status that the call ends with. Its details are a RetryInfo,
-// where a wait helps; and a QuotaFailure with the violations, where Code is
-// ResourceExhausted.
+// GRPCStatus returns the status that the call ends with. Its details are a RetryInfo, if a
+// wait helps, and a QuotaFailure with the violations, if a limit denies the call.
 func (d *Denial) GRPCStatus() *status.Status {
 	s := status.New(d.Code, d.message())
 	var details []protoadapt.MessageV1
@@ -92,7 +89,7 @@ func (d *Denial) GRPCStatus() *status.Status {
 		return s
 	}
 	detailed, err := s.WithDetails(details...)
-	if err != nil { // a code that is OK; all text is UTF-8
+	if err != nil { // impossible: Code is not OK, and all text is UTF-8
 		return s
 	}
 	return detailed
@@ -115,7 +112,7 @@ func (d *Denial) violation(v *Violation) *errdetails.QuotaFailure_Violation {
 	return out
 }
 
-// unknown reports whether it is unknown whose call it is.
+// unknown reports whether the call is denied because its identity is unknown.
 func (d *Denial) unknown() bool {
 	return len(d.Violations) == 1 && d.Violations[0].Identity.Reveal() == ""
 }
@@ -125,7 +122,7 @@ func (d *Denial) passes() bool {
 	return d.Code == codes.ResourceExhausted && !d.unknown() && d.RetryAfter != algorithm.Never
 }
 
-// message returns what people read. It has nothing in it that a client sent.
+// message returns the text for people. It contains nothing that a client sent.
 func (d *Denial) message() string {
 	var text strings.Builder
 	if d.Call.Client {

@@ -1,5 +1,5 @@
-// Package grpclimit limits gRPC calls by a [ratelimit.Limiter], at servers and at
-// clients, unary ones and streams.
+// Package grpclimit limits gRPC calls by a [ratelimit.Limiter], at servers and at clients,
+// for unary calls and for streams.
 //
 //	limits := []grpclimit.Limit{{Limiter: limiter, Identity: grpclimit.Peer}}
 //	unary, stream, err := grpclimit.ServerInterceptors(limits)
@@ -9,12 +9,11 @@
 //		grpc.ChainStreamInterceptor(stream),
 //	)
 //
-// Whom a call is limited as, an [Identity] says: by address ([Peer], [Address]), by
-// API key ([Metadata]), by method ([Method]), by what an interceptor before this one
-// has found out ([ContextValue]), by several ([First], [All]), or by a function of
-// yours.
+// An [Identity] says under whose limit a call falls: by address ([Peer], [Address]), by
+// API key ([Metadata]), by method ([Method]), by a value that an earlier interceptor has
+// found ([ContextValue]), by a combination ([First], [All]), or by a function of your own.
 //
-// # What a call that is not let through ends with
+// # How a call that is not let through ends
 //
 //	code               when                                  details
 //	ResourceExhausted  a limit denies it                     RetryInfo, QuotaFailure
@@ -25,14 +24,14 @@
 //	DeadlineExceeded   a decision
 //	InvalidArgument    its Cost is negative                  none
 //
-// RetryInfo has the exact time to wait, and is absent where no wait helps. QuotaFailure
-// has a violation for each limit that denies the call: quota_id is the limit's name,
-// quota_value the most that can be taken at once, subject "limit:" and the name. The
-// identity is not in it, but with [WithPlainSubject]. The first three are a [*Denial],
-// and [WithDenied] makes something else of them.
+// RetryInfo has the exact time to wait, and is absent if no wait helps. QuotaFailure has a
+// violation for each limit that denies the call: quota_id is the limit's name, quota_value
+// is the most that can be taken at once, and subject is "limit:" and the name. The
+// identity is included only with [WithPlainSubject]. The first three are a [*Denial],
+// which [WithDenied] can replace by another error.
 //
-// A call that is let through carries nothing of all this: gRPC has no standard metadata
-// for what remains.
+// A call that is let through carries none of this: gRPC has no standard metadata for what
+// remains.
 //
 // # Clients
 //
@@ -43,6 +42,6 @@
 //		grpc.WithChainStreamInterceptor(stream),
 //	)
 //
-// What is denied is not sent: the call fails with the same codes, or waits. So a
-// fleet of clients keeps to the limit of a server that it shares.
+// A denied call is not sent: it fails with the same codes, or waits. So a fleet of clients
+// stays within the limit of a server that they share.
 package grpclimit

@@ -14,12 +14,12 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/waiting"
 )
 
-// guard decides calls, for either side.
+// guard decides calls, at a server or at a client.
 type guard struct {
 	config
 	limits []Limit
 	joint  *ratelimit.Joint
-	lines  waiting.Lines // of a client's calls that wait
+	lines  waiting.Lines // of a client's waiting calls
 }
 
 func newGuard(limits []Limit) (*guard, error) {
@@ -46,8 +46,8 @@ func (g *guard) skipped(ctx context.Context, call Call) bool {
 	return false
 }
 
-// decide returns nil and nil where the call is let through. The error is a status:
-// that of ctx where that has ended.
+// decide returns nil and nil if the call is let through. The error is a status, which is
+// that of ctx if ctx has ended.
 func (g *guard) decide(ctx context.Context, call Call) (*Denial, error) {
 	var room [16]ratelimit.Part
 	parts, free := room[:0], true
@@ -57,7 +57,7 @@ func (g *guard) decide(ctx context.Context, call Call) (*Denial, error) {
 		if n < 0 {
 			return nil, status.Errorf(codes.InvalidArgument, "rate limit %q: the call would cost %d", limit.Name, n)
 		}
-		part := ratelimit.Part{Identity: "nobody", N: n} // who is looked at, if n is 0, matters to none
+		part := ratelimit.Part{Identity: "nobody", N: n} // if n is 0, the limit is only looked at, and for whom does not matter
 		if n > 0 {
 			part.Identity, free = limit.Identity(ctx, call), false
 		}
@@ -72,7 +72,7 @@ func (g *guard) decide(ctx context.Context, call Call) (*Denial, error) {
 	if len(parts) > 1 {
 		return g.decideJointly(ctx, call, parts)
 	}
-	// A limiter alone is decided for at less cost.
+	// Asking a single limiter costs less than asking a Joint.
 	result, err := g.limits[0].Limiter.AllowN(ctx, parts[0].Identity, parts[0].N)
 	if err != nil {
 		return nil, failed(err)
@@ -102,7 +102,7 @@ func (g *guard) decideJointly(ctx context.Context, call Call, parts []ratelimit.
 	return d, nil
 }
 
-// denial returns one without its violations.
+// denial returns a Denial without violations.
 func (g *guard) denial(call Call, retryAfter time.Duration, degraded bool) *Denial {
 	d := &Denial{Call: call, Code: codes.ResourceExhausted, RetryAfter: retryAfter, plain: g.plain}
 	if degraded && retryAfter != algorithm.Never {
@@ -116,7 +116,7 @@ func (g *guard) unknown(call Call, limit *Limit, n int64) *Denial {
 	return &Denial{Call: call, Code: g.noIdentity, Violations: []Violation{{Limit: limit.Name, Cost: n}}}
 }
 
-// answer returns what a denied call ends with.
+// answer returns the error that a denied call ends with.
 func (g *guard) answer(ctx context.Context, d *Denial) error {
 	if g.denied != nil {
 		if err := g.denied(ctx, d); err != nil {

@@ -7,23 +7,23 @@ import (
 	"strings"
 )
 
-// Identity tells whom a call is limited as: calls of one text share what the limit
-// gives. The text is empty where that is not known, and the call is then refused:
-// it never shares a limit with all others like it. ctx is the call's own, at a
-// server with its peer and metadata.
+// Identity returns the text that identifies the client whose limit a call counts against.
+// Calls with the same text share what the limit gives. The text is "" if the client is
+// unknown. The call is then refused, so unknown clients never share a limit. ctx is the
+// call's own; at a server it has the peer and the metadata.
 //
-// The ready ones begin their text with its kind, "ip:192.0.2.1" or
-// "metadata:x-api-key:…", so what one of them returns no other can. A function of
-// your own does well to do the same. It is called for each call and limit, or message,
-// and again for one that waits, from any number of goroutines.
+// The texts of the identities in this package begin with their kind, "ip:192.0.2.1" or
+// "metadata:x-api-key:…", so none can return a text of another. A function of your own
+// should do the same. It is called once for each limit and each call or message, again
+// whenever a waiting call asks again, and from any number of goroutines.
 type Identity func(ctx context.Context, call Call) string
 
-// Method limits each method by itself: "method:/package.Service/Method". A server
-// with a grpc.UnknownServiceHandler gets methods that clients made up; limit such a
-// one by something else.
+// Method limits each method by itself: "method:/package.Service/Method". At a server with
+// a grpc.UnknownServiceHandler, clients can make up methods, so limit it by something
+// else.
 func Method(_ context.Context, call Call) string { return "method:" + call.Method }
 
-// Service limits each service by itself: "service:package.Service". What is said of
+// Service limits each service by itself: "service:package.Service". The warning at
 // [Method] holds for it too.
 func Service(_ context.Context, call Call) string {
 	if service := call.Service(); service != "" {
@@ -33,7 +33,7 @@ func Service(_ context.Context, call Call) string {
 }
 
 // Target limits a client by what its connection was made for:
-// "target:dns:///greeter.example:443". A server knows none.
+// "target:dns:///greeter.example:443". It is unknown at a server.
 func Target(_ context.Context, call Call) string {
 	if call.Target != "" {
 		return "target:" + call.Target
@@ -41,9 +41,9 @@ func Target(_ context.Context, call Call) string {
 	return ""
 }
 
-// ContextValue limits by a value of the call's context, such as the user whom an
-// interceptor before this one has authenticated: "value:<name>:<value>". It is
-// unknown where value returns "". The name may not be empty or have a colon.
+// ContextValue limits by a value of the call's context, such as the user that an earlier
+// interceptor has authenticated: "value:<name>:<value>". It is unknown if value returns
+// "". The name must not be empty or contain a colon.
 func ContextValue(name string, value func(context.Context) string) (Identity, error) {
 	switch {
 	case name == "" || strings.Contains(name, ":"):
@@ -60,11 +60,11 @@ func ContextValue(name string, value func(context.Context) string) (Identity, er
 	}, nil
 }
 
-// First limits by the first of identities that is known, "first0:ip:192.0.2.1". Its
-// place in the list tells it from what another yields; to change their order makes
-// clients fresh. Mind that a client who can leave the first one out chooses what it
-// is limited as. Where the list is empty or has a nil, First returns nil, which the
-// interceptors refuse.
+// First limits by the first of identities that is known: "first0:ip:192.0.2.1". The text
+// has that one's place in the list, which tells it from texts of the others. Changing
+// their order therefore gives clients fresh limits. A client that can leave out what the
+// first one needs chooses what it is limited by. If the list is empty or contains nil,
+// First returns nil, which the interceptors refuse.
 func First(identities ...Identity) Identity {
 	if !usable(identities) {
 		return nil
@@ -79,9 +79,9 @@ func First(identities ...Identity) Identity {
 	}
 }
 
-// All limits by all identities together, such as each user on each method. It is
-// unknown where one of them is. Each text has its length before it, "all:2:ab1:c",
-// so no two lists of texts are the same. Where the list is empty or has a nil, All
+// All limits by all identities together, such as each user on each method. It is unknown
+// if one of them is. Each text is preceded by its length, "all:2:ab1:c", so different
+// lists of texts never give the same identity. If the list is empty or contains nil, All
 // returns nil, which the interceptors refuse.
 func All(identities ...Identity) Identity {
 	if !usable(identities) {

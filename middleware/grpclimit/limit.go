@@ -8,18 +8,19 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit"
 )
 
-// Limit is one of the limits that calls have to keep.
+// Limit is one of the limits that calls must keep.
 type Limit struct {
-	// Name tells the limit from the others: in the status of a denied call, and in
-	// its [Denial]. It is of printable ASCII and its own; "" is "default".
+	// Name tells the limit from the others in the status of a denied call and in its
+	// [Denial]. It is printable ASCII, and no two limits have the same. If empty it is
+	// "default".
 	Name string
 	// Limiter decides. It is required.
 	Limiter *ratelimit.Limiter
-	// Identity tells whom a call is limited as. It is required.
+	// Identity returns the client that a call is limited as. It is required.
 	Identity Identity
-	// Cost is how many units a call takes, or a message under [WithMessages]; nil is
-	// 1 for any. What costs 0 is not limited by this limit, and what costs less is
-	// refused with InvalidArgument. It is called before Identity, from any number of
+	// Cost returns how many units a call takes, or a message under [WithMessages]; nil
+	// means 1. This limit does not apply to a call that costs 0. A call of negative cost
+	// is refused with InvalidArgument. Cost is called before Identity, from any number of
 	// goroutines.
 	Cost func(ctx context.Context, call Call) int64
 }
@@ -32,7 +33,7 @@ func (l *Limit) units(ctx context.Context, call Call) int64 {
 	return l.Cost(ctx, call)
 }
 
-// checkLimits returns a copy of limits, with each name in place.
+// checkLimits returns a copy of limits in which every limit has its name.
 func checkLimits(limits []Limit) ([]Limit, error) {
 	if len(limits) == 0 {
 		return nil, errors.New("no limits")

@@ -10,14 +10,15 @@ import (
 )
 
 // Metadata limits by the value of a metadata key, such as an API key:
-// "metadata:<key>:<value>". At a server it looks at what came with the call, at a
-// client at what goes with it, but for what credentials of its connection add. Keys
-// ending in "-bin" have bytes for a value; they are taken as they are.
+// "metadata:<key>:<value>". At a server it reads the metadata that came with the call. At
+// a client it reads the metadata that goes with the call, except for what credentials of
+// the connection add. The values of keys ending in "-bin" are bytes, which are used as
+// they are.
 //
-// Clients write what they like. Let an interceptor before this one check the value,
-// or else each that a client makes up is fresh. It is unknown where it is empty or
-// missing; and where there are several, equal ones too: whoever checks the one could
-// mean another.
+// Clients can write any value. Let an earlier interceptor check it, or a client gets a
+// fresh limit for each value that it makes up. The identity is unknown if the value is
+// missing or empty. It is also unknown if there are several values, even equal ones,
+// because the code that checks one might mean another.
 func Metadata(key string) (Identity, error) {
 	key = strings.ToLower(key)
 	if !isKey(key) || strings.HasPrefix(key, "grpc-") {
@@ -32,10 +33,10 @@ func Metadata(key string) (Identity, error) {
 	}, nil
 }
 
-// Authority limits a server by the name that the client calls it by, where it
-// serves several: "authority:<host>". Since clients write what they like, it is
-// known only where it is one of hosts, such as "api.example" or "api.example:8443",
-// in letters of either case. A client does not know it; see [Target].
+// Authority limits by the name that the client calls the server by, if the server has
+// several: "authority:<host>". Since clients can write any name, the identity is known
+// only if the name is one of hosts, such as "api.example" or "api.example:8443", in upper
+// or lower case. It is unknown at a client; see [Target].
 func Authority(hosts ...string) (Identity, error) {
 	if len(hosts) == 0 {
 		return nil, errors.New("grpclimit: authority has no hosts")
@@ -60,7 +61,7 @@ func Authority(hosts ...string) (Identity, error) {
 	}, nil
 }
 
-// valuesOf returns the values that go with the call.
+// valuesOf returns the values of a metadata key that go with the call.
 func valuesOf(ctx context.Context, call Call, key string) []string {
 	if call.Client {
 		return metadata.ValueFromOutgoingContext(ctx, key)
@@ -68,7 +69,7 @@ func valuesOf(ctx context.Context, call Call, key string) []string {
 	return metadata.ValueFromIncomingContext(ctx, key)
 }
 
-// isKey reports whether key is one that gRPC sends.
+// isKey reports whether key is a key that gRPC sends.
 func isKey(key string) bool {
 	for _, c := range []byte(key) {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("-_.", rune(c)) {

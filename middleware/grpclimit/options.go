@@ -10,10 +10,10 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// ServerOption sets something of a server's interceptors other than its default.
+// ServerOption changes a default of a server's interceptors.
 type ServerOption interface{ applyServer(*config) error }
 
-// ClientOption sets something of a client's interceptors other than its default.
+// ClientOption changes a default of a client's interceptors.
 type ClientOption interface{ applyClient(*config) error }
 
 // Option is a [ServerOption] and a [ClientOption].
@@ -33,7 +33,7 @@ func (o option) applyClient(c *config) error       { return o(c) }
 func (o serverOption) applyServer(c *config) error { return o(c) }
 func (o clientOption) applyClient(c *config) error { return o(c) }
 
-// config is what options set.
+// config is what the options set.
 type config struct {
 	skips      []func(context.Context, Call) bool
 	messages   bool
@@ -44,9 +44,10 @@ type config struct {
 	wait       time.Duration // of a client; 0: none
 }
 
-// WithSkip lets calls through that skip is true for: they cost nothing, not even a
-// look at Redis. A stream is skipped as a whole, with its messages. The default is
-// to skip none; several add up. See [HealthAndReflection].
+// WithSkip lets a call through if skip returns true for it. Such a call costs nothing, not
+// even a look at Redis. A stream is skipped as a whole, with its messages. By default no
+// call is skipped. If the option is given several times, one true is enough. See
+// [HealthAndReflection].
 func WithSkip(skip func(ctx context.Context, call Call) bool) Option {
 	return option(func(c *config) error {
 		if skip == nil {
@@ -57,8 +58,8 @@ func WithSkip(skip func(ctx context.Context, call Call) bool) Option {
 	})
 }
 
-// HealthAndReflection is true for the calls of gRPC's own services for health checks
-// and reflection, for [WithSkip].
+// HealthAndReflection returns true for calls of gRPC's own services for health checks and
+// reflection. It is meant for [WithSkip].
 func HealthAndReflection(_ context.Context, call Call) bool {
 	switch call.Service() {
 	case "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection":
@@ -67,13 +68,13 @@ func HealthAndReflection(_ context.Context, call Call) bool {
 	return false
 }
 
-// WithMessages has each message count of a stream in which the client sends many,
-// beside the stream's start: at a server those that it receives, at a client those
-// that it sends. The default is that a stream counts once, as it begins.
+// WithMessages counts the messages of streams in which the client sends many, in addition
+// to the start of the stream: the messages received at a server, or sent at a client. By
+// default a stream counts only once, when it begins.
 //
-// A server's stream whose message is denied gets the [*Denial] from Recv, to return
-// it. A client's gets it from Send, and the stream is aborted. Each message then
-// costs a decision, mostly a round trip to Redis.
+// If a message is denied, a server's Recv returns the [*Denial], which the handler should
+// return. A client's Send returns it, and the stream is aborted. Each message then costs a
+// decision, which is usually a round trip to Redis.
 func WithMessages() Option {
 	return option(func(c *config) error {
 		c.messages = true
@@ -81,9 +82,9 @@ func WithMessages() Option {
 	})
 }
 
-// WithPlainSubject has the identity in the status of a denied call, as the subject
-// of its QuotaFailure, cut off after 256 bytes. Whoever gets the status then reads
-// what a call is limited as. The default is "limit:" and the limit's name.
+// WithPlainSubject puts the identity into the status of a denied call, as the subject of
+// its QuotaFailure, cut off after 256 bytes. Whoever receives the status can then read
+// what the call is limited as. By default the subject is "limit:" and the limit's name.
 func WithPlainSubject() Option {
 	return option(func(c *config) error {
 		c.plain = true
@@ -91,8 +92,8 @@ func WithPlainSubject() Option {
 	})
 }
 
-// WithNoIdentityCode sets the code for calls whose identity is unknown; the default
-// is Unauthenticated. It may not be OK.
+// WithNoIdentityCode sets the code of calls whose identity is unknown. The default is
+// Unauthenticated. The code must not be OK.
 func WithNoIdentityCode(code codes.Code) Option {
 	return option(func(c *config) error {
 		if code == codes.OK || code > codes.Unauthenticated {
@@ -103,9 +104,9 @@ func WithNoIdentityCode(code codes.Code) Option {
 	})
 }
 
-// WithDenied sets what a call ends with that is not let through, whatever the
-// reason: see [Denial.Code]. denied returns the error, most often made by package
-// status; for nil, it is the default, d itself. It runs on the call's goroutine.
+// WithDenied sets the error of calls that end with a [*Denial], whatever its
+// [Denial.Code]. denied returns the error, usually made by package status; if it returns
+// nil, the error is d itself, as by default. It runs on the call's goroutine.
 func WithDenied(denied func(ctx context.Context, d *Denial) error) Option {
 	return option(func(c *config) error {
 		if denied == nil {
@@ -116,12 +117,12 @@ func WithDenied(denied func(ctx context.Context, d *Denial) error) Option {
 	})
 }
 
-// WithPushback tells gRPC clients when to try again, by the trailer
-// grpc-retry-pushback-ms: a client whose service config has a retry policy for
-// RESOURCE_EXHAUSTED (or UNAVAILABLE) then waits just so long, not by its backoff.
-// Waits above longest, which must be 1 ms or more, are answered with "do not retry":
-// a client waits for all of it, unless its call has a deadline. The default is no
-// trailer.
+// WithPushback tells gRPC clients when to try again, with the trailer
+// grpc-retry-pushback-ms. A client whose service config has a retry policy for
+// RESOURCE_EXHAUSTED (or UNAVAILABLE) then waits exactly that long instead of using its
+// backoff. Since a client waits however long it is told, unless its call has a deadline,
+// waits above longest are answered with "do not retry". longest must be at least 1 ms. By
+// default there is no trailer.
 func WithPushback(longest time.Duration) ServerOption {
 	return serverOption(func(c *config) error {
 		if longest < time.Millisecond {
@@ -132,14 +133,14 @@ func WithPushback(longest time.Duration) ServerOption {
 	})
 }
 
-// WithWait has a denied call wait until its limits let it through, and be sent then;
-// the default is to fail at once. It waits for what [Denial.RetryAfter] says and asks
-// again, as others may have been faster, for at most longest in all. It fails at
-// once where that, or the deadline of the call's context, would pass before; where
-// no wait helps; and where Redis is away and the limiter fails closed.
+// WithWait makes a denied call wait until its limits let it through, and sends it then. By
+// default it fails at once. The call waits as long as [Denial.RetryAfter] says and then
+// asks again, since others may have been faster. It waits for at most longest in all. It
+// fails at once if longest or the deadline of the call's context would pass before that,
+// if no wait helps, or if Redis is away and the limiter fails closed.
 //
-// Calls of one identity wait in line, in the order in which they came: only the first
-// asks the limiter, so a thousand that wait load Redis as one does.
+// Calls of one identity wait in line, in the order in which they came. Only the first in
+// line asks the limiter, so a thousand waiting calls load Redis as much as one does.
 func WithWait(longest time.Duration) ClientOption {
 	return clientOption(func(c *config) error {
 		if longest <= 0 {

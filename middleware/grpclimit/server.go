@@ -13,27 +13,27 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 )
 
-// UnaryServerInterceptor returns an interceptor that limits the unary calls that a
-// server is sent. Its error names the argument that is wrong. It is
-// [ServerInterceptors] for one limit, in which each call costs 1.
+// UnaryServerInterceptor returns an interceptor that limits the unary calls that a server
+// receives. It is that of [ServerInterceptors] for one limit, under which each call costs
+// 1. The error names the argument that is wrong.
 func UnaryServerInterceptor(limiter *ratelimit.Limiter, identity Identity, options ...ServerOption) (grpc.UnaryServerInterceptor, error) {
 	unary, _, err := ServerInterceptors([]Limit{{Limiter: limiter, Identity: identity}}, options...)
 	return unary, err
 }
 
-// StreamServerInterceptor is [UnaryServerInterceptor] for streams, which cost 1 each
-// as they begin. See [WithMessages].
+// StreamServerInterceptor is [UnaryServerInterceptor] for streams. Each stream costs 1
+// when it begins. See also [WithMessages].
 func StreamServerInterceptor(limiter *ratelimit.Limiter, identity Identity, options ...ServerOption) (grpc.StreamServerInterceptor, error) {
 	_, stream, err := ServerInterceptors([]Limit{{Limiter: limiter, Identity: identity}}, options...)
 	return stream, err
 }
 
-// ServerInterceptors returns interceptors that limit the calls that a server is
-// sent, by several limits at once: each has to let a call through, and one that is
-// denied is charged by none. Its error names the argument that is wrong.
+// ServerInterceptors returns interceptors that limit the calls that a server receives, by
+// several limits at once. All of them must allow a call; if one denies it, none charges
+// it. The error names the argument that is wrong.
 //
-// Put them before what is dear to do, and after what makes the identity known, such
-// as authentication.
+// Put them before expensive work, and after whatever establishes the identity, such as
+// authentication.
 func ServerInterceptors(limits []Limit, options ...ServerOption) (grpc.UnaryServerInterceptor, grpc.StreamServerInterceptor, error) {
 	g, err := newGuard(limits)
 	if err != nil {
@@ -94,21 +94,21 @@ func (s *serverStream) RecvMsg(m any) error {
 	return s.server.admit(s.Context(), call)
 }
 
-// admit returns nil where the call is let through.
+// admit returns nil if the call is let through.
 func (s server) admit(ctx context.Context, call Call) error {
 	d, err := s.decide(ctx, call)
 	if d == nil {
 		return err
 	}
 	if s.pushback > 0 && d.RetryAfter > 0 {
-		// It fails only outside of a server's call, where there is no trailer.
+		// SetTrailer fails only outside of a server's call, where there is no trailer.
 		_ = grpc.SetTrailer(ctx, metadata.Pairs("grpc-retry-pushback-ms", pushback(d.RetryAfter, s.pushback)))
 	}
 	return s.answer(ctx, d)
 }
 
-// pushback returns wait in milliseconds, rounded up; or -1, which is not to retry,
-// where it is above longest or no wait helps.
+// pushback returns wait in milliseconds, rounded up, or -1, which means do not retry, if
+// wait is above longest or no wait helps.
 func pushback(wait, longest time.Duration) string {
 	if wait > longest || wait == algorithm.Never {
 		return "-1"

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// shortest is the least time between two questions of a call that waits.
+// shortest is the least time between two questions to the limiter by a waiting call.
 const shortest = time.Millisecond
 
-// admit returns nil where the call is let through, at once or after a wait.
+// admit returns nil if the call is let through, at once or after a wait.
 func (c client) admit(ctx context.Context, call Call) error {
 	d, err := c.decide(ctx, call)
 	if d != nil && d.passes() && c.wait > 0 {
@@ -29,10 +29,10 @@ func (c client) admit(ctx context.Context, call Call) error {
 	return err
 }
 
-// pause is how long a call waits that was denied so.
+// pause returns how long a call with this denial waits before it asks again.
 func (d *Denial) pause() time.Duration { return max(d.RetryAfter, shortest) }
 
-// who is whom the call is limited as, by all limits together.
+// who returns the identities of the call under all limits, as one text.
 func (g *guard) who(ctx context.Context, call Call) string {
 	var all []byte
 	for i := range g.limits {

@@ -13,9 +13,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/identity"
 )
 
-// Peer is the [Identity] by the address of the other end of the connection: an IPv4
-// address, or the /64 prefix of an IPv6 address, because a client with one address of a
-// /64 has them all. On a Unix socket the identity is unknown.
+// Peer is the [Identity] that limits by the address of the other end of the connection: an
+// IPv4 address, or the /64 prefix of an IPv6 address, because a client with one address of
+// a /64 has them all. On a Unix socket the identity is unknown.
 //
 // Behind a proxy, the other end is the proxy, so all its clients share one identity: use
 // an [Address] there. Peer reads Request.RemoteAddr, so no outer middleware may overwrite
@@ -54,10 +54,9 @@ type Address struct {
 
 	// Hops is the number of your proxies that every request comes through, for use when
 	// their addresses are not known. The client is the entry that the farthest of them
-	// wrote: the Hops-th from the end. It is unknown if there are fewer entries. Nobody
-	// may be able to reach the server without passing all the proxies, since they could
-	// then choose their identity. Hops excludes Trusted; 0 means that proxies are not
-	// counted.
+	// wrote: the Hops-th from the end. It is unknown if there are fewer entries. A client
+	// that can reach the server past the proxies chooses its identity, so none must be
+	// able to. Hops excludes Trusted; 0 means that proxies are not counted.
 	Hops int
 
 	// Header is the field in which proxies write the client's address: "X-Forwarded-For"
@@ -70,8 +69,8 @@ type Address struct {
 	IPv4Bits, IPv6Bits int
 }
 
-// Identity returns the identity by the client's address. The error says which field of a
-// is wrong.
+// Identity returns an identity that limits by the client's address. The error says which
+// field of a is wrong.
 func (a Address) Identity() (Identity, error) {
 	w, err := a.walker()
 	if err != nil {

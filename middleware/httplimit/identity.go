@@ -10,18 +10,18 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/identity"
 )
 
-// Identity returns the client under whose limit a request falls, or "" if the client is
-// unknown. Any function will do. It is called once for each request and limit, from any
-// number of goroutines at once.
+// Identity returns the text that identifies the client whose limit a request counts
+// against, or "" if the client is unknown. Any function will do. It is called once for
+// each request and limit, from any number of goroutines at once.
 //
 // The identities that this package returns begin with their kind ("ip:", "header:", …), so
 // no API key passes for an address. [First] and [All] also keep the texts of your own
 // functions apart.
 type Identity func(*http.Request) string
 
-// Header returns the identity by the value of a header field, such as "X-API-Key". It is
-// unknown if the field is missing, empty, or present more than once, because other code
-// might go by another of its values.
+// Header returns an identity that limits by the value of a header field, such as
+// "X-API-Key". The identity is unknown if the field is missing, empty, or present more
+// than once: other code might go by another of the values.
 //
 // A client that makes up a value gets a fresh limit. So check the value first: put this
 // middleware behind the one that authenticates.
@@ -43,9 +43,10 @@ func Header(name string) (Identity, error) {
 	}, nil
 }
 
-// BasicAuth is the [Identity] by the user name of HTTP Basic authentication. It is unknown
-// if there is none. The password is not checked: put this middleware behind the one that
-// authenticates, or anybody can use up the limit of anybody else.
+// BasicAuth is the [Identity] that limits by the user name of HTTP Basic authentication.
+// The identity is unknown if there is none. The password is not checked: put this
+// middleware behind the one that authenticates, or anybody can use up the limit of anybody
+// else.
 func BasicAuth(r *http.Request) string {
 	user, _, ok := r.BasicAuth()
 	if !ok || user == "" {
@@ -54,11 +55,11 @@ func BasicAuth(r *http.Request) string {
 	return "user:" + user
 }
 
-// ContextValue returns the identity by the value that an outer middleware has put into the
-// request's context under key. The value may be of any string or integer type, or have a
-// String method. The identity is unknown if it is of another type, or if its text is "".
-// The name, such as "tenant", tells the value from other values; it must not be empty or
-// contain a colon.
+// ContextValue returns an identity that limits by the value that an outer middleware has
+// put into the request's context under key. The value may be of any string or integer
+// type, or have a String method. The identity is unknown if it is of another type, or if
+// its text is "". The name, such as "tenant", tells the value from other values; it must
+// not be empty or contain a colon.
 func ContextValue(name string, key any) (Identity, error) {
 	prefix, err := identity.ValuePrefix(name, key)
 	if err != nil {
@@ -73,19 +74,19 @@ func ContextValue(name string, key any) (Identity, error) {
 	}, nil
 }
 
-// First returns the identity by the first of several that is known, such as the API key,
-// or else the address. Its text includes that one's place in the list, so a text of one
-// identity never passes for that of another. Changing their order therefore gives clients
-// fresh limits. If the list is empty or contains nil, First returns nil, which [New]
-// refuses.
+// First returns an identity that limits by the first of several that is known, such as the
+// API key, or else the address. Its text includes that one's place in the list, so a text
+// of one identity never passes for that of another. Changing their order therefore gives
+// clients fresh limits. If the list is empty or contains nil, First returns nil, which
+// [New] refuses.
 func First(identities ...Identity) Identity {
 	return identity.First[*http.Request](identities)
 }
 
-// All returns the identity by several together, such as the tenant and the address: each
-// combination has a limit of its own. It is known only if all of them are. Different lists
-// of texts never give the same identity. If the list is empty or contains nil, All returns
-// nil, which [New] refuses.
+// All returns an identity that limits by several together, such as the tenant and the
+// address: each combination has a limit of its own. It is known only if all of them are.
+// Different lists of texts never give the same identity. If the list is empty or contains
+// nil, All returns nil, which [New] refuses.
 func All(identities ...Identity) Identity {
 	return identity.All[*http.Request](identities)
 }

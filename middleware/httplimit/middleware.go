@@ -15,7 +15,7 @@ type Limit struct {
 	Name string
 	// Limiter decides.
 	Limiter *ratelimit.Limiter
-	// Identity returns the client that a request is limited as.
+	// Identity returns the text that identifies the client; see [Identity].
 	Identity Identity
 	// Cost returns how many units a request takes; nil means 1. A request that takes 0
 	// units from every limit passes without asking any. Where it takes 0, its identity may

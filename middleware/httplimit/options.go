@@ -51,7 +51,7 @@ func WithHeaders(headers Headers) GuardOption {
 	})
 }
 
-// WithSkip lets requests for which skip returns true through, without asking a limit or
+// WithSkip lets a request through if skip returns true for it, without asking a limit or
 // setting a header field. It is meant for health checks, preflights (method OPTIONS), and
 // routes that are limited elsewhere. By default no request is skipped. skip is called for
 // each request. If the option is given several times, one true is enough.

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// Host is the [Identity] of an outgoing request by the host that it is sent to, such as
-// "host:api.example.com" or "host:[2001:db8::1]:8443". The host is in lower case, without
-// a trailing dot, and without the port if that is the default of the URL's scheme. So all
-// spellings of a host share one limit, with two exceptions: a name that is not ASCII
-// differs from its xn-- form, and several names of one server differ.
+// Host is the [Identity] that limits outgoing requests by the host that they are sent to,
+// such as "host:api.example.com" or "host:[2001:db8::1]:8443". The host is in lower case,
+// without a trailing dot, and without the port if that is the default of the URL's scheme.
+// So all spellings of a host share one limit, with two exceptions: a name that is not
+// ASCII differs from its xn-- form, and several names of one server differ.
 //
 // The identity is "" if the URL has no host.
 func Host(r *http.Request) string {

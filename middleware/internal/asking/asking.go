@@ -1,5 +1,5 @@
-// Package asking makes of a request what it asks of the limits of a route, for
-// whatever type C a server has for requests.
+// Package asking works out what a request asks of the limits of a route. C is the type
+// that a server has for requests.
 package asking
 
 import "github.com/distributed-rate-limiter/ratelimit"
@@ -10,8 +10,8 @@ type Ask[C any] struct {
 	Cost     func(C) int64 // 1 if nil
 }
 
-// Parts appends to parts what c asks of each limit. Identities are asked for where
-// there is a cost of any.
+// Parts appends what c asks of each limit to parts. It determines identities only if c has
+// a cost under any limit.
 func Parts[C any](parts []ratelimit.Part, asks []Ask[C], c C) []ratelimit.Part {
 	asked := false
 	for _, a := range asks {

@@ -7,9 +7,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
-// Config is what options set. The zero value has the defaults.
+// Config is what options set. The zero value has all defaults.
 type Config[C any] struct {
-	// KeepsDecision reports whether handlers get to see the decision.
+	// KeepsDecision tells that handlers can read the decision.
 	KeepsDecision bool
 
 	guard    []httplimit.GuardOption
@@ -17,13 +17,13 @@ type Config[C any] struct {
 	handlers map[httplimit.Outcome]func(C, httplimit.Decision) error
 }
 
-// SetHeaders sets which header fields responses have.
+// SetHeaders sets which header fields responses get.
 func (c *Config[C]) SetHeaders(headers httplimit.Headers) error {
 	c.guard = append(c.guard, httplimit.WithHeaders(headers))
 	return nil
 }
 
-// AddSkip lets requests through that skip says true of.
+// AddSkip lets a request through if skip returns true for it.
 func (c *Config[C]) AddSkip(skip func(C) bool) error {
 	if skip == nil {
 		return errors.New("skip is nil")
@@ -36,10 +36,10 @@ func (c *Config[C]) AddSkip(skip func(C) bool) error {
 	return nil
 }
 
-// Skips reports whether a request passes without being asked about.
+// Skips reports whether a request passes without asking a limit.
 func (c *Config[C]) Skips(request C) bool { return c.skip != nil && c.skip(request) }
 
-// SetHandler sets what answers requests of an outcome.
+// SetHandler sets the handler for requests of an outcome.
 func (c *Config[C]) SetHandler(outcome httplimit.Outcome, handler func(C, httplimit.Decision) error) error {
 	switch outcome {
 	case httplimit.Denied, httplimit.Unavailable, httplimit.Invalid, httplimit.Failed:
@@ -56,7 +56,7 @@ func (c *Config[C]) SetHandler(outcome httplimit.Outcome, handler func(C, httpli
 	return nil
 }
 
-// Handler returns what answers requests of an outcome, or nil.
+// Handler returns the handler for requests of an outcome, or nil.
 func (c *Config[C]) Handler(outcome httplimit.Outcome) func(C, httplimit.Decision) error {
 	return c.handlers[outcome]
 }

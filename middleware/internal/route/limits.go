@@ -1,5 +1,5 @@
-// Package route is what middlewares of frameworks share: the limits of a route and
-// what options set, for whatever type C a framework has for a request's context. A
+// Package route is what the middlewares of frameworks share: the limits of a route, and
+// what options set. C is the type that a framework has for the context of a request. Each
 // middleware adds how its framework goes on to the next handler.
 package route
 
@@ -20,14 +20,14 @@ type Limit[C any] struct {
 	Cost     func(C) int64 // 1 if nil
 }
 
-// Limits are the limits of a route, with what options set.
+// Limits are the limits of a route, and what options have set.
 type Limits[C any] struct {
 	*httplimit.Guard
 	Config[C]
 	asks []asking.Ask[C]
 }
 
-// New returns limits that are set as config is. Its error names what is wrong.
+// New returns limits with the settings in config. The error says what is wrong.
 func New[C any](all []Limit[C], config Config[C]) (*Limits[C], error) {
 	policies := make([]httplimit.Policy, len(all))
 	for i, l := range all {
@@ -47,7 +47,7 @@ func New[C any](all []Limit[C], config Config[C]) (*Limits[C], error) {
 	return &Limits[C]{guard, config, asks}, nil
 }
 
-// Decide decides a request, under ctx, which is the request's.
+// Decide decides a request. ctx must be the request's.
 func (l *Limits[C]) Decide(ctx context.Context, c C) httplimit.Decision {
 	var room [4]ratelimit.Part
 	return l.Guard.Decide(ctx, asking.Parts(room[:0], l.asks, c)...)

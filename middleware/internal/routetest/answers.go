@@ -12,19 +12,19 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
-// request is one that is sent, with what it is answered.
+// request is a request to send, and the status of its expected answer.
 type request struct {
 	method string
 	fields []string
 	status int
 }
 
-// answers are requests one after the other to a server behind these groups.
+// answers lists requests that are sent one after another to a server behind these groups.
 var answers = []struct {
 	name     string
 	groups   func(t testing.TB) [][]httplimit.Limit
 	requests []request
-	called   int // is how often the handler is
+	called   int // how often the handler is called
 }{
 	{"AllowedThenDenied", one(func(t testing.TB) httplimit.Limit {
 		return httplimit.Limit{Limiter: PerMinute(t, StartRedis(t), "a", 2), Identity: httplimit.Peer}
@@ -51,7 +51,7 @@ var answers = []struct {
 				return n
 			}}
 	}), []request{
-		{"GET", nil, 200}, // costs nothing, so it may be of nobody
+		{"GET", nil, 200}, // costs nothing, so it needs no identity
 		{"GET", []string{"Cost", "1"}, 400},
 		{"GET", []string{"Who", "alice", "Cost", "-1"}, 400},
 		{"GET", []string{"Who", "alice", "Cost", "7"}, 200},
@@ -72,7 +72,7 @@ var answers = []struct {
 		}}
 	}, []request{
 		{"GET", []string{"Who", "alice"}, 200}, {"GET", []string{"Who", "alice"}, 200},
-		{"GET", []string{"Who", "alice"}, 429}, // and charged to none
+		{"GET", []string{"Who", "alice"}, 429}, // and none charges it
 		{"GET", []string{"Who", "bob"}, 200}, {"GET", []string{"Who", "bob"}, 429},
 	}, 3},
 	{"Nested", func(t testing.TB) [][]httplimit.Limit {
@@ -83,7 +83,7 @@ var answers = []struct {
 			{{Name: "search", Limiter: PerMinute(t, redis, "search", 2), Identity: httplimit.Peer}},
 		}
 	}, []request{{"GET", nil, 200}, {"GET", nil, 200}, {"GET", nil, 429}, {"GET", nil, 429}}, 2},
-	// What a client says of itself is not believed.
+	// A client's own claims about its address are not believed.
 	{"Spoofed", one(func(t testing.TB) httplimit.Limit {
 		return httplimit.Limit{Limiter: PerMinute(t, StartRedis(t), "a", 1), Identity: httplimit.Peer}
 	}), []request{
@@ -96,7 +96,7 @@ var answers = []struct {
 	}, 1},
 }
 
-// one is one limit, of the name "default".
+// one returns a single limit, named "default".
 func one(limit func(testing.TB) httplimit.Limit) func(testing.TB) [][]httplimit.Limit {
 	return func(t testing.TB) [][]httplimit.Limit {
 		l := limit(t)
@@ -107,7 +107,7 @@ func one(limit func(testing.TB) httplimit.Limit) func(testing.TB) [][]httplimit.
 
 func who(r *http.Request) string { return r.Header.Get("Who") }
 
-// testAnswers holds a framework's answers to those of net/http.
+// testAnswers compares a framework's answers with those of net/http.
 func testAnswers(t *testing.T, framework Framework, http2 bool) {
 	for _, test := range answers {
 		t.Run(test.name, func(t *testing.T) {
@@ -129,7 +129,7 @@ func testAnswers(t *testing.T, framework Framework, http2 bool) {
 				require.Equal(t, http2, got.ProtoMajor == 2)
 				got.Header.Del("Date")
 				want.Header.Del("Date")
-				if r.status == http.StatusOK { // which a framework may tell on its own
+				if r.status == http.StatusOK { // a framework may set the type on its own
 					got.Header.Del("Content-Type")
 					want.Header.Del("Content-Type")
 				}

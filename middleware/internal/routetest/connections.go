@@ -27,12 +27,13 @@ func Run(t *testing.T, framework Framework) {
 	t.Run("Upgrades", func(t *testing.T) { testUpgrades(t, framework) })
 }
 
-// few is a group of a limit of n a minute.
+// few returns a group with a limit of n requests a minute.
 func few(t testing.TB, n int64) []httplimit.Limit {
 	return []httplimit.Limit{{Name: "default", Limiter: PerMinute(t, StartRedis(t), "a", n), Identity: httplimit.Peer}}
 }
 
-// testStreams: what a handler flushes is at the client before the handler ends.
+// testStreams checks that what a handler flushes reaches the client before the handler
+// ends.
 func testStreams(t *testing.T, framework Framework, http2 bool) {
 	read, ended := make(chan struct{}), make(chan struct{})
 	server := Serve(t, framework(t, func(w http.ResponseWriter, r *http.Request) {
@@ -70,18 +71,18 @@ func testStreams(t *testing.T, framework Framework, http2 bool) {
 	require.False(t, lines.Scan())
 }
 
-// testAborts: a handler that panics to abort the response does.
+// testAborts checks that a handler can panic to abort the response.
 func testAborts(t *testing.T, framework Framework, http2 bool) {
 	server := Serve(t, framework(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, few(t, 2)), http2)
 	for range 2 {
-		_, err := server.Client().Post(server.URL, "", nil) // which is not repeated
+		_, err := server.Client().Post(server.URL, "", nil) // a POST is not repeated
 		require.Error(t, err)
 	}
 	w, _ := Send(t, server, http.MethodPost, "/")
 	require.Equal(t, http.StatusTooManyRequests, w.StatusCode, "they were charged")
 }
 
-// testAbandoned: the context that decisions are made under ends as the client leaves.
+// testAbandoned checks that the context of a decision ends when the client leaves.
 func testAbandoned(t *testing.T, framework Framework, http2 bool) {
 	asked, ended := make(chan struct{}), make(chan struct{})
 	limits := few(t, 1)
@@ -114,7 +115,8 @@ func testAbandoned(t *testing.T, framework Framework, http2 bool) {
 	require.Equal(t, http.StatusOK, w.StatusCode, "what was given up was not charged")
 }
 
-// testUpgrades: a handler may take the connection over; a refused request keeps it.
+// testUpgrades checks that a handler may take over the connection, and that a refused
+// request leaves it usable.
 func testUpgrades(t *testing.T, framework Framework) {
 	server := Serve(t, framework(t, func(w http.ResponseWriter, _ *http.Request) {
 		conn, buffered, err := http.NewResponseController(w).Hijack()

@@ -1,6 +1,6 @@
-// Package routetest tests the middleware of a framework over sockets, by HTTP/1.1
-// and HTTP/2. It holds it to package httplimit: what clients get of either is the
-// same.
+// Package routetest tests the middleware of a framework over sockets, with HTTP/1.1 and
+// HTTP/2. It compares the middleware with package httplimit: clients must get the same
+// answers from both.
 package routetest
 
 import (
@@ -21,8 +21,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
 )
 
-// Framework has a handler behind groups of limits, the first of which is the
-// outermost. Its routes take any path and method, and it does not catch panics.
+// Framework returns a handler that has next behind groups of limits. The first group is
+// the outermost. Its routes take any path and method, and it does not catch panics.
 type Framework func(t testing.TB, next http.HandlerFunc, groups ...[]httplimit.Limit) http.Handler
 
 // NetHTTP is httplimit itself.
@@ -36,8 +36,8 @@ func NetHTTP(t testing.TB, next http.HandlerFunc, groups ...[]httplimit.Limit) h
 	return h
 }
 
-// Says is a store that has every request decided the same: let through where Retry
-// is 0.
+// Says is a store that decides every request the same way: it lets the request through if
+// Retry is 0.
 type Says struct{ Retry time.Duration }
 
 // Run implements [store.Store].
@@ -52,7 +52,7 @@ func (s Says) Run(context.Context, *store.Script, []string, []int64) ([]int64, e
 // Prompt tells that Run needs no goroutine.
 func (Says) Prompt() bool { return true }
 
-// Away is a store whose Redis is away.
+// Away is a store whose Redis cannot be reached.
 type Away struct{}
 
 // Run implements [store.Store].
@@ -73,7 +73,7 @@ func StartRedis(t testing.TB) *embedded.Redis {
 	return redis
 }
 
-// PerMinute is a limit of so many a minute on s, in a namespace of the name.
+// PerMinute returns a limiter of n units a minute on s, in the namespace name.
 func PerMinute(t testing.TB, s store.Store, name string, n int64, options ...ratelimit.Option) *ratelimit.Limiter {
 	t.Helper()
 	options = append(options, ratelimit.WithNamespace(name), ratelimit.WithTimeout(10*time.Second)) // the machine may be busy
@@ -96,7 +96,7 @@ func Serve(t testing.TB, h http.Handler, http2 bool) *httptest.Server {
 	return server
 }
 
-// Send sends a request and returns the response with its body. Fields are names
+// Send sends a request and returns the response and its body. fields are alternating names
 // and values.
 func Send(t testing.TB, server *httptest.Server, method, path string, fields ...string) (*http.Response, string) {
 	t.Helper()
