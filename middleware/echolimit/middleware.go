@@ -12,31 +12,31 @@ import (
 
 // Limit is one limit of a route.
 type Limit struct {
-	// Name is what clients see of it; see [httplimit.Policy]. The names of a
-	// route's limits differ.
+	// Name is what clients see of the limit; see [httplimit.Policy]. The limits of a route
+	// must have different names.
 	Name string
 	// Limiter decides.
 	Limiter *ratelimit.Limiter
-	// Identity tells whom a request is limited as.
+	// Identity returns the text that identifies the client; see [Identity].
 	Identity Identity
-	// Cost tells how many units a request takes; 1 if nil. A request that takes 0
-	// of each limit passes uncounted. Where it takes 0 its identity need not be
-	// known: an API key's, of a request without one, say. A negative cost is
-	// one that is not known, such as the ContentLength of a body of unknown length:
-	// the request is refused as [httplimit.Invalid].
+	// Cost returns how many units a request takes; nil means 1. A request that takes 0
+	// units from every limit passes without asking any. Where it takes 0, its identity may
+	// be unknown: a request without an API key, for example, may cost 0 under the limit
+	// for keys. A negative cost means that the cost is unknown, such as the ContentLength
+	// of a body of unknown length; the request is then refused as [httplimit.Invalid].
 	Cost func(*echo.Context) int64
 }
 
-// New returns a middleware, for an Echo, a group or a route, by one limit, whose
-// name is "default". Every request takes one unit; for another cost, or another
-// name, use [NewAll]. It needs an identity, and its error names what is wrong.
+// New returns a middleware with one limit, named "default", for an Echo, a group or a
+// route. Every request takes one unit; for another cost or another name, use [NewAll]. The
+// identity must not be nil. The error says what is wrong.
 func New(limiter *ratelimit.Limiter, identity Identity, options ...Option) (echo.MiddlewareFunc, error) {
 	return NewAll([]Limit{{Name: "default", Limiter: limiter, Identity: identity}}, options...)
 }
 
-// NewAll returns a middleware by several limits that [ratelimit.Join] can join, such
-// as one per second and one per day. A request is let through if all of them let it
-// through; otherwise it is charged to none. Its error names what is wrong.
+// NewAll returns a middleware with several limits that [ratelimit.Join] can join, such as
+// one per second and one per day. A request is let through only if all of them allow it;
+// otherwise it is charged to none. The error says what is wrong.
 func NewAll(limits []Limit, options ...Option) (echo.MiddlewareFunc, error) {
 	var c config
 	for _, option := range options {
@@ -79,12 +79,12 @@ func handle(m *route.Limits[*echo.Context], c *echo.Context, next echo.HandlerFu
 	return nil
 }
 
-// decisionKey is a text, since Echo has no other keys.
+// decisionKey is a string because Echo has no other keys.
 const decisionKey = "github.com/distributed-rate-limiter/ratelimit/middleware/echolimit"
 
-// FromContext returns what was decided of the request, by the innermost middleware
-// that has [WithContext]. It is false if there is none, or the request was let
-// through without asking a limit.
+// FromContext returns the decision on the request. If several middlewares have
+// [WithContext], it is the innermost one's decision. The result is false if none has, or
+// if the request was let through without asking a limit.
 func FromContext(c *echo.Context) (httplimit.Decision, bool) {
 	d, ok := c.Get(decisionKey).(httplimit.Decision)
 	return d, ok

@@ -10,15 +10,15 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
-// Peer is the [Identity] that is the address of the other end of the connection, as
-// [httplimit.Peer] is. Behind a proxy that is the proxy's address, and all clients
-// are one: there use [Address].
+// Peer is the [Identity] that limits by the address of the other end of the connection, as
+// [httplimit.Peer] does. Behind a proxy, the other end is the proxy, so all its clients
+// share one identity: use [Address] there.
 func Peer(c fiber.Ctx) string { return peer(c) }
 
-var peer, _ = Address(httplimit.Address{}) // it cannot be wrong
+var peer, _ = Address(httplimit.Address{}) // the zero Address is valid
 
-// Address returns the identity that is the client's address, told as a says. The
-// error names what of a is wrong.
+// Address returns an identity that limits by the client's address as a describes it. The
+// error says which field of a is wrong.
 func Address(a httplimit.Address) (Identity, error) {
 	walk, err := a.Walk()
 	if err != nil {
@@ -43,7 +43,7 @@ func Address(a httplimit.Address) (Identity, error) {
 	}, nil
 }
 
-// room is what a walk needs, which keeps none of it.
+// room is memory for the arguments of a walk, which keeps neither.
 type room struct {
 	peer  []byte
 	lines []string
@@ -57,9 +57,9 @@ func (r *room) peerOf(c fiber.Ctx) string {
 }
 
 func (r *room) put() {
-	clear(r.lines) // they are memory of a request's
+	clear(r.lines) // they are memory of the request
 	if cap(r.lines) > 64 {
-		r.lines = nil // of somebody hostile
+		r.lines = nil // somebody hostile sent them
 	}
 	r.lines = r.lines[:0]
 	rooms.Put(r)

@@ -10,10 +10,10 @@ import (
 
 type decisionKey struct{}
 
-// FromContext returns what was decided of the request, by the innermost middleware
-// that has [WithContext]. It is false if there is none, or the request was let
-// through without asking a limit. ctx is the [fiber.Ctx], or, if the app has
-// PassLocalsToContext, what its Context returns.
+// FromContext returns the decision on the request. If several middlewares have
+// [WithContext], it is the innermost one's decision. The result is false if none has, or
+// if the request was let through without asking a limit. ctx is the [fiber.Ctx] or, if the
+// app has PassLocalsToContext, what its method Context returns.
 func FromContext(ctx context.Context) (httplimit.Decision, bool) {
 	return fiber.ValueFromContext[httplimit.Decision](ctx, decisionKey{})
 }

@@ -13,33 +13,32 @@ import (
 
 // Limit is one limit of a route.
 type Limit struct {
-	// Name is what clients see of it; see [httplimit.Policy]. The names of a
-	// route's limits differ.
+	// Name is what clients see of the limit; see [httplimit.Policy]. The limits of a route
+	// must have different names.
 	Name string
 	// Limiter decides.
 	Limiter *ratelimit.Limiter
-	// Identity tells whom a request is limited as.
+	// Identity returns the text that identifies the client; see [Identity].
 	Identity Identity
-	// Cost tells how many units a request takes; 1 if nil. A request that takes 0
-	// of each limit passes uncounted. Where it takes 0 its identity need not be
-	// known: an API key's, of a request without one, say. A negative cost is
-	// one that is not known, such as the length of a body that comes in chunks: the
-	// request is refused as [httplimit.Invalid].
+	// Cost returns how many units a request takes; nil means 1. A request that takes 0
+	// units from every limit passes without asking any. Where it takes 0, its identity may
+	// be unknown: a request without an API key, for example, may cost 0 under the limit
+	// for keys. A negative cost means that the cost is unknown, such as the length of a
+	// body that comes in chunks; the request is then refused as [httplimit.Invalid].
 	Cost func(fiber.Ctx) int64
 }
 
-// New returns a handler, for Use of an app or a group or in front of others of a
-// route, that limits by one limit, whose name is "default". Every request takes one
-// unit; for another cost, or another name, use [NewAll]. It needs an identity, and
-// its error names what is wrong.
+// New returns a handler with one limit, named "default". Give it to Use of an app or a
+// group, or put it before the other handlers of a route. Every request takes one unit; for
+// another cost or another name, use [NewAll]. The identity must not be nil. The error says
+// what is wrong.
 func New(limiter *ratelimit.Limiter, identity Identity, options ...Option) (fiber.Handler, error) {
 	return NewAll([]Limit{{Name: "default", Limiter: limiter, Identity: identity}}, options...)
 }
 
-// NewAll returns a handler that limits by several limits, which [ratelimit.Join] can
-// join, such as one per second and one per day. A request is let through if all of
-// them let it through; otherwise it is charged to none. Its error names what is
-// wrong.
+// NewAll returns a handler with several limits that [ratelimit.Join] can join, such as one
+// per second and one per day. A request is let through only if all of them allow it;
+// otherwise it is charged to none. The error says what is wrong.
 func NewAll(limits []Limit, options ...Option) (fiber.Handler, error) {
 	var c config
 	for _, option := range options {
@@ -61,9 +60,9 @@ func NewAll(limits []Limit, options ...Option) (fiber.Handler, error) {
 	return func(c fiber.Ctx) error { return handle(m, c) }, nil
 }
 
-// kept returns identity with texts that stay. The memory of Fiber's strings is the next
-// request's after this one, and a run of the script, or an observer, may have the
-// identity longer.
+// kept returns identity with texts that stay valid. Fiber reuses the memory of its strings
+// for the next request, but a run of the script or an observer may hold on to the identity
+// for longer.
 func kept(identity Identity) func(fiber.Ctx) string {
 	if identity == nil {
 		return nil

@@ -8,9 +8,9 @@ import (
 	"github.com/gofiber/utils/v2"
 )
 
-// appendLines appends the lines of a field of the request, in their order. They are
-// memory of the request's. The name is told regardless of case even where the app
-// has DisableHeaderNormalizing, since proxies do not agree on it.
+// appendLines appends the lines of a field of the request, in their order. They are in
+// memory of the request. Case does not matter in the name, even if the app has
+// DisableHeaderNormalizing, because proxies do not agree on it.
 func appendLines(lines []string, c fiber.Ctx, name string) []string {
 	for key, value := range c.Request().Header.All() {
 		if len(key) == len(name) && strings.EqualFold(utils.UnsafeString(key), name) {
@@ -20,8 +20,8 @@ func appendLines(lines []string, c fiber.Ctx, name string) []string {
 	return lines
 }
 
-// appendPeer appends the address of the other end of the connection. A Unix socket has
-// none: the name that a client gives its own end can look like an address.
+// appendPeer appends the address of the other end of the connection. It appends nothing
+// for a Unix socket, whose client may give its own end a name that looks like an address.
 func appendPeer(text []byte, c fiber.Ctx) []byte {
 	addr := c.RequestCtx().RemoteAddr()
 	if tcp, ok := addr.(*net.TCPAddr); ok {

@@ -10,11 +10,11 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
-// setFields sets the header fields that tell of d, as one set with those that the
-// response has already.
+// setFields sets the header fields that describe d. It merges them with those that the
+// response already has.
 func setFields(g *httplimit.Guard, c fiber.Ctx, d *httplimit.Decision) {
 	header := &c.Response().Header
-	several := "" // the field asked for last that has several lines
+	several := "" // the field asked for last among those with several lines
 	get := func(name string) string {
 		lines := header.PeekAll(name)
 		switch len(lines) {
@@ -30,12 +30,12 @@ func setFields(g *httplimit.Guard, c fiber.Ctx, d *httplimit.Decision) {
 		if name == several {
 			header.Del(name) // Set would leave all but the first
 		}
-		header.SetCanonical(utils.UnsafeBytes(name), utils.UnsafeBytes(value)) // which copies them
+		header.SetCanonical(utils.UnsafeBytes(name), utils.UnsafeBytes(value)) // copies both
 	}
 	g.SetFields(*d, get, set)
 }
 
-// refuse answers a request in the next handler's stead.
+// refuse answers a request instead of the next handler.
 func refuse(g *httplimit.Guard, c fiber.Ctx, d *httplimit.Decision) error {
 	reply := g.Reply(*d, strings.Join(appendLines(nil, c, fiber.HeaderAccept), ", "))
 	response := c.Response()
@@ -45,10 +45,10 @@ func refuse(g *httplimit.Guard, c fiber.Ctx, d *httplimit.Decision) error {
 		return nil
 	}
 	for _, name := range []string{fiber.HeaderContentEncoding, fiber.HeaderETag, fiber.HeaderLastModified} {
-		response.Header.Del(name) // they would be the next handler's
+		response.Header.Del(name) // it would describe the next handler's response
 	}
 	response.Header.SetContentType(reply.ContentType)
 	response.Header.Set(fiber.HeaderXContentTypeOptions, "nosniff")
-	response.SetBodyString(reply.Body) // which is not sent where the method is HEAD
+	response.SetBodyString(reply.Body) // not sent if the method is HEAD
 	return nil
 }

@@ -12,31 +12,31 @@ import (
 
 // Limit is one limit of a route.
 type Limit struct {
-	// Name is what clients see of it; see [httplimit.Policy]. The names of a
-	// route's limits differ.
+	// Name is what clients see of the limit; see [httplimit.Policy]. The limits of a route
+	// must have different names.
 	Name string
 	// Limiter decides.
 	Limiter *ratelimit.Limiter
-	// Identity tells whom a request is limited as.
+	// Identity returns the text that identifies the client; see [Identity].
 	Identity Identity
-	// Cost tells how many units a request takes; 1 if nil. A request that takes 0
-	// of each limit passes uncounted. Where it takes 0 its identity need not be
-	// known: an API key's, of a request without one, say. A negative cost is
-	// one that is not known, such as the ContentLength of a body of unknown length:
-	// the request is refused as [httplimit.Invalid].
+	// Cost returns how many units a request takes; nil means 1. A request that takes 0
+	// units from every limit passes without asking any. Where it takes 0, its identity may
+	// be unknown: a request without an API key, for example, may cost 0 under the limit
+	// for keys. A negative cost means that the cost is unknown, such as the ContentLength
+	// of a body of unknown length; the request is then refused as [httplimit.Invalid].
 	Cost func(*gin.Context) int64
 }
 
-// New returns a middleware, for an engine, a group or a route, by one limit, whose
-// name is "default". Every request takes one unit; for another cost, or another
-// name, use [NewAll]. It needs an identity, and its error names what is wrong.
+// New returns a middleware with one limit, named "default", for an engine, a group or a
+// route. Every request takes one unit; for another cost or another name, use [NewAll]. The
+// identity must not be nil. The error says what is wrong.
 func New(limiter *ratelimit.Limiter, identity Identity, options ...Option) (gin.HandlerFunc, error) {
 	return NewAll([]Limit{{Name: "default", Limiter: limiter, Identity: identity}}, options...)
 }
 
-// NewAll returns a middleware by several limits that [ratelimit.Join] can join, such
-// as one per second and one per day. A request is let through if all of them let it
-// through; otherwise it is charged to none. Its error names what is wrong.
+// NewAll returns a middleware with several limits that [ratelimit.Join] can join, such as
+// one per second and one per day. A request is let through only if all of them allow it;
+// otherwise it is charged to none. The error says what is wrong.
 func NewAll(limits []Limit, options ...Option) (gin.HandlerFunc, error) {
 	var c config
 	for _, option := range options {
@@ -58,8 +58,7 @@ func NewAll(limits []Limit, options ...Option) (gin.HandlerFunc, error) {
 	return func(c *gin.Context) { handle(m, c) }, nil
 }
 
-// handle leaves it to gin to go on to the next handler, which it does unless the
-// request is aborted.
+// handle does not call the next handler: gin does, unless the request is aborted.
 func handle(m *route.Limits[*gin.Context], c *gin.Context) {
 	if m.Skips(c) {
 		return
@@ -74,18 +73,19 @@ func handle(m *route.Limits[*gin.Context], c *gin.Context) {
 	}
 	c.Abort()
 	if handler := m.Handler(d.Outcome); handler != nil {
-		_ = handler(c, d) // which is a Handler, so nil
+		_ = handler(c, d) // never an error: it is a Handler
 		return
 	}
 	m.Refuse(c.Writer, c.Request, d)
-	c.Writer.WriteHeaderNow() // where there is no body
+	c.Writer.WriteHeaderNow() // needed if there is no body
 }
 
 type decisionKey struct{}
 
-// FromContext returns what was decided of the request, by the innermost middleware
-// that has [WithContext]. It is false if there is none, or the request was let
-// through without asking a limit. A copy of the context has it, too.
+// FromContext returns the decision on the request. If several middlewares have
+// [WithContext], it is the innermost one's decision. The result is false if none has, or
+// if the request was let through without asking a limit. A copy of the context has the
+// decision, too.
 func FromContext(c *gin.Context) (httplimit.Decision, bool) {
 	value, _ := c.Get(decisionKey{})
 	d, ok := value.(httplimit.Decision)
