@@ -1,10 +1,10 @@
-// Chi is a server on chi with two limits: one on each client's address, and a
-// smaller one inside it on each team's reports. It needs nothing but Go:
+// Chi is a server on chi with two limits: one on each client's address and, inside it, a
+// smaller one on each team's reports. It needs nothing but Go:
 //
 //	go run ./examples/chi
 //
-// It limits by an embedded Redis, or by yours with -redis. Package httplimit fits chi
-// as it is.
+// It uses an embedded Redis, or yours with -redis. Package httplimit needs no adapter for
+// chi.
 package main
 
 import (
@@ -58,8 +58,8 @@ func newRouter(redis store.Store) (http.Handler, error) {
 	return router, nil
 }
 
-// limit returns a middleware of a name, which also keeps its keys from those of
-// others.
+// limit returns a middleware with one limit. The name is also in the limiter's namespace,
+// so its keys differ from those of other limits.
 func limit(redis store.Store, name string, l tokenbucket.Limit, identity httplimit.Identity) (func(http.Handler) http.Handler, error) {
 	limiter, err := ratelimit.New(redis, l, ratelimit.WithNamespace("chi-"+name))
 	if err != nil {
@@ -68,6 +68,6 @@ func limit(redis store.Store, name string, l tokenbucket.Limit, identity httplim
 	return httplimit.NewAll([]httplimit.Limit{{Name: name, Limiter: limiter, Identity: identity}})
 }
 
-// team is known once chi has found the route: in a group and by With, but not by Use
-// of the router itself.
+// team is known once chi has found the route. That is so for middlewares of a group and of
+// With, but not for those that the router itself is given with Use.
 func team(r *http.Request) string { return chi.URLParam(r, "team") }

@@ -15,22 +15,22 @@ import (
 //go:embed fixed_window.lua
 var lua string
 
-// The greatest values, so that all sums are below 2^53, exact in Lua.
+// The greatest values with which all sums stay below 2^53, so that they are exact in Lua.
 const (
 	maxRate   = 999_999_999_999_999
 	maxPeriod = 366 * 24 * time.Hour
 )
 
-// Limit is a fixed window: Rate units in each window. Windows are Period long and
-// begin at its multiples since 1970, for everybody at once: a Period of 24 hours
-// is a day in UTC. (1970 began on a Thursday, and so does a window of a week.)
+// Limit is a fixed window: Rate units in each window. Windows are Period long and begin at
+// multiples of Period since 1970, for everybody at once: a Period of 24 hours is a day in
+// UTC. (1970 began on a Thursday, so windows of a week begin on Thursdays.)
 //
-// At most Rate x (1 + d/Period, rounded up) units are admitted in any interval d:
-// that is twice Rate within a moment, where one window ends and the next begins.
+// At most Rate x (1 + d/Period, rounded up) units are admitted in any interval d. This is
+// twice Rate within a moment, around the end of one window and the beginning of the next.
 //
-// A limit may be changed while keys live. What was taken in a window counts on if
-// it began in the new limit's current one: so it does when Rate changes, and when
-// Period becomes a multiple of what it was.
+// A limit may be changed while keys live. What was taken in a window still counts if that
+// window began within the current window of the new limit. This is so when only Rate
+// changes, and when the new Period is a multiple of the old one.
 type Limit struct {
 	// Rate is how many units may be taken in each window: 1 to 999,999,999,999,999.
 	Rate int64
@@ -38,8 +38,8 @@ type Limit struct {
 	Period time.Duration
 }
 
-// Compile implements [algorithm.Algorithm]. It refuses what is outside the ranges
-// of the fields.
+// Compile implements [algorithm.Algorithm]. It returns an error if a field is out of
+// range.
 func (l Limit) Compile() (*algorithm.Plan, error) {
 	switch {
 	case l.Rate < 1 || l.Rate > maxRate:
@@ -60,7 +60,7 @@ func (l Limit) Compile() (*algorithm.Plan, error) {
 	}, nil
 }
 
-// bound is Rate for each window that a closed interval of length d can touch.
+// bound returns Rate for each window that a closed interval of length d can touch.
 func (l Limit) bound(d time.Duration) int64 {
 	windows := 1 + uint64(d/l.Period)
 	if d%l.Period > 0 {

@@ -13,7 +13,8 @@ type window struct{ limit, period int64 }
 
 var stateText = regexp.MustCompile(`^([0-9]{1,16}):([0-9]{1,15})$`)
 
-// read returns the units taken in a window, and the instant at which it began.
+// read returns the units taken in the window of a state, and the instant at which it
+// began.
 func read(text string) (taken, start int64) {
 	part := stateText.FindStringSubmatch(text)
 	if part == nil {
@@ -29,7 +30,7 @@ func read(text string) (taken, start int64) {
 
 func write(taken, start int64) string { return fmt.Sprintf("%d:%d", start, taken) }
 
-// step is the specification of fixed_window.lua, where the comments are.
+// step is the specification of fixed_window.lua, which has the comments.
 func (w window) step(state string, now, n int64) (string, algorithm.Outcome) {
 	current := now - now%w.period
 	taken, start := read(state)

@@ -1,10 +1,10 @@
-// Customclient limits through a go-redis client of its own: with TLS, which trusts
-// one authority, and as a user of Redis that may do no more than it has to. It needs
-// nothing but Go, since it starts a server of its own:
+// Customclient limits through a go-redis client that it configures itself: with TLS,
+// trusting a single certificate authority, and as a Redis user with no more permissions
+// than needed. It needs nothing but Go, because it starts a server of its own:
 //
 //	go run ./examples/customclient
 //
-// Or by yours, with the user's password in the environment:
+// To use your server instead, put the user's password into the environment:
 //
 //	REDIS_PASSWORD=… go run ./examples/customclient -redis localhost:6379 -ca ca.pem -user limiter
 package main
@@ -31,7 +31,7 @@ import (
 )
 
 func main() {
-	logging.Disable() // go-redis logs each failed dial; here the observer will do
+	logging.Disable() // go-redis logs each failed dial; here the observer is enough
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -76,20 +76,20 @@ func run(args []string, stdout, stderr io.Writer) int {
 		Password:  password,
 		TLSConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		// What a limiter wants of a client:
-		ContextTimeoutEnabled: true, // it may keep the limiter's timeout itself
-		MaxRetries:            -1,   // an attempt that fails is decided by the failure mode
+		ContextTimeoutEnabled: true, // the client can keep to the limiter's timeout
+		MaxRetries:            -1,   // if an attempt fails, the failure mode decides
 		DialerRetries:         1,
 		PoolSize:              8, // few runs are in flight at once
-		// What this user may not do:
+		// What would send commands that this user has no permission for:
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})
-	defer client.Close() // it is ours: the store that borrows it leaves it alone
+	defer client.Close() // we made it: the store only borrows it
 
 	var failure error
 	limiter, err := ratelimit.New(goredis.New(client), tokenbucket.Limit{Rate: 3, Period: time.Hour},
 		ratelimit.WithNamespace("customclient"),
-		ratelimit.WithTimeout(2*time.Second), // for the first one, which connects
+		ratelimit.WithTimeout(2*time.Second), // the first call has to connect
 		ratelimit.WithObserver(&observe.Hooks{OnError: func(_ context.Context, e ratelimit.Event) { failure = e.Err }}),
 	)
 	if err != nil {

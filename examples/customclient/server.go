@@ -15,11 +15,11 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// server is a Redis in this process, for those who have none with TLS at hand.
+// server is a Redis with TLS in this process, for readers who have none at hand.
 type server struct {
 	*miniredis.Miniredis
 	user, password string
-	authority      []byte // its certificate, which it has signed itself, as PEM
+	authority      []byte // its self-signed certificate, as PEM
 }
 
 func startServer() (*server, error) {

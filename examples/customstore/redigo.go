@@ -14,12 +14,12 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// Store runs scripts on the connections of a redigo pool. It is safe for
-// concurrent use. It is not [store.Prompt]: whether a dial ends with its context
-// is up to the pool, and a TLS handshake of redigo's does not.
+// Store runs scripts on the connections of a redigo pool. It is safe for concurrent use. It is
+// not [store.Prompt]: the pool decides whether a dial ends with its context, and a TLS
+// handshake of redigo's does not.
 type Store struct{ pool *redis.Pool }
 
-// New returns a Store on pool, which the caller sets up, with a DialContext, and closes.
+// New returns a Store on pool. The caller sets it up, with a DialContext, and closes it.
 func New(pool *redis.Pool) *Store { return &Store{pool} }
 
 // Run implements [store.Store].
@@ -28,7 +28,7 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 	if err != nil {
 		return nil, failure(ctx, err)
 	}
-	defer conn.Close() // gives it back to the pool, or ends it if it has failed
+	defer conn.Close() // gives it back to the pool, or closes it if it has failed
 	argv := redis.Args{script.SHA1(), len(keys)}.AddFlat(keys).AddFlat(args)
 	reply, err := do(ctx, conn, "EVALSHA", argv)
 	if server, ok := errors.AsType[*store.ServerError](err); ok && server.Prefix() == "NOSCRIPT" {
@@ -40,14 +40,14 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 
 // do sends one command, once, and returns the integers of its reply.
 func do(ctx context.Context, conn redis.Conn, command string, argv redis.Args) ([]int64, error) {
-	if err := ctx.Err(); err != nil { // redigo may send it all the same
+	if err := ctx.Err(); err != nil { // redigo may send the command even then
 		return nil, failure(ctx, err)
 	}
 	reply, err := redis.DoContext(conn, ctx, command, argv...)
 	if err != nil {
 		return nil, failure(ctx, err)
 	}
-	values, ok := reply.([]any) // not redis.Int64s, to which the text "1" is an integer
+	values, ok := reply.([]any) // not redis.Int64s, which takes the text "1" for an integer
 	if !ok {
 		return nil, store.BadReply(reply)
 	}
@@ -60,9 +60,9 @@ func do(ctx context.Context, conn redis.Conn, command string, argv redis.Args) (
 	return ints, nil
 }
 
-// failure returns err, which redigo gave back, as rule 5 of store.Store has it.
+// failure returns redigo's error err in the form that rule 5 of store.Store requires.
 func failure(ctx context.Context, err error) error {
-	if reply, ok := errors.AsType[redis.Error](err); ok { // %.0w wraps it without saying it twice
+	if reply, ok := errors.AsType[redis.Error](err); ok { // %.0w wraps it without repeating its text
 		return fmt.Errorf("customstore: %w%.0w", &store.ServerError{Message: string(reply)}, reply)
 	}
 	ended := ctx.Err()

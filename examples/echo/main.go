@@ -1,10 +1,9 @@
-// Echo is a server on Echo whose errors, of handlers and of limits, have one form. It
-// needs nothing but Go:
+// Echo is a server on Echo that gives the errors of handlers and of limits the same form.
+// It needs nothing but Go:
 //
 //	go run ./examples/echo
 //
-// It limits by an embedded Redis, or by yours with -redis. Searches cost more than
-// other requests.
+// It uses an embedded Redis, or yours with -redis. Searches cost more than other requests.
 package main
 
 import (
@@ -58,7 +57,7 @@ func newEcho(redis store.Store) (*echo.Echo, error) {
 	return e, nil
 }
 
-// cost is what a request takes, by its route.
+// cost returns how many units a request takes, by its route.
 func cost(c *echo.Context) int64 {
 	switch c.Path() {
 	case "/healthz":
@@ -69,7 +68,7 @@ func cost(c *echo.Context) int64 {
 	return 1
 }
 
-// answer gives all errors one form. The header fields of a limit are set already.
+// answer gives all errors the same form. The header fields of a limit are already set.
 func answer(c *echo.Context, err error) {
 	if response, _ := echo.UnwrapResponse(c.Response()); response != nil && response.Committed {
 		return

@@ -1,9 +1,9 @@
-// Fiber is a server on Fiber that limits its clients: by the API key in the header
+// Fiber is a server on Fiber that limits its clients by the API key in the header
 // X-API-Key, or by their address if there is none. It needs nothing but Go:
 //
 //	go run ./examples/fiber
 //
-// It limits by an embedded Redis, or by yours with -redis.
+// It uses an embedded Redis, or yours with -redis.
 package main
 
 import (
@@ -44,7 +44,7 @@ func newApp(redis store.Store) (*fiber.App, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := fiberlimit.Header("X-API-Key") // check it first in a server that faces the world
+	key, err := fiberlimit.Header("X-API-Key") // a public server must check it first
 	if err != nil {
 		return nil, err
 	}

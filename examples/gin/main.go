@@ -1,9 +1,9 @@
-// Gin is a server on gin that limits the users whom it knows by their API key, and
-// others by their address. It needs nothing but Go:
+// Gin is a server on gin that limits known users by their API key, and others by their
+// address. It needs nothing but Go:
 //
 //	go run ./examples/gin
 //
-// It limits by an embedded Redis, or by yours with -redis.
+// It uses an embedded Redis, or yours with -redis.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// users has the owners of API keys; in earnest, a database.
+// users has the owners of API keys. A service would use a database.
 var users = map[string]string{"k1": "alice", "k2": "bob"}
 
 var program = serve.Program{
@@ -63,8 +63,8 @@ func newEngine(redis store.Store) (*gin.Engine, error) {
 	return engine, nil
 }
 
-// authenticate is before the limit, which so is a user's, whatever keys people make
-// up: those are limited by their address.
+// authenticate runs before the limit, which therefore applies to a user. Unknown keys have
+// no user, so clients that make up keys are limited by their address.
 func authenticate(c *gin.Context) {
 	c.Set("user", users[c.GetHeader("X-API-Key")])
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/grpclimit"
 )
 
-// careless calls as alice, as fast as can be. Once it is too much, she is told when to
-// come back.
+// careless calls as alice, as fast as it can. When the calls become too many, they are
+// denied and told when to come back.
 func careless(ctx context.Context, addr string, calls int, out io.Writer) error {
 	client, err := dial(addr)
 	if err != nil {
@@ -32,8 +32,8 @@ func careless(ctx context.Context, addr string, calls int, out io.Writer) error 
 	return ctx.Err()
 }
 
-// careful calls as bob, who limits himself: his calls wait, for up to a minute each,
-// and are sent then.
+// careful calls as bob, who limits himself: each call waits for up to a minute until it
+// may be sent.
 func careful(ctx context.Context, addr string, own *ratelimit.Limiter, calls int, out io.Writer) error {
 	wait, err := grpclimit.UnaryClientInterceptor(own, grpclimit.Target, grpclimit.WithWait(time.Minute))
 	if err != nil {
@@ -56,7 +56,7 @@ func dial(addr string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
 	return grpc.NewClient(addr, append(options, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 }
 
-// call has name greeted, with that for an API key.
+// call asks for a greeting for name, which is also the API key.
 func call(ctx context.Context, client *grpc.ClientConn, name string) (string, error) {
 	ctx = metadata.AppendToOutgoingContext(ctx, "x-api-key", name)
 	reply := &text{}
@@ -64,8 +64,8 @@ func call(ctx context.Context, client *grpc.ClientConn, name string) (string, er
 	return reply.GetValue(), err
 }
 
-// describe tells what came of a call; if it was denied, the details that a client
-// goes by.
+// describe returns the outcome of a call. If the call was denied, it includes the details
+// that a client can act on.
 func describe(reply string, err error) string {
 	if err == nil {
 		return reply

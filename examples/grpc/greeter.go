@@ -8,7 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// greet is the method of the service, which protoc would make of
+// greet is the method of the service, which protoc would generate from
 //
 //	service Greeter { rpc Greet(google.protobuf.StringValue) returns (google.protobuf.StringValue); }
 const greet = "/example.Greeter/Greet"

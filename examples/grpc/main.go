@@ -1,11 +1,11 @@
-// Grpc is a gRPC server that limits its clients, by the API key that they send or by
-// their address if there is none; and a client of it that limits itself. Both run in
-// this one process, and talk over a socket. It needs nothing but Go:
+// Grpc is a gRPC server that limits its clients by the API key that they send, or by their
+// address if they send none. It is also a client of that server, which limits itself. Both
+// run in this one process, and talk over a socket. It needs nothing but Go:
 //
 //	go run ./examples/grpc
 //
-// It limits by an embedded Redis, or by yours with -redis; -h lists the flags. With
-// -serve there is only the server, for clients of your own.
+// It uses an embedded Redis, or yours with -redis; -h lists the flags. With -serve it is
+// only the server, for clients of your own.
 package main
 
 import (
@@ -73,15 +73,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 	options := []ratelimit.Option{
 		ratelimit.WithTimeout(time.Second),            // not 250 ms: go run may have left the machine busy
-		ratelimit.WithFailureMode(ratelimit.FailOpen), // rather serve too much than nothing
+		ratelimit.WithFailureMode(ratelimit.FailOpen), // rather too many calls than none
 		ratelimit.WithObserver(observe.Slog(slog.New(slog.NewTextHandler(stderr, nil)))),
 	}
 	limiter, err := ratelimit.New(redis, limit, append(options, ratelimit.WithNamespace("grpc-server"))...)
 	if err != nil {
 		return fail(2, fmt.Errorf("bad -rate or -period: %w", err))
 	}
-	// One call at a time, a tenth slower than the server allows: so a careful client
-	// is not denied, however long its calls are under way.
+	// The client's own limit is a tenth slower than the server's, and allows no burst. So
+	// a careful client is not denied, however long its calls take to arrive.
 	own := tokenbucket.Limit{Rate: limit.Rate, Period: limit.Period + limit.Period/10, Burst: 1}
 	ownLimiter, err := ratelimit.New(redis, own, append(options, ratelimit.WithNamespace("grpc-client"))...)
 	if err != nil {
@@ -104,7 +104,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// talk serves for as long as clients have something to say.
+// talk runs the server while the clients make their calls.
 func talk(ctx context.Context, listener net.Listener, limiter, own *ratelimit.Limiter, calls int, out io.Writer) error {
 	ctx, stop := context.WithCancel(ctx)
 	served := make(chan error, 1)

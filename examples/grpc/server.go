@@ -14,11 +14,10 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/grpclimit"
 )
 
-// serve serves the greeter until ctx ends, and then lets calls finish that are under
-// way.
+// serve serves the greeter until ctx ends. Then it lets calls in flight finish.
 func serve(ctx context.Context, listener net.Listener, limiter *ratelimit.Limiter) error {
-	// A server that faces the world checks the key first: whoever makes one up is a
-	// new client.
+	// A public server must check the key first: a client gets a fresh limit for each key
+	// that it makes up.
 	key, err := grpclimit.Metadata("x-api-key")
 	if err != nil {
 		return err
@@ -44,7 +43,7 @@ func serve(ctx context.Context, listener net.Listener, limiter *ratelimit.Limite
 	late := time.AfterFunc(15*time.Second, server.Stop)
 	defer late.Stop()
 	server.GracefulStop()
-	if err := <-failed; err != nil && !errors.Is(err, grpc.ErrServerStopped) { // before it had begun
+	if err := <-failed; err != nil && !errors.Is(err, grpc.ErrServerStopped) { // ctx ended before Serve had begun
 		return err
 	}
 	return nil

@@ -7,9 +7,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
-// limited returns next behind the limiter. A client is who owns the API key, or
-// else the peer; no key passes for an address. A server that faces the world checks
-// the key first: whoever makes one up is a new client.
+// limited returns next behind the limiter. A client is the owner of an API key, or else
+// the peer's address; no key passes for an address. A public server must check the key
+// first: a client gets a fresh limit for each key that it makes up.
 func limited(limiter *ratelimit.Limiter, next http.Handler) (http.Handler, error) {
 	key, err := httplimit.Header("X-API-Key")
 	if err != nil {

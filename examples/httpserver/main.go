@@ -1,9 +1,9 @@
-// Httpserver is a web server that limits its clients: by the API key in the
-// header X-API-Key, or by their address if there is none. It needs nothing but Go:
+// Httpserver is a web server that limits its clients by the API key in the header
+// X-API-Key, or by their address if there is none. It needs nothing but Go:
 //
 //	go run ./examples/httpserver
 //
-// It limits by an embedded Redis, or by yours with -redis; -h lists the flags.
+// It uses an embedded Redis, or yours with -redis; -h lists the flags.
 package main
 
 import (
@@ -76,7 +76,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	logger := slog.New(slog.NewTextHandler(stderr, nil))
 	limiter, err := ratelimit.New(redis, limit,
 		ratelimit.WithNamespace("httpserver"),
-		ratelimit.WithFailureMode(ratelimit.FailOpen), // rather serve too much than nothing
+		ratelimit.WithFailureMode(ratelimit.FailOpen), // rather too many requests than none
 		ratelimit.WithTimeout(time.Second),            // not 250 ms: go run may have left the machine busy
 		ratelimit.WithObserver(observe.Slog(logger)),
 	)

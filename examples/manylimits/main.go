@@ -1,10 +1,9 @@
-// Manylimits is a server with several limits on one route: a request is let through
-// if all of them let it through, and otherwise charged to none. It needs nothing but
-// Go:
+// Manylimits is a server with several limits on one route. A request is let through only
+// if all of them allow it; otherwise it is charged to none. It needs nothing but Go:
 //
 //	go run ./examples/manylimits
 //
-// It limits by an embedded Redis, or by yours with -redis.
+// It uses an embedded Redis, or yours with -redis.
 package main
 
 import (
@@ -39,7 +38,7 @@ var program = serve.Program{
 func main() { program.Main() }
 
 func newHandler(redis store.Store) (http.Handler, error) {
-	key, err := httplimit.Header("X-API-Key") // check it first in a server that faces the world
+	key, err := httplimit.Header("X-API-Key") // a public server must check it first
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +55,8 @@ func newHandler(redis store.Store) (http.Handler, error) {
 		{"address", tokenbucket.Limit{Rate: 600, Period: time.Minute, Burst: 60}, httplimit.Peer, nil},
 		{"all", tokenbucket.Limit{Rate: 5000, Period: time.Second}, everybody, units},
 	} {
-		// What is in braces puts the keys of all on one node of a Cluster, which
-		// decides together.
+		// The hash tag in braces puts the keys of all limits on one node of a Cluster,
+		// which can then decide them together.
 		limiter, err := ratelimit.New(redis, l.limit, ratelimit.WithNamespace("{manylimits}"+l.name))
 		if err != nil {
 			return nil, err
@@ -73,7 +72,7 @@ func newHandler(redis store.Store) (http.Handler, error) {
 	})), nil
 }
 
-// units is what a request costs.
+// units returns what a request costs.
 func units(r *http.Request) int64 {
 	if r.URL.Path == "/export" {
 		return 40

@@ -1,10 +1,9 @@
-// Otel is a web server that limits its clients, each by its address, and writes
-// OpenTelemetry's metrics and spans of what it decided to its standard output, as JSON.
-// It needs nothing but Go:
+// Otel is a web server that limits each client by its address, and writes its decisions to
+// standard output as OpenTelemetry metrics and spans, in JSON. It needs nothing but Go:
 //
 //	go run ./examples/otel
 //
-// It limits by an embedded Redis, or by yours with -redis.
+// It uses an embedded Redis, or yours with -redis.
 package main
 
 import (
@@ -47,7 +46,7 @@ func program(w io.Writer) serve.Program {
 	}
 }
 
-// newHandler returns a route that is limited, with a span for each request.
+// newHandler returns a limited route that makes a span for each request.
 func newHandler(redis store.Store, to *telemetry) (http.Handler, error) {
 	metrics, err := rlotel.NewMetrics(to.meters)
 	if err != nil {

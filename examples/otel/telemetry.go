@@ -14,14 +14,14 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// telemetry is where metrics and spans go to.
+// telemetry is where metrics and spans go.
 type telemetry struct {
 	meters  *sdkmetric.MeterProvider
 	tracers *sdktrace.TracerProvider
 }
 
-// report has metrics written to w every ten seconds, and each span when it ends. A
-// service would export to a collector instead, and spans in batches.
+// report makes providers that write metrics to w every ten seconds, and each span when it
+// ends. A service would export to a collector instead, and send spans in batches.
 func report(w io.Writer) (*telemetry, error) {
 	metrics, err := stdoutmetric.New(stdoutmetric.WithWriter(w))
 	if err != nil {
@@ -37,12 +37,12 @@ func report(w io.Writer) (*telemetry, error) {
 	}, nil
 }
 
-// end writes what is not yet written.
+// end writes everything that is not yet written.
 func (t *telemetry) end(ctx context.Context) error {
 	return errors.Join(t.tracers.Shutdown(ctx), t.meters.Shutdown(ctx))
 }
 
-// traced returns next with a span for each request. (Package otelhttp does it better.)
+// traced returns next with a span for each request. (Package otelhttp does this better.)
 func traced(tracers trace.TracerProvider, next http.Handler) http.Handler {
 	tracer := tracers.Tracer("examples/otel")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -2,14 +2,14 @@ package main
 
 import "sync"
 
-// accounts knows the plans of API keys. In a service that is a table of a database,
-// looked up once for each request or kept for a moment.
+// accounts knows the plan of each API key. In a service it would be a database table,
+// looked up for each request or cached for a moment.
 type accounts struct {
 	mu    sync.RWMutex
 	plans map[string]string
 }
 
-// newAccounts returns the accounts of these keys, all of them free.
+// newAccounts returns accounts of the keys, all on the free plan.
 func newAccounts(keys ...string) *accounts {
 	a := &accounts{plans: map[string]string{}}
 	for _, key := range keys {
@@ -25,7 +25,7 @@ func (a *accounts) plan(key string) (string, bool) {
 	return plan, ok
 }
 
-// setPlan reports whether there is such a key.
+// setPlan reports whether the key exists.
 func (a *accounts) setPlan(key, plan string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

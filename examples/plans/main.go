@@ -1,12 +1,11 @@
-// Plans is a server whose clients have plans, each with a limit. It needs nothing
-// but Go:
+// Plans is a server whose clients have plans, each with a limit. It needs nothing but Go:
 //
 //	go run ./examples/plans
 //
-// A plan's limiter is one of several that differ by their limit alone: of one
-// namespace and algorithm, they share the state of a client. So an upgrade takes
-// effect with the next request, and what the client has taken before counts on; a
-// downgrade is no way to a fresh limit either.
+// The plans' limiters differ only by their limit. Because they have the same namespace and
+// algorithm, they share the state of a client. So an upgrade takes effect with the next
+// request, and what the client has taken before still counts. A downgrade does not give a
+// fresh limit either.
 package main
 
 import (
@@ -53,7 +52,7 @@ func newHandler(redis store.Store) (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /", limited)
-	mux.HandleFunc("PUT /plan/{plan}", func(w http.ResponseWriter, r *http.Request) { // here anybody may
+	mux.HandleFunc("PUT /plan/{plan}", func(w http.ResponseWriter, r *http.Request) { // anybody may, in this example
 		if _, ok := plans[r.PathValue("plan")]; !ok || !accounts.setPlan(r.Header.Get("X-API-Key"), r.PathValue("plan")) {
 			http.Error(w, "no such plan or key", http.StatusNotFound)
 		}
@@ -61,8 +60,8 @@ func newHandler(redis store.Store) (http.Handler, error) {
 	return mux, nil
 }
 
-// byPlan returns next behind the limits of the plans: each request by that of its
-// API key. There is no limit for a key that nobody has: it is refused before.
+// byPlan returns next behind the limits of the plans. A request falls under the limit of
+// its API key's plan. Unknown keys have no limit, but are refused first.
 func byPlan(redis store.Store, accounts *accounts, next http.Handler) (http.Handler, error) {
 	key, err := httplimit.Header("X-API-Key")
 	if err != nil {

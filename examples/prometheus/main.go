@@ -1,9 +1,9 @@
-// Prometheus is a web server that limits its clients, each by its address, and shows
-// Prometheus what it decided at /metrics. It needs nothing but Go:
+// Prometheus is a web server that limits each client by its address, and exports its
+// decisions to Prometheus at /metrics. It needs nothing but Go:
 //
 //	go run ./examples/prometheus
 //
-// It limits by an embedded Redis, or by yours with -redis.
+// It uses an embedded Redis, or yours with -redis.
 package main
 
 import (
@@ -38,7 +38,8 @@ var program = serve.Program{
 
 func main() { program.Main() }
 
-// newHandler returns a route that is limited, and /metrics, which is not.
+// newHandler returns a handler with a limited route and with /metrics, which is not
+// limited.
 func newHandler(redis store.Store) (http.Handler, error) {
 	observer, err := rlprometheus.New()
 	if err != nil {

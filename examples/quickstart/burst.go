@@ -13,14 +13,14 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit"
 )
 
-// client is one whose requests are limited.
+// client is a client whose requests are limited.
 type client struct {
 	identity        string
 	asked           int
 	allowed, denied atomic.Int64
 }
 
-// forget makes the clients fresh ones, whatever an earlier run has taken.
+// forget resets the clients, in case an earlier run has taken units.
 func forget(ctx context.Context, limiter *ratelimit.Limiter, clients []*client) error {
 	for _, c := range clients {
 		if err := limiter.Reset(ctx, c.identity); err != nil {
@@ -41,10 +41,10 @@ func burst(ctx context.Context, limiter *ratelimit.Limiter, clients []*client) e
 				for i := worker; i < c.asked; i += workers {
 					result, err := limiter.Allow(ctx, c.identity)
 					switch {
-					case err != nil: // the call was given up; never that Redis is down
+					case err != nil: // the call was given up; this never means that Redis is down
 						errs[worker] = err
 						return
-					case result.Degraded: // that Redis is down; the observer has counted it
+					case result.Degraded: // Redis is down; the observer has counted it
 						return
 					case result.Allowed:
 						c.allowed.Add(1)
@@ -59,7 +59,7 @@ func burst(ctx context.Context, limiter *ratelimit.Limiter, clients []*client) e
 	return errors.Join(errs...)
 }
 
-// table prints how the clients stand.
+// table prints the state of each client.
 func table(ctx context.Context, limiter *ratelimit.Limiter, clients []*client, out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(w, "identity\tasked\tallowed\tdenied\tremaining\tretry after\treset")
@@ -74,7 +74,7 @@ func table(ctx context.Context, limiter *ratelimit.Limiter, clients []*client, o
 	return w.Flush()
 }
 
-// in shows d to the millisecond, rounded up: by then it is certain.
+// in shows d in milliseconds, rounded up so that it is not too early.
 func in(d time.Duration) string {
 	if d == 0 {
 		return "now"

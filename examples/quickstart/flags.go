@@ -22,7 +22,7 @@ type settings struct {
 	limit  algorithm.Algorithm
 }
 
-// parse reads args. Asked for help, it prints that to help and returns
+// parse reads args. If they ask for help, it prints the help to help and returns
 // [flag.ErrHelp].
 func parse(args []string, help io.Writer) (settings, error) {
 	var s settings
@@ -63,7 +63,7 @@ func parse(args []string, help io.Writer) (settings, error) {
 	return s, nil
 }
 
-// opened is a store that is to be closed.
+// opened is a store that must be closed.
 type opened interface {
 	store.Store
 	io.Closer

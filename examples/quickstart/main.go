@@ -1,9 +1,9 @@
-// Quickstart sends a burst of requests through a rate limiter, prints what came
-// of it, and shows how units come back. It needs nothing but Go:
+// Quickstart sends a burst of requests through a rate limiter, prints the results, and
+// shows how units come back. It needs nothing but Go:
 //
 //	go run ./examples/quickstart
 //
-// It runs on an embedded Redis, or on yours with -redis; -h lists the flags.
+// It uses an embedded Redis, or yours with -redis; -h lists the flags.
 package main
 
 import (
@@ -25,7 +25,7 @@ import (
 )
 
 func main() {
-	logging.Disable() // go-redis logs each failed dial; here the observer's count will do
+	logging.Disable() // go-redis logs each failed dial; here the observer's count is enough
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -97,7 +97,7 @@ func demonstrate(ctx context.Context, limiter *ratelimit.Limiter, local *embedde
 	if err := burst(ctx, limiter, clients); err != nil {
 		return err
 	}
-	if forgotten != nil { // Redis is down; the burst had answers all the same
+	if forgotten != nil { // Redis is down, but the burst was answered
 		return forgotten
 	}
 	if err := table(ctx, limiter, clients, out); err != nil {

@@ -1,5 +1,5 @@
-// Package serve is what the examples that serve have in common: flags, a Redis, and
-// an end that waits for requests under way.
+// Package serve has what the serving examples share: flags, a Redis, and a shutdown that
+// waits for requests in flight.
 package serve
 
 import (
@@ -20,11 +20,11 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
 )
 
-// Program is a server.
+// Program is an example that serves.
 type Program struct {
 	// Name is what the program is called.
 	Name string
-	// Try is what to do with it, in which %s is its URL.
+	// Try tells how to try the program. In it, %s stands for the server's URL.
 	Try string
 	// Serve serves until ctx ends.
 	Serve func(ctx context.Context, redis store.Store, listener net.Listener) error
@@ -83,11 +83,10 @@ func (p Program) Run(ctx context.Context, args []string, stdout, stderr io.Write
 	return 0
 }
 
-// Grace is how long requests that are under way have to end.
+// Grace is how long requests in flight have to finish at the end.
 const Grace = 15 * time.Second
 
-// HTTP serves a handler until ctx ends, and then lets requests finish that are under
-// way.
+// HTTP serves a handler until ctx ends. Then it lets requests in flight finish.
 func HTTP(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler:           handler,
@@ -99,7 +98,7 @@ func HTTP(ctx context.Context, listener net.Listener, handler http.Handler) erro
 	return Until(ctx, func() error { return server.Serve(listener) }, server.Shutdown)
 }
 
-// Until serves until ctx ends, and then shuts down. It returns when shutdown has.
+// Until serves until ctx ends. Then it shuts down, and returns when shutdown does.
 func Until(ctx context.Context, serve func() error, shutdown func(context.Context) error) error {
 	failed := make(chan error, 1)
 	go func() { failed <- serve() }()

@@ -1,4 +1,4 @@
-// Package servetest runs the examples that serve, for their tests.
+// Package servetest runs the serving examples for their tests.
 package servetest
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/examples/internal/serve"
 )
 
-// Start runs a program on a free port until the test ends, and returns the URL that
-// it prints. The test fails if the program does.
+// Start runs a program on a free port until the test ends, and returns the URL that the
+// program prints. The test fails if the program fails.
 func Start(t testing.TB, program serve.Program, args ...string) string {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -37,15 +37,15 @@ func Start(t testing.TB, program serve.Program, args ...string) string {
 	for url == "" && lines.Scan() {
 		url = regexp.MustCompile(`http://[0-9.:]+`).FindString(lines.Text())
 	}
-	go io.Copy(io.Discard, stdout) // so that it does not wait for us
+	go io.Copy(io.Discard, stdout) // so that the program does not block on writing
 	if url == "" {
 		t.Fatal(program.Name + " did not start")
 	}
 	return url
 }
 
-// Do sends a request, on a connection of its own, and returns the response and its
-// body. Fields are names and values of the request's header.
+// Do sends a request on a connection of its own, and returns the response and its body.
+// fields are alternating names and values of the request's header.
 func Do(t testing.TB, method, url string, fields ...string) (*http.Response, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, nil)
