@@ -11,7 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// admin looks after the Redis, on a connection that no contestant uses.
+// admin manages the Redis, on a connection that no contestant uses.
 type admin struct {
 	client *redis.Client
 }
@@ -24,7 +24,7 @@ func (a *admin) close() { _ = a.client.Close() }
 
 var errNotEmpty = errors.New("the Redis has keys, and would lose them: give an empty one")
 
-// requireEmpty returns an error if any database has keys, or if there is no answer.
+// requireEmpty returns an error if any database has keys, or if Redis does not answer.
 func (a *admin) requireEmpty(ctx context.Context) error {
 	info, err := a.info(ctx, "keyspace")
 	if err != nil {
@@ -46,8 +46,8 @@ func (a *admin) flush(ctx context.Context) error {
 	return nil
 }
 
-// swap exchanges the contents of database 0, which all contestants use, with
-// those of another. It takes no time, and keeps connections as they are.
+// swap exchanges the contents of database 0, which all contestants use, with those of
+// another database. It takes no time, and leaves connections as they are.
 func (a *admin) swap(ctx context.Context, database int) error {
 	if err := a.client.Do(ctx, "swapdb", 0, database).Err(); err != nil {
 		return fmt.Errorf("swap databases 0 and %d: %w", database, err)
@@ -70,7 +70,7 @@ func (a *admin) info(ctx context.Context, section string) (map[string]string, er
 	return fields, nil
 }
 
-// redisUsage is what Redis has used since it was started.
+// redisUsage is what Redis has used since it started.
 type redisUsage struct {
 	cpu   time.Duration // in user and system mode, of all its threads
 	bytes int64         // received and sent
@@ -80,7 +80,7 @@ func (u redisUsage) since(earlier redisUsage) redisUsage {
 	return redisUsage{u.cpu - earlier.cpu, u.bytes - earlier.bytes}
 }
 
-// usage asks Redis.
+// usage asks Redis for its usage so far.
 func (a *admin) usage(ctx context.Context) (redisUsage, error) {
 	cpu, err := a.info(ctx, "cpu")
 	if err != nil {
@@ -97,7 +97,7 @@ func (a *admin) usage(ctx context.Context) (redisUsage, error) {
 	}, nil
 }
 
-// memory returns the bytes that Redis has in use, but for those of connections.
+// memory returns the bytes that Redis has in use, except for those of connections.
 func (a *admin) memory(ctx context.Context) (float64, error) {
 	info, err := a.info(ctx, "memory")
 	if err != nil {
@@ -106,7 +106,7 @@ func (a *admin) memory(ctx context.Context) (float64, error) {
 	return number(info["used_memory"]) - number(info["mem_clients_normal"]), nil
 }
 
-// number reads a number of INFO; a server that lacks the field counts as 0.
+// number parses a number of INFO. A field that the server lacks counts as 0.
 func number(text string) float64 {
 	n, _ := strconv.ParseFloat(text, 64)
 	return n

@@ -7,7 +7,7 @@ type bar struct {
 	text   string // the value in words
 	colour string
 	bold   bool
-	// aside tells that the scale is not for this one: it may leave the picture.
+	// aside excludes the bar from the scale, so it may be too long for the picture.
 	aside bool
 }
 
@@ -37,7 +37,7 @@ func drawBars(title string, bars []bar) *svg {
 		s.text(left-10, y+thick-3, "end", style, b.label)
 		length := min(b.value/greatest, 1) * plot
 		s.rect(left, y, max(length, 1), thick, b.colour)
-		if b.value > greatest { // torn off
+		if b.value > greatest { // draw the bar as torn off
 			for _, gap := range []float64{0.86, 0.88} {
 				s.line(left+plot*gap, y+thick+2, left+plot*(gap+0.01), y-2, "#ffffff", 3)
 			}

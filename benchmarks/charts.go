@@ -43,7 +43,7 @@ func drawCharts(folder string, r *report) (charts []chart, err error) {
 	return charts, nil
 }
 
-// resultChart shows decisions a second.
+// resultChart shows decisions per second.
 func resultChart(r *result) *svg {
 	var bars []bar
 	for _, o := range r.outcomes {
@@ -65,8 +65,8 @@ func resultChart(r *result) *svg {
 	return drawBars("Right decisions per second: "+r.workload.String(), bars)
 }
 
-// growthChart shows Redis's CPU time for a decision or, where the throughput is what
-// is asked about, that.
+// growthChart shows Redis's CPU time per decision for a growth of identities, and the
+// throughput for others.
 func growthChart(g *growth) *svg {
 	title := "Redis CPU per decision, µs"
 	figure := func(s sample) (float64, string) { return s.redisCPU, round3(s.redisCPU) }
@@ -82,7 +82,7 @@ func growthChart(g *growth) *svg {
 	return drawLine(title, g.of, dots)
 }
 
-// fileName returns title in letters, digits and hyphens.
+// fileName returns title in lower-case letters, digits and hyphens.
 func fileName(title string) string {
 	words := strings.FieldsFunc(strings.ToLower(title), func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9')

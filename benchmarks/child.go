@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// childFlag, which no help names, makes the program a process of a fleet: its next
-// argument is a childTask in JSON.
+// childFlag makes the program a process of a fleet. The next argument is a childTask in
+// JSON. The help does not mention this flag.
 const childFlag = "-child"
 
 func isChild(args []string) bool { return len(args) == 2 && args[0] == childFlag }
 
-// childReady is what a child says once it can begin.
+// childReady is what a child prints once it can begin.
 const childReady = "ready\n"
 
 // childTask is what a child has to do.
@@ -27,16 +27,16 @@ type childTask struct {
 	Process int // its number
 }
 
-// childReport is what one measurement of a child came to.
+// childReport is the result of one measurement by a child.
 type childReport struct {
 	Decisions, Failed, Wrong int64
 	Elapsed, CPU             time.Duration
 	Mallocs                  uint64
-	Err                      string // a failure's, or ""
+	Err                      string // the error of a failure, or ""
 }
 
-// runChild says that it is ready, and then measures once for each line that it is
-// given, with a line of JSON for an answer. It ends with its input.
+// runChild reports that it is ready. Then it measures once for each line of input, and
+// answers each with a line of JSON. It ends when its input does.
 func runChild(ctx context.Context, text string, stdin io.Reader, stdout io.Writer) error {
 	var task childTask
 	if err := json.Unmarshal([]byte(text), &task); err != nil {

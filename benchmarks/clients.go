@@ -10,9 +10,9 @@ import (
 	store "github.com/distributed-rate-limiter/ratelimit/store/rueidis"
 )
 
-// clients are what the contestants share: all that use go-redis use one client
-// of one configuration. Of those that use rueidis, ratelimit has a client of its own,
-// since it makes more of one that nobody else uses.
+// clients are the clients of the contestants. All contestants on go-redis share one client
+// of one configuration. On rueidis, ratelimit has a client of its own, because it can do
+// more with a client that nobody else uses.
 type clients struct {
 	goredis *redis.Client
 	auto    *redis.AutoPipeliner // on the same client
@@ -20,10 +20,10 @@ type clients struct {
 	opened  *store.Store
 }
 
-// newClients connects to the Redis at addr. Both clients are as they come, but:
-// go-redis keeps the deadlines of contexts, as ratelimit's documents ask for (no
-// rival gives it any), and rueidis does not look for a cluster, and keeps no cache, which
-// Redis 5 cannot bear.
+// newClients connects to the Redis at addr. Both clients have their default settings, with
+// two exceptions. go-redis keeps the deadlines of contexts, as ratelimit's documents ask
+// for; no rival gives it any deadline. rueidis does not look for a cluster, and keeps no
+// cache, which Redis 5 does not support.
 func newClients(ctx context.Context, addr string, pool int) (*clients, error) {
 	c := &clients{goredis: redis.NewClient(&redis.Options{Addr: addr, PoolSize: pool, ContextTimeoutEnabled: true})}
 	if err := c.goredis.Ping(ctx).Err(); err != nil {

@@ -2,46 +2,48 @@ package main
 
 import "context"
 
-// kind is what part a contestant plays.
+// kind is the part that a contestant plays.
 type kind int
 
 const (
-	ours  kind = iota // ratelimit as it comes
+	ours  kind = iota // ratelimit with its defaults
 	alone             // ratelimit WithoutBatching
 	rival
 	local // a rival that decides in the process, so not for a fleet
-	floor // decides nothing: what any way of asking Redis costs at least
+	floor // decides nothing: shows the least cost of a way to ask Redis
 )
 
-// contestant is one way to decide, or to ask Redis at all.
+// contestant is one way to decide or, for a floor, to ask Redis at all.
 type contestant struct {
 	name   string
 	kind   kind
 	client string // "go-redis", "rueidis", or "" if it asks no Redis
-	module string // path of the module that is measured, but for floors
+	module string // path of the module that is measured; "" for floors
 	note   string // what a reader should know about it, or ""
-	// pipeline is how many decisions one call makes. It is 1 but for a pipeline of
-	// the caller's own, each call of which stands for so many callers.
+	// pipeline is how many decisions one call makes. It is 1 unless the caller makes
+	// pipelines itself: one call then stands for that many callers.
 	pipeline int
-	// open prepares it for one limit. It returns when Redis has what it needs.
+	// open prepares the contestant for a limit. When it returns, Redis has what it needs.
 	open func(*clients, limit) (*subject, error)
-	// warm opens what makes the same keys in less time, or is nil.
+	// warm opens a subject that makes the same keys faster, or is nil.
 	warm func(*clients, limit) (*subject, error)
 }
 
 func (c *contestant) String() string { return c.name }
 
-// decides reports whether it answers by the limit, so that answers can be wrong.
+// decides reports whether the contestant's answers depend on the limit, so that they can
+// be wrong.
 func (c *contestant) decides() bool { return c.kind != floor }
 
-// keeps reports whether it keeps states, which are to exist before it is measured.
+// keeps reports whether the contestant keeps states, which must exist before it is
+// measured.
 func (c *contestant) keeps() bool { return c.decides() || c.warm != nil }
 
-// subject is a contestant that is ready to be asked.
+// subject is a contestant that is ready to be called.
 type subject struct {
-	// caller returns what one goroutine calls, over and over.
+	// caller returns the function that one goroutine calls over and over.
 	caller func() call
-	// release releases what was opened, but for the clients; it may be nil.
+	// release releases what open has opened, except for the clients. It may be nil.
 	release func()
 }
 
@@ -51,17 +53,17 @@ func (s *subject) close() {
 	}
 }
 
-// call asks once, for identities that next returns, and returns what came of it.
+// call asks once, for identities that it takes from next, and returns the answer.
 type call func(ctx context.Context, next func() string) answer
 
-// answer is what came of one call.
+// answer is the answer to one call.
 type answer struct {
 	allowed, failed int64 // how many of the call's decisions
 	err             error // the first failure's, or nil
 }
 
-// single makes a subject of a function that decides once, and that any number of
-// goroutines may call.
+// single returns a subject for a function that makes one decision. Any number of
+// goroutines may call the function.
 func single(decide func(ctx context.Context, identity string) (allowed bool, err error)) *subject {
 	ask := func(ctx context.Context, next func() string) answer {
 		allowed, err := decide(ctx, next())
@@ -70,7 +72,7 @@ func single(decide func(ctx context.Context, identity string) (allowed bool, err
 	return &subject{caller: func() call { return ask }}
 }
 
-// answerOf returns the answer of one decision.
+// answerOf returns the answer for one decision.
 func answerOf(allowed bool, err error) answer {
 	switch {
 	case err != nil:
@@ -81,7 +83,7 @@ func answerOf(allowed bool, err error) answer {
 	return answer{}
 }
 
-// The names that others refer to.
+// Names that other code refers to.
 const (
 	nameOurs         = "ratelimit on go-redis"
 	nameOursRueidis  = "ratelimit on rueidis"
@@ -92,7 +94,7 @@ const (
 	nameLeastRueidis = "floor: least script, rueidis"
 )
 
-// contestants returns all, in the report's order.
+// contestants returns all contestants in the order of the report.
 func contestants() []*contestant {
 	all := []*contestant{
 		ratelimitGoRedis(), ratelimitGoRedisAlone(), ratelimitRueidis(), ratelimitRueidisAlone(),

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// betweenCores measures how long it takes until one core sees what another has written;
-// 0 if that cannot be told, as on one core. A virtual machine's cores may be moved while
-// it runs, and this change by much.
+// betweenCores measures how long it takes until one core sees what another has written. It
+// returns 0 if that cannot be measured, as on one core. The time can change a lot during a
+// run, because the cores of a virtual machine may be moved.
 func betweenCores() time.Duration {
 	const hops, tries = 2000, 9
 	if runtime.GOMAXPROCS(0) < 2 {
@@ -26,13 +26,13 @@ func betweenCores() time.Duration {
 	return best / hops
 }
 
-// bounce has two threads write so many times, one after the other. It is false if that
-// takes too long, since they are not on two cores.
+// bounce lets two threads write in turn, hops times in all. It is false if that takes too
+// long, because then the threads are not on two cores.
 func bounce(hops int64) (time.Duration, bool) {
 	var ball atomic.Int64
 	const gaveUp = -1
 	begin := time.Now()
-	// play writes what follows each number that is odd, or even.
+	// play waits for every second number, from odd on, and writes the number after it.
 	play := func(odd int64) bool {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
@@ -53,7 +53,7 @@ func bounce(hops int64) (time.Duration, bool) {
 	return time.Since(begin), <-other && ok
 }
 
-// rangeText tells the least and the most of some times that are known, or "".
+// rangeText returns the least and the greatest of the known times, or "".
 func rangeText(times []time.Duration) string {
 	known := slices.DeleteFunc(slices.Clone(times), func(d time.Duration) bool { return d == 0 })
 	if len(known) == 0 {

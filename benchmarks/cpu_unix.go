@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// ownCPU returns the CPU time that this process has used, in user and system
-// mode. The redis-server is a process of its own, and not in it.
+// ownCPU returns the CPU time that this process has used, in user and system mode. It does
+// not include redis-server, which is a process of its own.
 func ownCPU() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -22,11 +22,12 @@ const (
 	fillDecisions = 2
 )
 
-// fill makes the identities from first up to, not including, end exist, each in a
-// namespace, as two decisions on each would, the second of which has to give it a new
-// time to live, for the last time in a while: otherwise of many identities this would be
-// measured, and of few what comes after. It writes copies of what a limiter has written
-// for one of them, which is many times faster than as many decisions.
+// fill creates the identities from first up to, but not including, end. Each is in its
+// namespace, and has the state that two decisions leave. The second decision gives a key a
+// new time to live, for the last time in a while. Without it, a measurement with many
+// identities would measure second decisions, and one with few identities those after them.
+// fill writes copies of what a limiter has written for one identity, which is many times
+// faster than making all the decisions.
 func (l *lab) fill(ctx context.Context, first, end int, namespace func(int) string) error {
 	limiter, err := newOurs(goredis.New(l.clients.goredis), growing.limit, ratelimit.WithNamespace(namespace(first)))
 	if err != nil {
@@ -54,7 +55,7 @@ func (l *lab) fill(ctx context.Context, first, end int, namespace func(int) stri
 		return fmt.Errorf("fill: %w", err)
 	}
 
-	// The last one is what a decision would have left.
+	// Check that the last copy is the state that decisions would have left.
 	limiter, err = newOurs(goredis.New(l.clients.goredis), growing.limit, ratelimit.WithNamespace(namespace(end-1)))
 	if err != nil {
 		return err
@@ -69,9 +70,9 @@ func (l *lab) fill(ctx context.Context, first, end int, namespace func(int) stri
 	return nil
 }
 
-// lookUp looks up every identity before end, and returns an error if one is not
-// there. With each look-up Redis moves a part of a table that it is enlarging, so
-// that this is over when it is measured.
+// lookUp looks up every identity before end, and returns an error if one is missing. While
+// Redis enlarges a table, each look-up moves a part of it, so that this work is done
+// before anything is measured.
 func (l *lab) lookUp(ctx context.Context, end int, namespace func(int) string) error {
 	keys := make([]string, 0, fillDepth)
 	for from := 0; from < end; from += fillDepth {
@@ -93,7 +94,7 @@ func (l *lab) lookUp(ctx context.Context, end int, namespace func(int) string) e
 	return nil
 }
 
-// copies writes state for all identities but for the first.
+// copies writes state for all identities except the first.
 func (l *lab) copies(ctx context.Context, first, end int, namespace func(int) string, state string, ttl time.Duration) error {
 	errs := make([]error, fillers)
 	var done sync.WaitGroup

@@ -7,16 +7,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The floors run a script on the identity's key, as one would a limiter's: an empty one, or
-// the least by which an exact limiter could do. That reads the state and the clock, adds to
-// the state and tells the answer.
+// The floors run a script on the identity's key, as a limiter would: an empty script, or
+// the least script that an exact limiter could make do with. The least script reads the
+// state and the clock, adds to the state, and returns the answer.
 const (
 	emptySource = "return 1"
 	leastSource = "local state, clock = redis.call('GET', KEYS[1]), redis.call('TIME') " +
 		"redis.call('INCRBY', KEYS[1], 1) " +
 		"return {clock[1] * 1000000 + clock[2], 0, 1, 2}"
 	floorPrefix = "floor:"
-	// floorDepth is how many commands a pipeline of a caller's own has.
+	// floorDepth is how many commands a caller's own pipeline has.
 	floorDepth = 64
 )
 
@@ -70,7 +70,8 @@ func leastRueidis() *contestant {
 		note: "the same through rueidis", warm: onRueidis(leastSource), open: onRueidis(leastSource)}
 }
 
-// onGoRedis opens a subject that runs a script, each caller by itself.
+// onGoRedis returns a function that opens a subject. The subject runs a script through
+// go-redis, once for each call.
 func onGoRedis(source string) func(*clients, limit) (*subject, error) {
 	return func(c *clients, _ limit) (*subject, error) {
 		digest, err := know(c, source)
@@ -84,7 +85,7 @@ func onGoRedis(source string) func(*clients, limit) (*subject, error) {
 	}
 }
 
-// onRueidis is the same through rueidis.
+// onRueidis is like onGoRedis, but through rueidis.
 func onRueidis(source string) func(*clients, limit) (*subject, error) {
 	return func(c *clients, _ limit) (*subject, error) {
 		digest, err := know(c, source)
@@ -99,7 +100,7 @@ func onRueidis(source string) func(*clients, limit) (*subject, error) {
 	}
 }
 
-// know has Redis know a script, and returns its digest.
+// know makes a script known to Redis, and returns its digest.
 func know(c *clients, source string) (string, error) {
 	digest, err := c.goredis.ScriptLoad(context.Background(), source).Result()
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/sethvargo/go-limiter/memorystore"
 )
 
-// goLimiter decides in the process: what is paid at least if no Redis is asked.
+// goLimiter decides in the process: it shows the least cost of deciding without Redis.
 func goLimiter() *contestant {
 	return &contestant{name: "go-limiter in memory", kind: local, module: "github.com/sethvargo/go-limiter",
 		note: "not distributed: decides in the process, so N processes admit N times the limit",

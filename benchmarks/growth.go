@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// growth is how cost grows with one thing.
+// growth is how costs grow with the number of one thing.
 type growth struct {
 	of     string // identities, processes, limiters
 	intro  string
 	points []*point
-	memory bool // whether points have it, and read
+	memory bool // whether points have memory and read
 }
 
 // point is what was measured at one size.
@@ -24,23 +24,24 @@ type point struct {
 
 func (p *point) figures() sample { return (&outcome{samples: p.samples}).figures() }
 
-// to returns the median over rounds of a figure divided by that of another point in
-// the same round.
+// to returns the median over rounds of a figure divided by that of another point in the
+// same round.
 func (p *point) to(other *point, figure func(sample) float64) string {
 	ratio, known := ratio(p.samples, other.samples, figure)
 	return times(ratio, known)
 }
 
-// growthCallers is how many callers each process has.
+// growthCallers is the number of callers of each process.
 const growthCallers = 512
 
-// growing is met on keys that all exist, and that live for some ten minutes after two
-// decisions. Its states are written alike however many of them there are: also of the
-// fewest, whose identities take units by the hundred, nearly all are added to, which needs
-// up to 921 units owed that come back within 72 hours.
+// growing is the scene of all growth. Its keys all exist, and live for some ten minutes
+// after two decisions. Its limit is chosen so that states are written alike however many
+// identities there are: nearly always by adding to them. That requires at most 921 units
+// owed, which come back within 72 hours. It holds even with the fewest identities, which
+// take hundreds of units each.
 var growing = &scene{name: "growing", keys: uniform, limit: limit{120_000, year}}
 
-// sizes is what growth is measured at.
+// sizes are the sizes at which growth is measured.
 type sizes struct {
 	identities, processes, limiters []int
 }
@@ -51,7 +52,7 @@ var growthSizes = sizes{
 	limiters:   []int{1, 10, 100, 1_000},
 }
 
-// measureGrowth measures each kind of growth, from an empty Redis each.
+// measureGrowth measures each kind of growth, each beginning with an empty Redis.
 func (l *lab) measureGrowth(ctx context.Context, s sizes) (all []*growth, err error) {
 	for _, one := range []struct {
 		of      string
@@ -74,8 +75,8 @@ func (l *lab) measureGrowth(ctx context.Context, s sizes) (all []*growth, err er
 	return all, l.admin.flush(ctx)
 }
 
-// grow prepares and then measures all sizes, each on a database of its own. They are
-// measured in turn, round by round, so that noise hits all alike.
+// grow prepares and then measures all sizes, each on a database of its own. The sizes take
+// turns, round by round, so that noise affects all alike.
 func (l *lab) grow(ctx context.Context, g *growth, sizes []int, prepare func(p *point) error, measure func(point, round int) (sample, error)) (*growth, error) {
 	for i, size := range sizes {
 		l.say("growing: %d %s", size, g.of)
@@ -88,7 +89,7 @@ func (l *lab) grow(ctx context.Context, g *growth, sizes []int, prepare func(p *
 	for round := range l.rounds {
 		l.say("growing: %s: round %d of %d", g.of, round+1, l.rounds)
 		for turn := range sizes {
-			i := (turn + round) % len(sizes) // none is always first
+			i := (turn + round) % len(sizes) // so that none is always first
 			err := l.turn(ctx, i, func() error {
 				s, err := measure(i, round)
 				g.points[i].samples = append(g.points[i].samples, s)
@@ -113,7 +114,7 @@ func (l *lab) sampleGrowth(ctx context.Context, subject *subject, identities []s
 	return newSample(t, growing, ratelimitGoRedis(), len(identities)), nil
 }
 
-// openBatched returns what growth is measured by: ratelimit as it comes, on go-redis.
+// openBatched returns the subject of all growth: ratelimit with its defaults, on go-redis.
 func (l *lab) openBatched(ctx context.Context, identities []string) (*subject, error) {
 	subject, err := ratelimitGoRedis().open(l.clients, growing.limit)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// growIdentities measures at a growing number of keys, from which is drawn evenly.
+// growIdentities measures increasing numbers of identities, which are drawn evenly.
 func (l *lab) growIdentities(ctx context.Context, g *growth, numbers []int) (*growth, error) {
 	g.memory = true
 	g.intro = fmt.Sprintf("%d callers of one process, every identity known to Redis by two decisions, "+
@@ -19,7 +19,7 @@ func (l *lab) growIdentities(ctx context.Context, g *growth, numbers []int) (*gr
 	if err != nil {
 		return nil, err
 	}
-	if err := l.admin.flush(ctx); err != nil { // the one identity that connections were opened with
+	if err := l.admin.flush(ctx); err != nil { // removes the one identity that opened the connections
 		return nil, err
 	}
 	return l.grow(ctx, g, numbers, func(p *point) (err error) {
@@ -33,8 +33,8 @@ func (l *lab) growIdentities(ctx context.Context, g *growth, numbers []int) (*gr
 	})
 }
 
-// fillMeasured makes n identities exist, and returns what Redis has of memory for
-// each.
+// fillMeasured creates n identities, and returns how many bytes of memory Redis has in use
+// for each.
 func (l *lab) fillMeasured(ctx context.Context, n int) (float64, error) {
 	before, err := l.admin.memory(ctx)
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
 )
 
-// growLimiters measures more and more limiters in one process, on one Store. The
-// identities are the same number in all, shared out between the limiters, so that
-// what grows is the number of limiters only.
+// growLimiters measures increasing numbers of limiters in one process, on one Store. The
+// total number of identities stays the same, and they are divided among the limiters, so
+// that only the number of limiters grows.
 func (l *lab) growLimiters(ctx context.Context, g *growth, numbers []int) (*growth, error) {
 	g.intro = fmt.Sprintf("Limiters in one process, on one Store, each with a namespace of its own; %d callers, "+
 		"each of whose calls goes to any of the limiters. %s identities, each of one limiter, all known to Redis.",
@@ -27,7 +27,7 @@ func (l *lab) growLimiters(ctx context.Context, g *growth, numbers []int) (*grow
 	})
 }
 
-// openLimiters returns a subject that is n limiters, each of whose identities exists.
+// openLimiters returns a subject of n limiters whose identities all exist.
 func (l *lab) openLimiters(ctx context.Context, n int) (*subject, error) {
 	namespace := func(i int) string { return fmt.Sprintf("limiter-%d", i%n) }
 	if err := l.fill(ctx, 0, l.keys, namespace); err != nil {
@@ -44,8 +44,8 @@ func (l *lab) openLimiters(ctx context.Context, n int) (*subject, error) {
 	return subject, growing.warmUp(ctx, warmSome, subject, 1, l.identities)
 }
 
-// spreadOver returns a subject that asks for any identity, of the one limiter that
-// has it.
+// spreadOver returns a subject that draws an identity and asks the one limiter that has
+// it.
 func (l *lab) spreadOver(limiters []*ratelimit.Limiter) *subject {
 	var stream atomic.Uint64
 	return &subject{caller: func() call {

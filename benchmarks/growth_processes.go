@@ -12,8 +12,8 @@ import (
 	"slices"
 )
 
-// growProcesses measures more and more processes, as a fleet has them, each with
-// callers and clients of its own.
+// growProcesses measures increasing numbers of processes, as in a fleet, each with its own
+// callers and clients.
 func (l *lab) growProcesses(ctx context.Context, g *growth, numbers []int) (*growth, error) {
 	g.intro = fmt.Sprintf("Processes with %d callers each, of the same namespace; %s identities, all known to Redis, "+
 		"drawn evenly. They share one machine, and it with Redis, so the throughput that they reach together says more about "+
@@ -21,7 +21,7 @@ func (l *lab) growProcesses(ctx context.Context, g *growth, numbers []int) (*gro
 	ctx, cancel := context.WithCancel(ctx)
 	var fleets [][]*child
 	defer func() {
-		cancel() // which kills those that have not ended by themselves
+		cancel() // kills the processes that have not ended by themselves
 		for _, c := range slices.Concat(fleets...) {
 			_ = c.stdin.Close()
 			_ = c.cmd.Wait()
@@ -39,7 +39,8 @@ func (l *lab) growProcesses(ctx context.Context, g *growth, numbers []int) (*gro
 	})
 }
 
-// startFleet starts n processes, and returns all that it has started.
+// startFleet starts n processes. It returns those that it has started, even if there is an
+// error.
 func (l *lab) startFleet(ctx context.Context, n int) (fleet []*child, err error) {
 	for process := range n {
 		c, err := startChild(ctx, childTask{Addr: l.addr(), Pool: l.pool, Keys: l.keys, Time: l.time, Process: process})
@@ -56,7 +57,7 @@ func (l *lab) startFleet(ctx context.Context, n int) (fleet []*child, err error)
 	return fleet, nil
 }
 
-// measureChildren has all children measure at once, and adds up what they say.
+// measureChildren makes all children measure at once, and adds up their reports.
 func (l *lab) measureChildren(ctx context.Context, children []*child) (sample, error) {
 	before, err := l.admin.usage(ctx)
 	if err != nil {
@@ -136,7 +137,7 @@ func startChild(ctx context.Context, task childTask) (*child, error) {
 	return c, nil
 }
 
-// ready waits until the child is.
+// ready waits until the child is ready.
 func (c *child) ready() error {
 	line, err := c.lines.ReadString('\n')
 	if err != nil || line != childReady {
@@ -158,5 +159,5 @@ func (c *child) report() (r childReport, err error) {
 	return r, nil
 }
 
-// addr returns the address of the Redis.
+// addr returns the address of Redis.
 func (l *lab) addr() string { return l.admin.client.Options().Addr }

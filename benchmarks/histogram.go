@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// histogram counts durations by size. Buckets are one nanosecond wide up to
-// 64 ns, and from there a 32nd of a power of two: so a quantile, given as the
-// middle of its bucket, is within 1.6 % of the exact one.
+// histogram counts durations by size. Buckets are one nanosecond wide up to 64 ns. Above
+// that, each power of two has 32 of them, so a quantile, which is the middle of its
+// bucket, is within 1.6 % of the exact one.
 type histogram struct {
 	counts [buckets]int64
 	total  int64
 }
 
-// recorder counts what one goroutine measures, for a histogram: recording neither
-// allocates nor locks. It is small, since it is in the caches beside what is measured,
-// which takes a microsecond at times; a bucket has room for a minute of all that one
-// goroutine can.
+// recorder counts what one goroutine measures, for a histogram. Recording neither
+// allocates nor locks. A recorder is small, because it shares the caches with the measured
+// code, which may take only a microsecond. A bucket has room for everything that one
+// goroutine can do in a minute.
 type recorder [buckets]uint32
 
 const (
@@ -46,7 +46,7 @@ func middle(bucket int) time.Duration {
 	return time.Duration(low + (1<<shift)/2)
 }
 
-// add adds what was recorded.
+// add adds everything that r has recorded.
 func (h *histogram) add(r *recorder) {
 	for i, n := range r {
 		h.counts[i] += int64(n)
@@ -54,8 +54,8 @@ func (h *histogram) add(r *recorder) {
 	}
 }
 
-// quantile returns the duration below or at which a share q of all is, from above 0
-// to 1, by the nearest rank. It is 0 if nothing was recorded.
+// quantile returns the duration that a share q of all durations does not exceed, by the
+// nearest rank. q is above 0 and at most 1. The result is 0 if nothing was recorded.
 func (h *histogram) quantile(q float64) time.Duration {
 	rank := int64(math.Ceil(q * float64(h.total)))
 	for i, n := range h.counts {

@@ -9,7 +9,7 @@ import (
 	httprateredis "github.com/go-chi/httprate-redis"
 )
 
-// chiHTTPRate is a middleware; it is asked as its handler asks it, without the
+// chiHTTPRate is a middleware. It is called as its handler would call it, but without
 // response headers, which the others do not write either.
 func chiHTTPRate() *contestant {
 	return &contestant{name: "httprate", kind: rival, client: "go-redis", module: "github.com/go-chi/httprate-redis",
@@ -21,7 +21,7 @@ func chiHTTPRate() *contestant {
 			}
 			return &subject{caller: func() call { return callHTTPRate(limiter) }}, nil
 		},
-		// As from many processes.
+		// A limiter for each caller, as if they were in many processes.
 		warm: func(c *clients, l limit) (*subject, error) {
 			return &subject{caller: func() call {
 				limiter, err := newHTTPRate(c, l)
@@ -56,7 +56,7 @@ func callHTTPRate(limiter *httprate.RateLimiter) call {
 	}
 }
 
-// noResponse is a response that is not written, and keeps the error instead.
+// noResponse is a response that is not written. It keeps the error instead.
 type noResponse struct{ err error }
 
 func (*noResponse) Header() http.Header         { return http.Header{} }

@@ -18,10 +18,10 @@ const (
 // proportion to 1/k^s.
 const zipfExponent = 1.1
 
-// identities returns n identities, as long as those of a service.
+// identities returns n identities as long as those of a service.
 func identities(n int) []string {
-	// They are parts of one text, so that the garbage collector, whose time would be
-	// counted as the contestants', has one object to mark and not millions.
+	// They are parts of one string, so that the garbage collector has one object to mark
+	// instead of millions. Its time would count as the contestants'.
 	text, ends := make([]byte, 0, n*len(identity(0))), make([]int, n)
 	for i := range ends {
 		text = append(text, identity(i)...)
@@ -36,8 +36,8 @@ func identities(n int) []string {
 
 func identity(i int) string { return fmt.Sprintf("user:%08d", i) }
 
-// draw returns a function for one goroutine, which draws identities without
-// allocating. The same seed and stream give the same identities.
+// draw returns a function for one goroutine that draws identities without allocating. The
+// same seed and stream give the same identities.
 func (s spread) draw(all []string, seed, stream uint64) func() string {
 	random := rand.New(rand.NewPCG(seed, stream))
 	switch s {

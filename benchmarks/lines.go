@@ -7,7 +7,7 @@ type dot struct {
 	text  string // the value in words
 }
 
-// drawLine returns a chart of one line over steps of equal width, from 0.
+// drawLine returns a chart of one line over steps of equal width. The scale begins at 0.
 func drawLine(title, axis string, dots []dot) *svg {
 	const (
 		width, height       = 640.0, 300.0
@@ -41,7 +41,7 @@ func drawLine(title, axis string, dots []dot) *svg {
 		lastX, lastY = x, y
 		s.text(x, floorY+labelGap, "middle", plain, d.label)
 	}
-	for i, d := range dots { // above the lines
+	for i, d := range dots { // drawn last, above the lines
 		x := left + plotWidth*float64(i)/float64(max(len(dots)-1, 1))
 		y := floorY - plotHeight*d.value/greatest
 		s.circle(x, y, dotRadius, oursColour)

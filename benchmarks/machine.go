@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// setting is where and with what was measured.
+// setting describes the machine and the versions that were measured.
 type setting struct {
 	date    time.Time
 	cpu     string // model
 	cores   int
-	started bool // Redis, by us, on this machine
+	started bool // whether we started Redis on this machine
 	os      string
 	goVer   string
 	redis   string // version
@@ -25,7 +25,7 @@ type setting struct {
 
 type module struct{ path, version string }
 
-// newSetting asks the machine, the Redis and our own binary.
+// newSetting asks the machine, Redis and our own binary.
 func newSetting(ctx context.Context, a *admin, settings *settings) (setting, error) {
 	info, err := a.info(ctx, "server")
 	if err != nil {
@@ -63,8 +63,8 @@ func newSetting(ctx context.Context, a *admin, settings *settings) (setting, err
 	return s, nil
 }
 
-// serverVersion returns which Redis it is, by its INFO. Valkey tells the version of the
-// Redis that it came from, too.
+// serverVersion returns the name and version of a server from its INFO. Valkey also
+// reports the version of the Redis that it derives from.
 func serverVersion(info map[string]string) string {
 	if version := info["valkey_version"]; version != "" {
 		return "Valkey " + version
@@ -72,7 +72,7 @@ func serverVersion(info map[string]string) string {
 	return info["redis_version"]
 }
 
-// cpuModel returns the name of the processor, where it can be had.
+// cpuModel returns the name of the processor if the system tells it.
 func cpuModel() string {
 	f, err := os.Open("/proc/cpuinfo")
 	if err != nil {

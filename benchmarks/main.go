@@ -1,10 +1,10 @@
-// Benchmarks measures ratelimit beside its rivals, all on one Redis in one run,
-// and prints a report in Markdown:
+// Benchmarks measures ratelimit beside its rivals, all on one Redis in one run, and prints
+// a report in Markdown:
 //
 //	go run ./benchmarks > report.md
 //
-// It starts a redis-server of its own, or uses an empty one of yours with
-// -redis; -h lists the flags. Progress goes to stderr.
+// It starts a redis-server of its own, or uses an empty one of yours with -redis; -h lists
+// the flags. Progress goes to stderr.
 package main
 
 import (
@@ -21,7 +21,7 @@ import (
 )
 
 func main() {
-	logging.Disable() // what fails is counted, and reported
+	logging.Disable() // failures are counted and reported
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// table is a table of Markdown. Columns but the first are aligned to the right,
-// unless they are words.
+// table is a Markdown table. Columns other than the first are aligned to the right, unless
+// they are words.
 type table struct {
 	header []string
 	rows   [][]string
@@ -36,10 +36,10 @@ func (t *table) write(w io.Writer) {
 	fmt.Fprintln(w)
 }
 
-// none stands where there is no figure.
+// none is shown in place of a missing figure.
 const none = "–"
 
-// count writes a whole number in groups of three.
+// count formats a whole number with its digits in groups of three.
 func count(n int64) string {
 	digits := fmt.Sprint(n)
 	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
@@ -48,8 +48,8 @@ func count(n int64) string {
 	return digits
 }
 
-// round3 writes a number with about three figures, which is more than noise allows;
-// whole ones in full.
+// round3 formats a number with about three figures, which is more than noise allows. From
+// 100 up, it rounds to a whole number and shows that in full.
 func round3(x float64) string {
 	switch a := math.Abs(x); {
 	case x == 0:
@@ -64,7 +64,7 @@ func round3(x float64) string {
 	return fmt.Sprintf("%.2f", x)
 }
 
-// latency writes a duration with three figures and a unit that fits.
+// latency formats a duration with three figures and a unit that fits.
 func latency(d time.Duration) string {
 	switch {
 	case d >= time.Second:
@@ -77,7 +77,7 @@ func latency(d time.Duration) string {
 	return fmt.Sprintf("%d ns", d)
 }
 
-// times writes a ratio.
+// times formats a ratio.
 func times(ratio float64, known bool) string {
 	if !known {
 		return none

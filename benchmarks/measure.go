@@ -19,10 +19,10 @@ type load struct {
 	time       time.Duration
 }
 
-// tally is what a load came to.
+// tally is the sum of what a load did and used.
 type tally struct {
-	latency   histogram // of calls, each counted for all its decisions
-	decisions int64     // answered, or failed
+	latency   histogram // of calls; each counts once for each of its decisions
+	decisions int64     // answered or failed
 	allowed   int64
 	failed    int64
 	err       error // a failure's, or nil
@@ -37,8 +37,8 @@ type processUsage struct {
 	mallocs uint64
 }
 
-// measure puts load on a subject. Redis is asked for its usage by a, which may be
-// nil. It ends early if ctx does.
+// measure puts load on a subject. It asks a, which may be nil, for Redis's usage. It ends
+// early if ctx does.
 func measure(ctx context.Context, a *admin, s *subject, l load) (*tally, error) {
 	workers := make([]worker, l.goroutines)
 	var ready, done sync.WaitGroup
@@ -55,9 +55,9 @@ func measure(ctx context.Context, a *admin, s *subject, l load) (*tally, error) 
 		})
 	}
 	ready.Wait()
-	runtime.GC() // what others have left behind is not this one's to clean
+	runtime.GC() // so that the subject does not pay for the garbage of others
 
-	// Whatever happens, the workers are let go.
+	// Whatever happens, the workers must be released.
 	var err error
 	var before redisUsage
 	if a != nil {
@@ -95,20 +95,20 @@ func measure(ctx context.Context, a *admin, s *subject, l load) (*tally, error) 
 	return t, nil
 }
 
-// worker is one goroutine's part.
+// worker is the part of one goroutine.
 type worker struct {
 	call                       call
 	next                       func() string
 	latency                    recorder
 	decisions, allowed, failed int64
 	err                        error
-	_                          [64]byte // neighbours' counters are not on one cache line
+	_                          [64]byte // keeps the counters of neighbours on different cache lines
 }
 
-// work calls until told to stop. Time is read once for each call, which ends one
-// latency and begins the next. The context has no end, as that of a caller which
-// leaves deadlines to the limiter: one that could end would have all who derive
-// contexts from it meet at its lock.
+// work calls until told to stop. It reads the time once for each call: that ends one
+// latency and begins the next. The context cannot end, like that of a caller that leaves
+// deadlines to the limiter. If it could, all goroutines that derive contexts from it would
+// contend for its lock.
 func (w *worker) work(stop *atomic.Bool, pipeline int64) {
 	ctx := context.Background()
 	begin, last := time.Now(), time.Duration(0)

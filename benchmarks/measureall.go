@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// measureAll does all that the settings say, and returns what to report.
+// measureAll measures everything that the settings ask for, and returns what to report.
 func measureAll(ctx context.Context, s *settings, progress io.Writer) (*report, error) {
 	addr := s.redis
 	if addr == "" {

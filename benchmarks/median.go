@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// median returns the middle value, or the mean of the middle two; 0 for none.
+// median returns the middle value, or the mean of the middle two. It is 0 if there is
+// none.
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	n := len(sorted)
@@ -15,7 +16,7 @@ func median(values []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// medianOf returns the median over rounds of one figure.
+// medianOf returns the median of one figure over the rounds.
 func (o *outcome) medianOf(figure func(sample) float64) float64 {
 	var values []float64
 	for _, s := range o.samples {
@@ -24,8 +25,8 @@ func (o *outcome) medianOf(figure func(sample) float64) float64 {
 	return median(values)
 }
 
-// figures returns the medians over rounds, of each figure for itself, and the sums
-// of what went wrong.
+// figures returns the median of each figure over the rounds, and the sums of what went
+// wrong.
 func (o *outcome) figures() (f sample) {
 	f.perSecond = o.medianOf(func(s sample) float64 { return s.perSecond })
 	f.p50 = time.Duration(o.medianOf(func(s sample) float64 { return float64(s.p50) }))
@@ -45,8 +46,8 @@ func (o *outcome) figures() (f sample) {
 	return f
 }
 
-// ratioTo returns the median over rounds of the throughput divided by that of
-// another contestant in the same round; false if that one was not measured.
+// ratioTo returns the median over rounds of the throughput divided by that of another
+// contestant in the same round. It is false if the other was not measured.
 func (o *outcome) ratioTo(other *outcome) (float64, bool) {
 	if other == nil {
 		return 0, false
@@ -54,7 +55,7 @@ func (o *outcome) ratioTo(other *outcome) (float64, bool) {
 	return ratio(o.samples, other.samples, func(s sample) float64 { return s.perSecond })
 }
 
-// latencyTo returns the same of the median latency.
+// latencyTo is like ratioTo, for the median latency.
 func (o *outcome) latencyTo(other *outcome) (float64, bool) {
 	if other == nil {
 		return 0, false
@@ -62,8 +63,8 @@ func (o *outcome) latencyTo(other *outcome) (float64, bool) {
 	return ratio(o.samples, other.samples, func(s sample) float64 { return float64(s.p50) })
 }
 
-// ratio returns the median over rounds of a figure divided by the same of others in
-// that round; false if there is none.
+// ratio returns the median over rounds of a figure of samples divided by that of others in
+// the same round. It is false if there is no such round.
 func ratio(samples, others []sample, figure func(sample) float64) (float64, bool) {
 	var ratios []float64
 	for i := range min(len(samples), len(others)) {

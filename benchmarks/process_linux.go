@@ -2,9 +2,9 @@ package main
 
 import "syscall"
 
-// ownGroup starts a child in a process group of its own, so that Ctrl-C reaches
-// only us, who stop the child when we are through with it; and has the kernel end
-// the child if we are killed.
+// ownGroup starts a child in a process group of its own, so that Ctrl-C reaches only us,
+// and we stop the child when we no longer need it. It also makes the kernel end the child
+// if we are killed.
 func ownGroup() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

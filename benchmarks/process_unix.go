@@ -4,6 +4,6 @@ package main
 
 import "syscall"
 
-// ownGroup starts a child in a process group of its own, so that Ctrl-C reaches
-// only us, who stop the child when we are through with it.
+// ownGroup starts a child in a process group of its own, so that Ctrl-C reaches only us,
+// and we stop the child when we no longer need it.
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

@@ -17,9 +17,9 @@ const (
 	oursNamespace = "ours"
 )
 
-// oursTimeout is for how long a decision of ours may take. It is what the clients
-// of our rivals give one, instead of our default of 250 ms: a contestant that gives
-// up first would be spared the slowest of its decisions.
+// oursTimeout is how long a decision of ours may take. It is as long as our rivals'
+// clients allow, instead of our default of 250 ms, because a contestant that gives up
+// earlier would be spared its slowest decisions.
 const oursTimeout = 5 * time.Second
 
 var errDegraded = errors.New("decided by the failure mode, not by Redis")
@@ -72,7 +72,8 @@ func newOurs(s store.Store, l limit, options ...ratelimit.Option) (*ratelimit.Li
 	return limiter, nil
 }
 
-// decideOurs returns Allow. What Redis did not decide is an error of ours.
+// decideOurs returns Allow as a function, in which a decision that Redis did not make is
+// an error.
 func decideOurs(limiter *ratelimit.Limiter) func(context.Context, string) (bool, error) {
 	return func(ctx context.Context, identity string) (bool, error) {
 		res, err := limiter.Allow(ctx, identity)

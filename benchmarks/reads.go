@@ -6,19 +6,21 @@ import (
 	"time"
 )
 
-// A key takes Redis six reads of memory that it has not seen lately: of each of its two
-// tables, of keys and of their ends, a bucket and an entry; the key; its value.
+// To look up a key, Redis reads memory six times: a bucket and an entry in each of its two
+// tables (of keys and of their expiry times), the key, and its value. If it has not used
+// the key lately, none of this is in the processor's caches.
 const (
 	coldReads = 6
-	// keyBytes is about what Redis has of memory for an identity.
+	// keyBytes is about how much memory Redis uses for an identity.
 	keyBytes = 200
 )
 
-// readOf measures how long a read at random takes of so many bytes of memory, each of
-// which waits for the one before. It is what is nearest at hand where they are few.
+// readOf measures how long a random read takes in size bytes of memory, when each read has
+// to wait for the one before. If size is small, the reads come from the processor's
+// caches.
 func readOf(size int) time.Duration {
 	const (
-		line          = 64 / 8 // words of what is fetched at once
+		line          = 64 / 8 // a cache line, in words
 		reads, passes = 1 << 20, 3
 	)
 	lines := uint64(1)
@@ -27,22 +29,22 @@ func readOf(size int) time.Duration {
 	}
 	memory := make([]uint64, lines*line)
 	for i := range memory {
-		memory[i] = 1 // what was never written is in one place all of it
+		memory[i] = 1 // pages that were never written would all be one page of zeros
 	}
 	var best time.Duration
 	at := uint64(0)
 	for range passes {
 		begin := time.Now()
 		for range reads {
-			// Each line comes once before any comes again, in an order that no processor
-			// foresees; which is next depends on what is read.
+			// This generator visits every line once before it visits any again, in an
+			// order that no processor predicts. The next line depends on what is read.
 			at = at*6364136223846793005 + memory[at%lines*line]
 		}
 		if took := time.Since(begin); best == 0 || took < best {
 			best = took
 		}
 	}
-	runtime.KeepAlive(at) // no read is left out
+	runtime.KeepAlive(at) // so that the compiler keeps the reads
 	memory = nil
 	debug.FreeOSMemory()
 	return best / reads

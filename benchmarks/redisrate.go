@@ -8,8 +8,8 @@ import (
 
 const redisRateModule = "github.com/go-redis/redis_rate/v10"
 
-// redisRate is what others are compared with: the best known of its kind, and one
-// script for each decision, as ours.
+// redisRate is the contestant that others are compared with. It is the best known of its
+// kind and, like ours, runs one script for each decision.
 func redisRate() *contestant {
 	return &contestant{name: nameReference, kind: rival, client: "go-redis", module: redisRateModule,
 		note: "GCRA in one script; throughput is compared with it",
@@ -19,8 +19,8 @@ func redisRate() *contestant {
 		}}
 }
 
-// redisRateAuto is redis_rate at its best: it knows nothing of it, but its
-// commands travel together.
+// redisRateAuto is redis_rate at its best: go-redis puts its commands into shared
+// pipelines, of which redis_rate knows nothing.
 func redisRateAuto() *contestant {
 	return &contestant{name: "redis_rate on AutoPipeline", kind: rival, client: "go-redis", module: redisRateModule,
 		note: "the same on the AutoPipeline of the same client, which go-redis calls experimental",

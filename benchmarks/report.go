@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// report is all that is told.
+// report has everything that is reported.
 type report struct {
 	setting  setting
 	settings *settings
@@ -15,7 +15,7 @@ type report struct {
 	charts   []chart // that were drawn
 }
 
-// write writes the report in Markdown.
+// write writes the report as Markdown.
 func (r *report) write(w io.Writer) error {
 	b := &strings.Builder{}
 	fmt.Fprint(b, "# Benchmarks\n\n")
@@ -147,7 +147,7 @@ func writeLatencies(b *strings.Builder, one *result) {
 	}
 }
 
-// mishaps says how often a contestant erred, and how.
+// mishaps says how often and how a contestant erred.
 func mishaps(c *contestant, f sample) string {
 	text := fmt.Sprintf("%s: of %s decisions, %s failed and %s were wrong", c.name, count(f.decisions), count(f.failed), count(f.wrong))
 	if f.err != nil {
@@ -233,10 +233,10 @@ func (r *report) growth(b *strings.Builder, g *growth) {
 		last.to(first, func(s sample) float64 { return s.clientCPU }))
 }
 
-// memoryIdentities is the least number of identities whose memory is told.
+// memoryIdentities is the least number of identities for which memory is reported.
 const memoryIdentities = 10_000
 
-// chart links to the chart of that title, if it was drawn.
+// chart links to the chart with this title, if it was drawn.
 func (r *report) chart(b *strings.Builder, title string) {
 	for _, c := range r.charts {
 		if c.title == title {
@@ -245,5 +245,5 @@ func (r *report) chart(b *strings.Builder, title string) {
 	}
 }
 
-// capital makes the first letter of a sentence large.
+// capital returns text with its first letter in upper case.
 func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// lab is where everything is measured.
+// lab has everything that measurements need.
 type lab struct {
 	*settings
 	admin      *admin
@@ -16,23 +16,23 @@ type lab struct {
 	progress   io.Writer
 }
 
-// say tells how far it has come.
+// say prints progress.
 func (l *lab) say(format string, args ...any) {
 	fmt.Fprintf(l.progress, time.Now().Format(time.TimeOnly)+" "+format+"\n", args...)
 }
 
-// outcome is all samples of one contestant under one workload, by round.
+// outcome has all samples of one contestant under one workload, in the order of rounds.
 type outcome struct {
 	contestant *contestant
 	samples    []sample
 }
 
-// result is what one workload came to. The samples of a round were taken one
-// right after the other.
+// result is the result of one workload. The samples of a round were taken one right after
+// the other.
 type result struct {
 	workload *workload
 	outcomes []*outcome
-	cores    []time.Duration // betweenCores, by round
+	cores    []time.Duration // of betweenCores, by round
 }
 
 // measureWorkloads measures the workloads, scene by scene.
@@ -51,9 +51,9 @@ func (l *lab) measureWorkloads(ctx context.Context) (results []*result, err erro
 	return results, nil
 }
 
-// measureScene measures the workloads of one scene. Each contestant has its keys
-// in a database of its own, which is swapped in for its turn: so they are warmed
-// once, and nobody's keys are in another's way.
+// measureScene measures the workloads of one scene. The keys of each contestant are in a
+// database of its own, which is swapped in for the contestant's turn. So keys are warmed
+// only once, and no contestant's keys are in the way of another's.
 func (l *lab) measureScene(ctx context.Context, s *scene, workloads []*workload) ([]*result, error) {
 	subjects := make([]*subject, len(l.contestants))
 	defer func() {
@@ -87,8 +87,8 @@ func (l *lab) measureScene(ctx context.Context, s *scene, workloads []*workload)
 	return results, l.admin.flush(ctx)
 }
 
-// measureWorkload has all contestants take turns, round by round. Where a workload has
-// several turns in a round, each of them counts as one of its own.
+// measureWorkload lets all contestants take turns, round by round. If a round of the
+// workload has several turns, each of them counts as a round of its own.
 func (l *lab) measureWorkload(ctx context.Context, w *workload, subjects []*subject) (*result, error) {
 	r := &result{workload: w}
 	for _, c := range l.contestants {
@@ -101,10 +101,10 @@ func (l *lab) measureWorkload(ctx context.Context, w *workload, subjects []*subj
 		}
 		r.cores = append(r.cores, betweenCores())
 		for turn := range l.contestants {
-			i := (turn + round) % len(l.contestants) // nobody is always first
+			i := (turn + round) % len(l.contestants) // so that nobody is always first
 			c := l.contestants[i]
 			if c.pipeline > w.callers {
-				continue // so few callers do not fill it
+				continue // so few callers do not fill one pipeline
 			}
 			err := l.turn(ctx, i, func() error {
 				t, err := measure(ctx, l.admin, subjects[i], load{
@@ -130,7 +130,7 @@ func (l *lab) measureWorkload(ctx context.Context, w *workload, subjects []*subj
 	return r, nil
 }
 
-// turn does something on the database of the i-th contestant.
+// turn calls do while the database of the i-th contestant is swapped in.
 func (l *lab) turn(ctx context.Context, i int, do func() error) error {
 	if err := l.admin.swap(ctx, i+1); err != nil {
 		return err

@@ -2,8 +2,8 @@ package main
 
 import "time"
 
-// sample is what one measurement says of one decision. What it costs is counted
-// for each that is right: who errs must not look cheap.
+// sample is one measurement, in figures for one decision. Costs are divided by the number
+// of right decisions, so that a contestant that errs does not look cheap.
 type sample struct {
 	perSecond float64 // right decisions
 	p50, p99  time.Duration
@@ -31,13 +31,13 @@ func newSample(t *tally, s *scene, c *contestant, keys int) sample {
 	m.clientCPU = per(micros(t.client.cpu), right)
 	m.allocs = per(float64(t.client.mallocs), right)
 	m.bytes = per(float64(t.redis.bytes), right)
-	if c.client == "" { // what Redis did meanwhile was not for it
+	if c.client == "" { // what Redis did meanwhile was not for this contestant
 		m.redisCPU, m.bytes = 0, 0
 	}
 	return m
 }
 
-// per returns a/b, or 0 where there is nothing to divide by.
+// per returns a/b, or 0 if b is not positive.
 func per(a, b float64) float64 {
 	if b <= 0 {
 		return 0

@@ -17,8 +17,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// server is a redis-server of our own: on 127.0.0.1 only, with its files in a
-// temporary folder, and without persistence.
+// server is a redis-server of our own. It listens on 127.0.0.1 only, keeps its files in a
+// temporary folder, and has no persistence.
 type server struct {
 	addr  string
 	dir   string
@@ -28,7 +28,7 @@ type server struct {
 
 const (
 	readyTimeout = 30 * time.Second
-	// databases is enough for one of each contestant's; Redis's default is 16.
+	// databases is enough for one per contestant; Redis's default is 16.
 	databases = 64
 )
 
@@ -54,7 +54,7 @@ func startServer(ctx context.Context) (*server, error) {
 	return nil, err
 }
 
-// launch tries one port.
+// launch tries to start the server on one free port.
 func launch(ctx context.Context, path string) (*server, error) {
 	port, err := freePort()
 	if err != nil {
@@ -73,7 +73,7 @@ func launch(ctx context.Context, path string) (*server, error) {
 	s.child.SysProcAttr = ownGroup()
 	started := make(chan error, 1)
 	go func() {
-		// To the kernel the parent is the thread that starts the child, so this one
+		// To the kernel, the parent is the thread that starts the child, so this thread
 		// must not end before the child does.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
@@ -81,7 +81,7 @@ func launch(ctx context.Context, path string) (*server, error) {
 		err := s.child.Start()
 		started <- err
 		if err == nil {
-			_ = s.child.Wait() // how it ended is in what it said
+			_ = s.child.Wait() // the server's output says how it ended
 		}
 	}()
 	if err := <-started; err != nil {
@@ -89,13 +89,13 @@ func launch(ctx context.Context, path string) (*server, error) {
 		return nil, fmt.Errorf("start redis-server: %w", err)
 	}
 	if err := s.awaitReady(ctx); err != nil {
-		s.stop() // after which nobody writes to said
+		s.stop() // after this nobody writes to said
 		return nil, fmt.Errorf("start redis-server: %w; it said:\n%s", err, said)
 	}
 	return s, nil
 }
 
-// awaitReady waits until the server, and not another one on its port, answers.
+// awaitReady waits until this server answers, and not another one on its port.
 func (s *server) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
@@ -117,7 +117,7 @@ func (s *server) awaitReady(ctx context.Context) error {
 	}
 }
 
-// stop ends the server, by its process, waits for its end, and removes its folder.
+// stop kills the server's process, waits for its end, and removes its folder.
 func (s *server) stop() {
 	_ = s.child.Process.Kill() // fails only if it has ended by itself
 	<-s.ended

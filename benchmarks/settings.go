@@ -33,8 +33,8 @@ The default run takes about nine minutes, -growth four more. Short ones, of
 Flags:
 `
 
-// parse returns settings, or flag.ErrHelp after it has written the help to out.
-// Its errors name the flag and the value.
+// parse returns the settings. If args ask for help, it writes the help to out and returns
+// flag.ErrHelp. Its other errors name the flag and the value.
 func parse(args []string, out io.Writer) (*settings, error) {
 	s := &settings{}
 	var only, load string
@@ -79,7 +79,7 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	return s, nil
 }
 
-// choose returns those of all whose names match pattern.
+// choose returns the elements of all whose names match pattern.
 func choose[T any](flag, what, pattern string, all []*T, name func(*T) string) (chosen []*T, err error) {
 	matcher, err := regexp.Compile(pattern)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// svg is a picture in the making. It is its own background, so that it can be read
+// svg is a picture that is being drawn. It has its own background, so that it is legible
 // on a page of any colour.
 type svg struct {
 	b             strings.Builder
@@ -23,7 +23,7 @@ const (
 	floorColour = "#c9a86a"
 )
 
-// newSVG begins a picture; title is for those who cannot see it.
+// newSVG begins a picture. The title is for readers who cannot see the picture.
 func newSVG(width, height float64, title string) *svg {
 	s := &svg{width: width, height: height}
 	fmt.Fprintf(&s.b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" width="%g" height="%g" font-family="system-ui, sans-serif" font-size="13" role="img">`+"\n",
@@ -45,7 +45,7 @@ func (s *svg) circle(x, y, r float64, colour string) {
 	fmt.Fprintf(&s.b, `<circle cx="%.1f" cy="%.1f" r="%g" fill="%s"/>`+"\n", x, y, r, colour)
 }
 
-// text writes a line; anchor is start, middle or end.
+// text writes a line of text. anchor is start, middle or end.
 func (s *svg) text(x, y float64, anchor, style, text string) {
 	fmt.Fprintf(&s.b, `<text x="%.1f" y="%.1f" text-anchor="%s" fill="%s"%s>%s</text>`+"\n", x, y, anchor, inkColour, style, escape(text))
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/throttled/throttled/v2/store/goredisstore.v9"
 )
 
-// throttledGCRA reads a key, decides in the process, and writes by compare-and-swap.
+// throttledGCRA reads a key, decides in the process, and writes the key with
+// compare-and-swap.
 func throttledGCRA() *contestant {
 	return &contestant{name: "throttled", kind: rival, client: "go-redis", module: "github.com/throttled/throttled/v2",
 		note: "GCRA by compare-and-swap, up to ten tries; callers who meet on a key get errors",

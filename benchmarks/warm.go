@@ -9,12 +9,13 @@ import (
 
 const (
 	warmers = 64
-	// warmDraws is how many identities are drawn where not each has its turn.
+	// warmDraws is how many identities are drawn for warmSome.
 	warmDraws = 1_000
 )
 
-// warmUpFor makes the keys of the scene, then has the contestant's subject open its
-// connections and make its scripts known. What keeps no states is spared the first part.
+// warmUpFor makes the keys of the scene. Then it calls the contestant's subject, so that
+// it opens its connections and makes its scripts known. A contestant that keeps no states
+// needs only the second part.
 func (s *scene) warmUpFor(ctx context.Context, c *contestant, cl *clients, subject *subject, identities []string) error {
 	if c.keeps() && s.warm == warmEach {
 		warmer := subject
@@ -33,8 +34,8 @@ func (s *scene) warmUpFor(ctx context.Context, c *contestant, cl *clients, subje
 	return s.warmUp(ctx, warmSome, subject, c.pipeline, identities)
 }
 
-// warmUp asks subject for each identity, or for some. What fails is counted in the
-// measurement, not here; but it is an error if everything does.
+// warmUp asks subject for each identity, or for some. Failures are counted in the
+// measurement, not here, but it is an error if everything fails.
 func (s *scene) warmUp(ctx context.Context, how warming, subject *subject, pipeline int, identities []string) error {
 	draw, asks := s.keys.draw(identities, 0, 0), warmDraws
 	if how == warmEach {

@@ -2,15 +2,15 @@ package main
 
 import "strings"
 
-// win is where somebody does better than ratelimit as it comes: under one workload,
-// in some of the figures.
+// win records that a contestant does better than ratelimit with its defaults, under one
+// workload and in some of the figures.
 type win struct {
 	workload   *workload
 	contestant *contestant
-	figures    []string // of winFigures, each in words, or "" where it is not better
+	figures    []string // of winFigures, each in words, or "" if it is not better
 }
 
-// winFigures are those that are looked at.
+// winFigures are the figures that are compared.
 var winFigures = []struct {
 	name   string
 	better func(a, b sample) bool
@@ -21,9 +21,9 @@ var winFigures = []struct {
 	{"Redis CPU", func(a, b sample) bool { return a.redisCPU < b.redisCPU }, func(s sample) string { return round3(s.redisCPU) + " µs" }},
 }
 
-// wins returns who does better than ratelimit as it comes, on either client, under
-// each workload. Nobody is left out: not floors, which decide nothing, nor limiters
-// in memory, nor ratelimit WithoutBatching.
+// wins returns which contestants do better than ratelimit with its defaults, on either
+// client, under each workload. Nobody is left out: floors, which decide nothing, limiters
+// in memory and ratelimit WithoutBatching are all included.
 func wins(results []*result) (all []win) {
 	for _, r := range results {
 		for _, o := range r.outcomes {
@@ -38,7 +38,7 @@ func wins(results []*result) (all []win) {
 	return all
 }
 
-// win compares one contestant with ours.
+// win compares one contestant with ratelimit on both clients.
 func (r *result) win(o *outcome) win {
 	w := win{r.workload, o.contestant, make([]string, len(winFigures))}
 	theirs := o.figures()

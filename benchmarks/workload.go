@@ -5,25 +5,25 @@ import (
 	"time"
 )
 
-// limit is count in each period, all of which may be taken at once.
+// limit is count units in each period, all of which may be taken at once.
 type limit struct {
 	count  int64
 	period time.Duration
 }
 
-// year is long for a period, so that keys which a limiter lets expire when they
-// say nothing more are there for as long as it is measured.
+// year is a long period. Some limiters let a key expire once it no longer matters; with
+// this period, no key expires while it is needed for a measurement.
 const year = 365 * 24 * time.Hour
 
-// scene is one limit with the keys that it is met on. Workloads of one scene share
-// the keys, which are warmed once for each contestant.
+// scene is a limit and the keys that it applies to. Workloads of one scene share the keys,
+// which are warmed once for each contestant.
 type scene struct {
 	name  string
 	limit limit
 	keys  spread // of the workloads
 	// warm is how the keys are made to exist before measuring.
 	warm warming
-	// denied tells that nearly all is denied, rather than nothing.
+	// denied tells that nearly everything is denied, rather than nothing.
 	denied bool
 }
 
@@ -31,20 +31,20 @@ type warming int
 
 const (
 	warmEach warming = iota // each identity is asked for once
-	warmSome                // as many are drawn as it takes to have the popular ones
+	warmSome                // enough are drawn to include the popular ones
 )
 
 var (
-	// One unit comes back every five minutes: a key lives so long after one decision.
+	// One unit comes back every five minutes, so a key lives that long after one decision.
 	distinctAllowed = &scene{name: "distinct allowed", keys: uniform, limit: limit{100_000, year}, warm: warmEach}
 	distinctDenied  = &scene{name: "distinct denied", keys: uniform, limit: limit{1, time.Hour}, warm: warmEach, denied: true}
-	// The most popular of the identities has an eighth of the load.
+	// The most popular identity has an eighth of the load.
 	zipfAllowed = &scene{name: "Zipf allowed", keys: zipf, limit: limit{10_000_000, year}, warm: warmSome}
 	hotAllowed  = &scene{name: "hot allowed", keys: hot, limit: limit{1_000_000_000, year}, warm: warmSome}
 	hotDenied   = &scene{name: "hot denied", keys: hot, limit: limit{100, time.Second}, warm: warmSome, denied: true}
 )
 
-// workload is a scene at a number of callers.
+// workload is a scene with a number of callers.
 type workload struct {
 	*scene
 	callers int
@@ -57,9 +57,10 @@ func (w *workload) String() string {
 	return fmt.Sprintf("%d callers, %s", w.callers, w.name)
 }
 
-// turns returns in how many turns a round is measured, to which its time is divided. How
-// fast a virtual machine wakes, which is most of the latency of a caller that is alone,
-// changes within seconds: so these are short, and hit all alike.
+// turns returns the number of turns into which the time of a round is divided. Most of the
+// latency of a single caller is the time that a virtual machine takes to wake, which
+// changes within seconds. So the turns of such a workload are short, and changes affect
+// all alike.
 func (w *workload) turns() int {
 	if w.callers == 1 {
 		return 10
@@ -67,7 +68,7 @@ func (w *workload) turns() int {
 	return 1
 }
 
-// workloads returns all. Those of one scene stand together.
+// workloads returns all workloads. Those of one scene are adjacent.
 func workloads() []*workload {
 	return []*workload{
 		{distinctAllowed, 1},
@@ -81,7 +82,7 @@ func workloads() []*workload {
 	}
 }
 
-// describe says in words what is asked.
+// describe describes the workload in words.
 func (w *workload) describe(keys int) string {
 	on := map[spread]string{
 		uniform: fmt.Sprintf("identities drawn evenly from %s", count(int64(keys))),
@@ -107,10 +108,10 @@ func (l limit) String() string {
 	return fmt.Sprintf("%s in %v", count(l.count), l.period)
 }
 
-// wrong returns how many of a measurement's decisions, of which some were allowed,
-// cannot be right. Where nearly all is denied, twice the limit is let pass: fixed
-// windows are honest about that, and what a measurement finds in the bucket is not
-// its own.
+// wrong returns how many of a measurement's decisions cannot be right, given how many of
+// them were allowed. If nearly everything is denied, up to twice the limit counts as
+// right: fixed windows say openly that they allow as much, and units that are left from
+// before the measurement may be taken in it.
 func (s *scene) wrong(decided, allowed int64, elapsed time.Duration, keys int) int64 {
 	if !s.denied {
 		return decided - allowed

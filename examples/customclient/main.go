@@ -80,7 +80,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		MaxRetries:            -1,   // if an attempt fails, the failure mode decides
 		DialerRetries:         1,
 		PoolSize:              8, // few runs are in flight at once
-		// What would send commands that this user has no permission for:
+		// Turned off, because this user has no permission for the commands:
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})
