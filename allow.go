@@ -18,22 +18,22 @@ var (
 
 var errNotMade = errors.New("ratelimit: limiter was not made by New")
 
-// Allow takes one unit from what identity has, if it can. It is AllowN of 1.
+// Allow takes one of identity's units, if there is one. It is AllowN with an n of 1.
 func (l *Limiter) Allow(ctx context.Context, identity string) (Result, error) {
 	return l.AllowN(ctx, identity, 1)
 }
 
-// AllowN takes n units from what identity has, all or none; a denial takes nothing. An
-// identity is any non-empty text. An n above Result.Limit is denied with a RetryAfter of
-// [algorithm.Never]; an n of 0 is a [Limiter.Peek].
+// AllowN takes n of identity's units, all or none; a denial takes nothing. An identity is any
+// non-empty text. An n above Result.Limit is denied with a RetryAfter of [algorithm.Never];
+// an n of 0 is a [Limiter.Peek].
 //
 // A Redis that does not decide in time is not an error: the [FailureMode] decides, and
-// Result.Degraded is true. The error is non-nil only if identity is empty
-// ([ErrIdentity]), n is negative ([ErrN]), ctx ended (it wraps [context.Canceled] or
-// [context.DeadlineExceeded]), or the limiter was not made by [New]; the result is then
-// the zero Result, a denial. If ctx ended during the call, it is unknown whether the
-// units were taken. A deadline of ctx is kept; a cancellation is noticed within the
-// limiter's timeout at the latest.
+// Result.Degraded is true. The error is non-nil only if identity is empty ([ErrIdentity]), n
+// is negative ([ErrN]), ctx ended (it wraps [context.Canceled] or
+// [context.DeadlineExceeded]), or the limiter was not made by [New]; the result is then the
+// zero Result, a denial. If ctx ended during the call, it is unknown whether the units were
+// taken. AllowN returns by ctx's deadline, but it may notice a cancellation only when the
+// limiter's timeout is over.
 func (l *Limiter) AllowN(ctx context.Context, identity string, n int64) (Result, error) {
 	if err := l.check(identity, n); err != nil {
 		return Result{}, err
@@ -62,8 +62,8 @@ func (l *Limiter) observed(ctx context.Context, identity string, n int64) (resul
 	return result, err
 }
 
-// undecided answers a call that Redis did not decide, for the given reason. If the
-// caller's context is over, that is the failure instead, and the error of the call.
+// undecided answers a call that Redis did not decide, for the given reason. If the caller's
+// context is over, then that is the failure instead, and also the call's error.
 func (l *Limiter) undecided(ctx context.Context, n int64, because error) (result Result, failure, err error) {
 	if err := givenUp(ctx); err != nil {
 		return Result{}, err, err
@@ -71,7 +71,7 @@ func (l *Limiter) undecided(ctx context.Context, n int64, because error) (result
 	return l.degraded(n), because, nil
 }
 
-// event is a call that began at start.
+// event returns the event of a call that began at start.
 func (l *Limiter) event(identity string, n int64, result Result, failure error, start time.Time) Event {
 	return Event{
 		Namespace: l.namespace,
@@ -85,9 +85,9 @@ func (l *Limiter) event(identity string, n int64, result Result, failure error, 
 	}
 }
 
-// Peek tells where identity stands. It takes nothing and writes nothing. Allowed
-// and RetryAfter of its result are those of a request for one unit. Its errors
-// are those of [Limiter.AllowN].
+// Peek reports where identity stands. It takes nothing and writes nothing. Allowed and
+// RetryAfter of its result are those of a request for one unit. Its errors are those of
+// [Limiter.AllowN].
 func (l *Limiter) Peek(ctx context.Context, identity string) (Result, error) {
 	return l.AllowN(ctx, identity, 0)
 }

@@ -18,10 +18,10 @@ import (
 // they were asked one after the other, those that allowed it would have charged it.)
 // Make one with [Join]. It is safe for concurrent use.
 //
-// A decision is in one run of a script. Like those of a limiter, calls that come while two
-// runs are in flight go together in the next one, unless one of the limiters is
-// [WithoutBatching]. While a Cluster moves their slot from one node to another, it may
-// refuse them (TRYAGAIN), and then the failure modes decide.
+// Each decision is made in one run of a script. As with a [Limiter], calls that come while
+// two runs are in flight share the next one, unless one of the limiters was made
+// [WithoutBatching]. While a Cluster moves the hash slot of the keys from one node to
+// another, it may refuse a run (TRYAGAIN); then the failure modes decide.
 type Joint struct {
 	limiters []*Limiter
 	program  *algorithm.Program
@@ -33,8 +33,8 @@ type Joint struct {
 type Part struct {
 	// Identity is any non-empty text.
 	Identity string
-	// N is how many units are asked for, at least 0. With 0 the limiter is only
-	// looked at, and its answer does not count.
+	// N is how many units are asked for, at least 0. If it is 0, the limiter is only looked
+	// at, and its answer does not count, unless each N is 0.
 	N int64
 }
 
@@ -43,16 +43,16 @@ type JointResult struct {
 	// Allowed reports whether the request is let through. If nothing is asked for
 	// (each N is 0), it reports whether one unit of each would be.
 	Allowed bool
-	// Degraded tells that the failure modes decided, not Redis.
+	// Degraded reports that the failure modes decided, not Redis.
 	Degraded bool
-	// RetryAfter is 0 if the request is allowed. Otherwise it is the longest
-	// RetryAfter of the limiters that deny it: if Degraded, 0 or [algorithm.Never].
+	// RetryAfter is 0 if the request is allowed. Otherwise it is the longest RetryAfter of
+	// the limiters that deny it; if Degraded, that is 0 or [algorithm.Never].
 	RetryAfter time.Duration
 	// Denied is the index of the limiter with that RetryAfter, or -1 if none denies.
 	Denied int
-	// Results has what each limiter says, in the order of [Join]; it is empty if there
-	// is an error. If one limiter denies the request, another one that would have
-	// allowed it says so, with the numbers of a Peek.
+	// Results has the answer of each limiter, in the order of [Join]; it is empty if there is
+	// an error. If the request is denied, a limiter that would have allowed it says so, with
+	// the numbers of a Peek.
 	Results []Result
 }
 
@@ -72,11 +72,11 @@ const maxJoined = 16
 // namespaces with the same hash tag, such as "{api}second" and "{api}day". (If one
 // node is not enough, make several such pairs and choose one by the identity.)
 //
-// Each limiter keeps its own failure mode and observers, and observers get an event
-// for each limiter. Where others deny a request, that of a limiter which does not is the
-// event of a [Limiter.Peek]: it took nothing. If Redis does not decide, the request is let
-// through only if all modes are [FailOpen]. The timeout of a decision is the shortest of
-// theirs. The breaker is the first limiter's.
+// Each limiter keeps its own failure mode and observers, and observers get an event for each
+// limiter. If a request is denied, the event of a limiter that would have allowed it is that
+// of a [Limiter.Peek], because it took nothing. If Redis does not decide, the request is let
+// through only if all modes are [FailOpen]. The timeout of a decision is the shortest of the
+// limiters' timeouts. The breaker is the first limiter's.
 func Join(limiters ...*Limiter) (*Joint, error) {
 	if len(limiters) == 0 || len(limiters) > maxJoined {
 		return nil, fmt.Errorf("ratelimit: %d limiters to join: must be 1 to %d", len(limiters), maxJoined)
@@ -116,8 +116,8 @@ func Join(limiters ...*Limiter) (*Joint, error) {
 	return j, nil
 }
 
-// same reports whether two stores are one. Stores that == does not take, such as maps,
-// never are.
+// same reports whether a and b are the same store. Stores that cannot be compared by ==, such
+// as maps, never are.
 func same(a, b store.Store) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
@@ -151,14 +151,14 @@ func (j *Joint) mayBatch() bool {
 	return !slices.ContainsFunc(j.limiters, func(l *Limiter) bool { return l.withoutBatching })
 }
 
-// Allow takes one unit from what identity has under each limit, or none from any. Its
-// errors are those of [Limiter.AllowN].
+// Allow takes one of identity's units under each limit, or none under any. Its errors are
+// those of [Limiter.AllowN].
 func (j *Joint) Allow(ctx context.Context, identity string) (JointResult, error) {
 	return j.all(ctx, Part{identity, 1})
 }
 
-// Peek tells where identity stands under each limit. It takes nothing. Its errors are
-// those of [Limiter.AllowN].
+// Peek reports where identity stands under each limit. It takes nothing. Its errors are those
+// of [Limiter.AllowN].
 func (j *Joint) Peek(ctx context.Context, identity string) (JointResult, error) {
 	return j.all(ctx, Part{identity, 0})
 }
@@ -175,9 +175,9 @@ func (j *Joint) all(ctx context.Context, p Part) (JointResult, error) {
 	return j.AllowN(ctx, parts...)
 }
 
-// AllowN is Allow with a part for each limiter, in the order of [Join], so that each can
-// be asked for other units, or of another identity. The error is non-nil only if there is
-// not one part for each limiter ([ErrParts]), or as in [Limiter.AllowN]; then nothing is
+// AllowN is Allow with a part for each limiter, in the order of [Join], so that each can have
+// an identity and a number of units of its own. The error is non-nil only if there is not one
+// part for each limiter ([ErrParts]), or in the cases of [Limiter.AllowN]; then nothing is
 // allowed.
 func (j *Joint) AllowN(ctx context.Context, parts ...Part) (JointResult, error) {
 	if err := j.check(parts); err != nil {

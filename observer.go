@@ -8,24 +8,25 @@ import (
 	"time"
 )
 
-// Observer is told of every decision, and of every Peek. Package observe has ready-made
-// ones. An observer may have optional abilities: [LimiterObserver], [BreakerObserver],
+// Observer is told of every decision and of every Peek. Package observe has ready-made
+// observers. An observer may have optional abilities: [LimiterObserver], [BreakerObserver],
 // [RunObserver].
 //
-// Observe is called after the decision, on the caller's goroutine, before the call
-// returns. It is called from any number of goroutines at once, so it must be safe
-// for concurrent use, and fast. A panic of it never reaches the caller: the default
-// logger of log/slog is told the type of the panic's value.
+// Observe is called after the decision, on the caller's goroutine, before the call returns.
+// It is called from any number of goroutines at once, so it must be safe for concurrent use,
+// and fast. A panic in it never reaches the caller. The default logger of log/slog gets the
+// type of the panic's value.
 type Observer interface {
 	Observe(context.Context, Event)
 }
 
-// Event is one decision, or one that was given up. Later versions may add fields.
+// Event describes one call: a decision, a Peek, or a call that was given up. Later versions
+// may add fields.
 type Event struct {
 	// Namespace and Algorithm name the limiter, as in its keys.
 	Namespace, Algorithm string
-	// Identity is whom the decision was about. It does not print; use what it reveals
-	// neither as a label nor in a log.
+	// Identity is the identity that the call was for. It does not print. Use the text that it
+	// reveals neither as a label nor in a log.
 	Identity Identity
 	// N is how many units were asked for; 0 for a Peek, which is no decision.
 	N int64
@@ -34,7 +35,7 @@ type Event struct {
 	// Err is why Redis did not decide, or nil if it did. The caller saw it only
 	// if Class is ClassCanceled.
 	Err error
-	// Class is the class of Err, "" if that is nil.
+	// Class is the class of Err, or "" if Err is nil.
 	Class ErrorClass
 	// Elapsed is how long the call took.
 	Elapsed time.Duration
@@ -44,7 +45,7 @@ type Event struct {
 // caller's own context ended.
 func (e Event) Decided() bool { return e.N > 0 && e.Class != ClassCanceled }
 
-// tell tells observers of a breaker's change.
+// tell tells observers of a change of a breaker.
 func (l *Limiter) tell(e BreakerEvent) {
 	e.Namespace, e.Algorithm = l.namespace, l.plan.Name
 	for _, o := range l.observers {
@@ -54,8 +55,8 @@ func (l *Limiter) tell(e BreakerEvent) {
 	}
 }
 
-// ran tells observers of a run that began at start and ended with err. It is not
-// called where there are none.
+// ran tells observers of a run that began at start and ended with err. It is called only if
+// there are such observers.
 func (l *Limiter) ran(ctx context.Context, decisions, keys int, start time.Time, err error) {
 	if errors.Is(err, ErrOverloaded) {
 		return // nothing was sent
@@ -105,8 +106,9 @@ func notifyRun(o RunObserver, e RunEvent) {
 	o.ObserveRun(e)
 }
 
-// survive, deferred, logs a panic by its type alone: its text may have the identity
-// in it. A logger that panics, which may be why the observer did, is left alone.
+// survive must be deferred. It logs a panic by its type alone, because the panic's text may
+// contain the identity. If the logger panics too, which may be why the observer did, survive
+// ignores that.
 func survive(ctx context.Context, o any) {
 	p := recover()
 	if p == nil {

@@ -53,8 +53,8 @@ func WithNamespace(namespace string) Option {
 	})
 }
 
-// WithFailureMode sets what is decided while Redis cannot decide; the default is
-// [FailOpen].
+// WithFailureMode sets how requests are decided while Redis cannot decide them; the default
+// is [FailOpen].
 func WithFailureMode(mode FailureMode) Option {
 	return option(func(c *config) error {
 		if mode != FailOpen && mode != FailClosed {
@@ -65,10 +65,11 @@ func WithFailureMode(mode FailureMode) Option {
 	})
 }
 
-// WithTimeout sets how long a decision may take before the failure mode decides;
-// the default is 250 ms. It must be above 0. It holds whatever the timeouts of the
-// Redis client are, and in addition to any deadline of a call's own context. The clock
-// of calls that are batched is coarse: they may take a sixteenth longer, at most 20 ms.
+// WithTimeout sets how long a decision may take before the failure mode decides; the default
+// is 250 ms. It must be above 0. It holds whatever the timeouts of the Redis client are, and
+// in addition to any deadline of a call's own context. The clock of batched calls is coarse:
+// they may take up to two of its ticks longer. A tick is a sixteenth of timeout, but at most
+// 20 ms.
 func WithTimeout(timeout time.Duration) Option {
 	return option(func(c *config) error {
 		if timeout <= 0 {
@@ -122,15 +123,16 @@ func WithoutBatching() Option {
 	})
 }
 
-// WithoutBreaker makes every decision ask Redis, however long Redis has given no
-// answer, so while Redis hangs each of them takes the whole timeout. By default, three runs in a row without any answer open the limiter's
-// breaker: from then on the failure mode decides at once, in microseconds, while
-// probes ask Redis: one at once, the next after some 25 ms, and then less and less
-// often, down to about every 400 ms, until it answers or nobody has called for 5 s.
-// (On a Cluster there is a breaker for each range of hash slots, so one node's outage
-// hardly affects the others.) An error that Redis replies with counts as an answer; a call that its
-// own context ended counts as nothing. Observers see [ClassBreaker]; a
-// [BreakerObserver] also sees the breaker open and close.
+// WithoutBreaker makes every decision ask Redis, however long Redis has not answered. So
+// while Redis hangs, each decision takes the whole timeout.
+//
+// By default, three runs in a row without any answer open the limiter's breaker. From then on
+// the failure mode decides at once, in microseconds, while probes ask Redis: one at once, the
+// next after some 25 ms, and then less and less often, down to one about every 400 ms, until
+// Redis answers or nobody has called for 5 s. (On a Cluster there is a breaker for each range
+// of hash slots, so the outage of one node hardly affects the others.) An error that Redis
+// replies with counts as an answer; a call whose own context ended counts as nothing.
+// Observers see [ClassBreaker]; a [BreakerObserver] also sees the breaker open and close.
 func WithoutBreaker() Option {
 	return option(func(c *config) error {
 		c.withoutBreaker = true

@@ -5,12 +5,12 @@ import (
 	"fmt"
 )
 
-// Ping asks Redis for a decision that takes nothing. It returns nil if there was one within
-// the limiter's timeout, and otherwise why not; no failure mode stands in for it. So a
-// service can find out at its start, or in a readiness check, what would otherwise only
-// show in Degraded results: a wrong URL or password, a Redis that is down. It asks even
-// while the breaker is open. It writes nothing, so it does not notice that the user lacks
-// the right to write. On a Cluster it asks one node.
+// Ping asks Redis for a decision that takes nothing. It returns nil if Redis made one within
+// the limiter's timeout, and otherwise the reason why not; no failure mode stands in for it.
+// So a service can find out at its start, or in a readiness check, what otherwise only
+// Degraded results would show: a wrong URL or password, or a Redis that is down. Ping asks
+// even while the breaker is open. It writes nothing, so it does not notice that the user
+// lacks the right to write. On a Cluster it asks one node.
 func (l *Limiter) Ping(ctx context.Context) error {
 	if l == nil || l.program == nil {
 		return errNotMade
@@ -23,8 +23,8 @@ func (l *Limiter) Ping(ctx context.Context) error {
 	return nil
 }
 
-// look asks Redis for the state of an identity, tells the breaker how that went, and
-// returns why there was no outcome, or nil. It takes nothing.
+// look asks Redis for the state of the identity with hash s, and tells b how that went. It
+// takes nothing. It returns why there was no outcome, or nil.
 func (l *Limiter) look(ctx context.Context, b *breaker, s *sum) error {
 	limited := l.deadlines.Within(ctx, l.timeout)
 	defer limited.End()

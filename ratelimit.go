@@ -21,18 +21,19 @@
 //
 // # Errors, and a Redis that does not answer
 //
-// A denial is not an error, and neither is a Redis that does not answer: within
-// the limiter's timeout the [FailureMode] decides, Result.Degraded is true, and
-// observers are told why. After several runs without any answer, the failure mode
-// decides at once until there is one (see [WithoutBreaker]). An error means that
-// the call itself makes no sense ([ErrIdentity], [ErrN]) or was given up (ctx
-// ended). So code that returns on an error never defeats [FailOpen].
+// A denial is not an error, and neither is a Redis that does not answer: within the
+// limiter's timeout the [FailureMode] decides, Result.Degraded is true, and
+// observers are told why. After several runs in a row without any answer, the
+// failure mode decides at once, until Redis answers again (see [WithoutBreaker]).
+// An error means that the call itself makes no sense ([ErrIdentity], [ErrN]), or
+// that it was given up because ctx ended. So code that returns on an error never
+// defeats [FailOpen].
 //
 // # What Redis sees
 //
 // Redis holds one key for each identity, <namespace>:<algorithm>:<sha256 of the
-// identity in hexadecimal>, which expires by itself. It never sees the identity.
-// See [WithIdentityKey] for identities that could be guessed.
+// identity in hexadecimal>. The key expires by itself. Redis never sees the
+// identity. See [WithIdentityKey] for identities that could be guessed.
 package ratelimit
 
 import (
@@ -68,10 +69,10 @@ type Limiter struct {
 	batcher   *batcher
 	turns     *turns
 	deadlines *deadline.Ends
-	lines     *[2]waiting.Lines // of WaitN: if it fails open, and if not
-	// runObservers are those of observers that have the ability.
+	lines     *[2]waiting.Lines // of WaitN: [0] if the limiter fails open, [1] if not
+	// runObservers are the observers that implement [RunObserver].
 	runObservers []RunObserver
-	// prompt tells that Run leaves when its context ends.
+	// prompt says that the store's Run returns by its context's deadline: see [store.Prompt].
 	prompt bool
 }
 
@@ -115,7 +116,7 @@ func New(s store.Store, a algorithm.Algorithm, options ...Option) (*Limiter, err
 		deadlines: &deadline.Ends{},
 		lines:     &[2]waiting.Lines{},
 	}
-	l.config.secret = nil // the keyring alone has it
+	l.config.secret = nil // only the keyring keeps it
 	l.partitions = newPartitions(s, l.keys)
 	if !c.withoutBreaker {
 		l.breakers = newBreakers(l.partitions.exist())
@@ -142,8 +143,8 @@ func New(s store.Store, a algorithm.Algorithm, options ...Option) (*Limiter, err
 //
 //	login := limiter.WithFailureMode(ratelimit.FailClosed)
 //
-// The two share everything else: states, batching, breaker, observers. (But calls of
-// [Limiter.WaitN] wait in a line of those with the same mode.) Make it once, not for each
+// The two share everything else: states, batching, breaker, observers. (But a call of
+// [Limiter.WaitN] waits only behind calls with the same mode.) Make it once, not for each
 // call. A mode that is neither [FailOpen] nor [FailClosed] counts as FailClosed.
 func (l *Limiter) WithFailureMode(mode FailureMode) *Limiter {
 	other := &Limiter{}

@@ -11,33 +11,34 @@ import (
 // ErrNever reports that a wait would never end: n is above Result.Limit.
 var ErrNever = errors.New("ratelimit: n is more than the limit can ever give")
 
-// pauseUndecided is after how long a wait asks again where Redis did not decide, so that it
-// is not known when the units will be there.
+// pauseUndecided is how long a wait pauses before it asks again if Redis did not decide,
+// because nobody then knows when the units will be there.
 const pauseUndecided = time.Second
 
-// Wait takes one unit of what identity has as soon as there is one. It is WaitN of 1.
+// Wait takes one of identity's units as soon as there is one. It is WaitN with an n of 1.
 func (l *Limiter) Wait(ctx context.Context, identity string) error {
 	return l.WaitN(ctx, identity, 1)
 }
 
-// WaitN takes n units of what identity has as soon as they are there. It returns nil once
-// it has taken them. With an n of 0 it waits until there is a unit, and takes none. It
-// suits calls to others, and work that nobody waits for; a server had better deny what it
-// cannot serve now, by [Limiter.AllowN].
+// WaitN takes n of identity's units as soon as they are there. It returns nil once it has
+// taken them. With an n of 0 it waits until there is a unit, and takes none. It suits calls
+// to other services, and work that nobody waits for. A server should rather use
+// [Limiter.AllowN], and deny the requests that it cannot serve now.
 //
 // Calls that wait for an identity are served in the order in which they came, if they share
-// this limiter and its failure mode. The first of them asks Redis, and again after the
-// RetryAfter that it is told, so a thousand that wait load Redis as one does. Nothing is
-// reserved: of several processes, the first to ask after the units have come back gets them.
+// this limiter and its failure mode. Only the first of them asks Redis, and asks again after
+// the RetryAfter that Redis gave it, so a thousand waiting calls load Redis as one does.
+// Nothing is reserved: of several processes, the first to ask after the units have come back
+// gets them.
 //
-// It fails without waiting if n is above Result.Limit ([ErrNever]), or if the units come
-// later than the deadline of ctx (the error wraps [context.DeadlineExceeded]; nothing was
-// taken). Who stands behind others does not know when; ctx ends any wait. Other errors are
-// those of AllowN.
+// WaitN fails without waiting if n is above Result.Limit ([ErrNever]), or if the units would
+// come later than the deadline of ctx (the error wraps [context.DeadlineExceeded]; nothing
+// was taken). A call that stands behind others learns that only when its turn comes. Any wait
+// ends when ctx does. Other errors are those of AllowN.
 //
-// While Redis does not decide, a limiter that fails open does not wait; one that fails
-// closed, as is right for calls to others, asks again every second. Observers get an event
-// each time that Redis is asked.
+// While Redis does not decide, a limiter that fails open does not wait. One that fails
+// closed, as is right for calls to other services, asks again every second. Observers get an
+// event each time that Redis is asked.
 func (l *Limiter) WaitN(ctx context.Context, identity string, n int64) error {
 	if err := l.check(identity, n); err != nil {
 		return err
@@ -62,7 +63,7 @@ func (l *Limiter) WaitN(ctx context.Context, identity string, n int64) error {
 		lines = &l.lines[1]
 	}
 	retryAfter, denied := time.Duration(0), true
-	if !lines.Any(identity) { // otherwise the turn comes before
+	if !lines.Any(identity) { // otherwise the call must wait for its turn first
 		retryAfter, denied = ask()
 	} else if err := givenUp(ctx); err != nil {
 		return err
