@@ -8,50 +8,52 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// The size of a batch is bounded by what it may cost Redis, in halves of a µs: a batch keeps
+// The size of a batch is bounded by its cost to Redis, in units of half a µs: a batch keeps
 // Redis from everything else for about half a millisecond.
 const (
 	maxCost = 1024
-	// keyCost is what the first decision of a key costs; more if states are large: see
-	// sizes.
+	// keyCost is the cost of the first decision of a key. It is higher if states are large:
+	// see sizes.
 	keyCost = 7
-	// otherCost is for a further decision, of other units than the one before it.
+	// otherCost is the cost of a further decision of the key, if its n is not that of the one
+	// before.
 	otherCost = 3
-	// sameCost is for a further one of the same units. Where the script takes them all in
-	// one step, it costs nothing.
+	// sameCost is the cost of a further decision with the same n. Where the script takes all
+	// of these in one step, they cost Redis nothing.
 	sameCost = 1
 )
 
-// batch is the calls that go to Redis together: in one run, or in one for each server
-// that has their keys, or for each partition that they are in.
+// batch is the calls that go to Redis together: in one run, or in one run for each server
+// that has their keys, or in one for each partition of their keys.
 type batch struct {
-	keys   map[sum]int // to their groups
+	keys   map[sum]int // the index of the group of each key
 	groups []group
-	came   []*call // in the order in which they came
-	places []int   // for each of them, its group
-	calls  []*call // group by group
+	came   []*call // all calls, in the order in which they came
+	places []int   // for each of came, the index of its group
+	calls  []*call // all calls, group by group
 	runs   []store.Run
-	parts  []int // for each of runs, where its groups end
+	parts  []int // for each of runs, the index where its groups end
 	text   []byte
 	names  []string
 	args   []int64
-	across bool  // keys of several partitions are to be in one run, if they are on one server
-	alone  bool  // each key is to be in a run of its own
-	err    error // if not nil, the error of all runs; the store may then still have the batch
+	across bool  // keys of several partitions may share a run, if they are on one server
+	alone  bool  // each key has a run of its own
+	err    error // if not nil, the error of all runs; the store may then still be using the batch
 	news   []news
 }
 
 // group is the calls of one key, in the order in which they came.
 type group struct {
 	calls  []*call
-	size   int    // how many they will be
-	last   int64  // of how many units the last of them is
-	server uint64 // which has the key, where the batch goes across partitions
+	size   int    // how many calls it will have
+	last   int64  // the n of its last call
+	server uint64 // that has the key, if the batch goes across partitions
 }
 
 func (g group) partition() uint64 { return g.calls[0].partition }
 
-// runOf tells which run the group is to be in.
+// runOf returns a number that all groups of the same run share: their server or their
+// partition.
 func (g group) runOf(across bool) uint64 {
 	if across {
 		return g.server
@@ -64,12 +66,12 @@ func (g group) plain() bool { return len(g.calls) == 1 && g.calls[0].n == 1 }
 
 var batches = sync.Pool{New: func() any { return &batch{keys: make(map[sum]int, maxCost/keyCost)} }}
 
-// fill makes a batch of calls, and returns those for which there is no more room.
+// fill makes a batch of calls, and returns those that did not fit.
 func (b *batch) fill(l *Limiter, calls []*call) (rest []*call) {
 	clear(b.keys)
 	b.groups, b.came, b.places, b.alone = b.groups[:0], b.came[:0], b.places[:0], false
-	// Asked once, so that all calls get a place or none does. If none has, and keys are
-	// partitioned after all, the one run is refused, and the batch is split.
+	// Asked once, so that either all calls get a partition or none does. If none does, but
+	// keys are partitioned after all, Redis refuses the one run, and the batch is split.
 	partitioned, ofKey, spent := l.partitions.exist(), l.sizes.keyCost(), 0
 	for len(calls) > 0 {
 		c := calls[0]
@@ -88,7 +90,7 @@ func (b *batch) fill(l *Limiter, calls []*call) (rest []*call) {
 		if !l.take(c) {
 			continue
 		}
-		if partitioned { // which keys may have turned out to be since it came
+		if partitioned { // keys may have turned out to be so since c came
 			l.batcher.findPartition(l, c)
 		}
 		if err := l.breakers.of(c.partition).refuse(&c.sum); err != nil {
@@ -112,7 +114,7 @@ func (b *batch) fill(l *Limiter, calls []*call) (rest []*call) {
 	return calls
 }
 
-// gather gives each group its calls, all in one piece of memory.
+// gather gives each group its calls. Those of all groups share one array.
 func (b *batch) gather() {
 	b.calls = slices.Grow(b.calls[:0], len(b.came))
 	room := b.calls[:len(b.came)]
@@ -126,13 +128,13 @@ func (b *batch) gather() {
 	}
 }
 
-// locate notes the servers of all groups. It is false if they are not known.
+// locate sets the server of each group. It reports whether all of them are known.
 func (b *batch) locate(span store.Spanning) (known bool) {
 	if span == nil || len(b.groups) < 2 {
 		return false
 	}
 	defer func() {
-		if recover() != nil { // see call
+		if recover() != nil { // the store panicked: see call
 			known = false
 		}
 	}()
@@ -146,7 +148,7 @@ func (b *batch) locate(span store.Spanning) (known bool) {
 	return true
 }
 
-// sort brings the groups of a run together, with the plain ones last.
+// sort brings the groups of each run together, with its plain ones last.
 func (b *batch) sort() {
 	across := b.across
 	slices.SortFunc(b.groups, func(a, b group) int {
@@ -172,10 +174,10 @@ func (b *batch) groupsOf(run int) []group {
 	return b.groups[from:b.parts[run]]
 }
 
-// release lets the batch be used again, if nobody else has it.
+// release puts the batch back into the pool, unless the store may still be using it.
 func (b *batch) release() {
 	if b.err == nil {
-		clear(b.runs[:cap(b.runs)]) // more of them may have been in use before it was parted
+		clear(b.runs[:cap(b.runs)]) // there may have been more of them before part
 		clear(b.names[:cap(b.names)])
 		clear(b.news[:cap(b.news)])
 		batches.Put(b)

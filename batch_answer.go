@@ -6,9 +6,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 )
 
-// beforeLast returns the last but one that finish answers, or the only one. It is the
-// last to run, as a rule: a scheduler's queue goes by who was woken first, but for the one
-// who was woken last.
+// beforeLast returns the last but one of the calls that finish answers, or the only one. Its
+// caller is the last to run, as a rule: the scheduler first runs the goroutine that was woken
+// last, and then the others in the order in which they were woken.
 func (b *batch) beforeLast() *call {
 	g := b.groups[len(b.groups)-1].calls
 	switch {
@@ -20,7 +20,7 @@ func (b *batch) beforeLast() *call {
 	return g[len(g)-1]
 }
 
-// finish answers the batch's calls, and is the end of it.
+// finish answers the calls of the batch, and then releases it.
 func (b *batch) finish(l *Limiter) {
 	for i := range b.parts {
 		b.answerRun(l, i)
@@ -47,8 +47,8 @@ func (b *batch) answerRun(l *Limiter, run int) {
 	}
 }
 
-// decode gives each call of a run its outcome. It is an error if the reply is not
-// one to that run.
+// decode gives each call of a run its outcome. It returns an error if reply cannot be the
+// reply to that run.
 func decode(groups []group, p *algorithm.Program, reply []int64) error {
 	outcomes, err := p.Outcomes(reply)
 	if err != nil {
@@ -56,7 +56,7 @@ func decode(groups []group, p *algorithm.Program, reply []int64) error {
 	}
 	now := p.Now(reply)
 	for _, g := range groups {
-		n := int64(-1) // what no call has
+		n := int64(-1) // no call has this n
 		for _, c := range g.calls {
 			if c.n != n {
 				n = c.n
@@ -64,7 +64,7 @@ func decode(groups []group, p *algorithm.Program, reply []int64) error {
 			}
 			c.outcome, c.err = outcomes.Next()
 			if c.err != nil && !errors.Is(c.err, algorithm.ErrFailed) {
-				return c.err // whose outcomes follow is not known
+				return c.err // it is unknown whose outcomes follow
 			}
 			c.now = now
 		}

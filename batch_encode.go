@@ -2,7 +2,7 @@ package ratelimit
 
 import "github.com/distributed-rate-limiter/ratelimit/store"
 
-// encode makes the runs. All keys are parts of one string.
+// encode makes the runs. All keys are slices of one string, so that only one is allocated.
 func (b *batch) encode(l *Limiter) {
 	b.text, b.names, b.args = b.text[:0], b.names[:0], b.args[:0]
 	for _, g := range b.groups {
@@ -38,7 +38,7 @@ func (b *batch) encode(l *Limiter) {
 	}
 }
 
-// together reports whether two keys may be in one run.
+// together reports whether groups i and j may be in one run.
 func (b *batch) together(i, j int) bool {
 	return !b.alone && b.groups[i].runOf(b.across) == b.groups[j].runOf(b.across)
 }

@@ -15,12 +15,12 @@ type news struct {
 
 // run runs the batch.
 func (b *batch) run(l *Limiter) {
-	b.err = errExited // unless it comes to something else
+	b.err = errExited // until there is another outcome
 	b.encode(l)
 	ctx := l.deadlines.Within(context.Background(), l.timeout)
 	defer ctx.End()
 	switch {
-	case len(b.runs) == 0: // all have left
+	case len(b.runs) == 0: // no call is left
 		b.err = nil
 	case b.across:
 		b.err = l.runAll(ctx, l.partitions.span.RunAcross, l.program.Across(), b.runs)
@@ -51,17 +51,17 @@ func (b *batch) tell(l *Limiter, start time.Time) {
 	}
 }
 
-// report tells the breakers how the runs ended that began at start. Those of one
-// breaker are one run to it: an answer to any will do.
+// report tells the breakers how the runs, which began at start, ended. A breaker counts all
+// of its runs as one, which got an answer if any of them did.
 func (b *batch) report(l *Limiter, start time.Time) {
 	b.news = b.news[:0]
 	for i := range b.runs {
 		if b.strays(i) {
-			continue // it goes again
+			continue // its keys go again
 		}
 		groups, err := b.groupsOf(i), b.failure(i)
 		if !b.across {
-			groups = groups[:1] // all are of one partition
+			groups = groups[:1] // all groups are of one partition
 		}
 		yes, _ := heard(err)
 		for _, g := range groups {

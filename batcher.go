@@ -9,13 +9,16 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 )
 
-// batcher has calls that come while runs are in flight go to Redis together.
+// batcher gathers the calls that come while runs are in flight, so that they go to Redis
+// together.
 //
-// A call that comes to an idle queue runs at once, on its caller's own goroutine, and so
-// does a second one beside it. Others wait, and go together in the next run.
+// A call that comes to an idle queue runs at once, on its caller's own goroutine, and so does
+// a second one beside it. Further calls wait, and go together in the next run.
 type batcher struct {
 	queues [queueCount]queue
-	calls  sync.Pool // of *call: the limiter's own, since a channel may be of a testing/synctest bubble
+	// calls has *call. Each limiter has a pool of its own, since a channel may be of a
+	// testing/synctest bubble.
+	calls sync.Pool
 }
 
 func newBatcher(l *Limiter) *batcher {
@@ -34,21 +37,22 @@ func newBatcher(l *Limiter) *batcher {
 var errExited = errors.New("ratelimit: the store ended the goroutine")
 
 const (
-	// queueCount is how many queues there are where keys are partitioned, each for a
-	// range of partitions. So a slow server holds up few callers of the others; and none,
-	// if there are two, three or six servers with equal shares. Each queue has one batch
-	// in flight: the more queues, the smaller the batches.
+	// queueCount is how many queues there are where keys are partitioned, each for a range of
+	// partitions. So a slow server holds up few callers of the others, or none if there are
+	// two, three or six servers with equal shares. Each queue has one batch in flight, so the
+	// more queues there are, the smaller the batches.
 	queueCount = 6
-	// lanes is how many lanes there are where keys are not partitioned. All are of the
-	// first queue, and the hash of a key selects one.
+	// lanes is how many lanes there are where keys are not partitioned. All of them belong to
+	// the first queue, and the hash of a key selects one.
 	lanes = 8
-	// maxFlights is the most runs of lanes in flight. Two keep a Redis busy; more are for
-	// callers that would have to wait for a slow answer.
+	// maxFlights is the most runs of a queue in flight. Two keep a Redis busy; further ones
+	// are for callers that would have to wait for a slow answer.
 	maxFlights = 4
 	// enough is how many waiting calls are worth a run, whatever else is in flight. A run
-	// that has so many takes no further lane. A batch has room for so many calls even if
-	// each has a key of its own, so some of each lane that is taken go. (Where states are
-	// large, a batch has room for fewer, and these are enough: see sizes.)
+	// that has enough calls takes no further lane. A batch has room for that many calls even
+	// if each has a key of its own, so at least some calls of each lane that is taken go.
+	// (Where states are large, a batch has room for fewer calls, and then that many are
+	// enough: see sizes.)
 	enough = 64
 )
 
@@ -62,8 +66,8 @@ func (b *batcher) queue(l *Limiter, c *call) *queue {
 	return &b.queues[0]
 }
 
-// findPartition finds the partition of a call, and reports whether it has one: whether keys
-// are partitioned.
+// findPartition sets the partition of a call if keys are partitioned, and reports whether
+// they are.
 func (b *batcher) findPartition(l *Limiter, c *call) bool {
 	if !c.placed && l.partitions.exist() {
 		c.partition = l.partitions.find(l.keys.key(&c.sum))
@@ -72,7 +76,7 @@ func (b *batcher) findPartition(l *Limiter, c *call) bool {
 	return c.placed
 }
 
-// leadAlone decides for a caller who came to an idle queue.
+// leadAlone decides a call that runs at once, on its caller's own goroutine.
 func (l *Limiter) leadAlone(ctx context.Context, q *queue, f *flight, c *call) (algorithm.Outcome, int64, error) {
 	s, n := c.sum, c.n
 	l.free(c)
@@ -99,9 +103,9 @@ func (l *Limiter) lead(q *queue, f *flight) {
 }
 
 // fly runs the calls of a flight, as many of them as may go at once, and returns the next
-// flight that is due. That one should be on its way while the callers of this one wake,
-// which takes half as long as a run; so another goroutine wakes them. Or the queue is held
-// until they have woken, and no flight is due.
+// flight that is due. The next flight should be on its way while the callers of this one
+// wake, which takes half as long as a run, so another goroutine wakes them. Or the queue is
+// held until they have woken, and no flight is due.
 func (l *Limiter) fly(q *queue, f *flight) (next *flight) {
 	b := batches.Get().(*batch)
 	rest := b.fill(l, f.calls)
@@ -119,7 +123,7 @@ func (l *Limiter) fly(q *queue, f *flight) (next *flight) {
 			b.finish(l)
 		case next == nil:
 			b.finish(l)
-		case exits: // the store ends the goroutine, this one
+		case exits: // the store is ending this goroutine
 			q.start(next)
 			b.finish(l)
 		default:
@@ -140,5 +144,5 @@ func (l *Limiter) fly(q *queue, f *flight) (next *flight) {
 		b.run(l)
 	}
 	exits = false
-	return nil // which is next, once it has landed
+	return nil // the deferred function sets next
 }

@@ -10,52 +10,51 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// ErrBreakerOpen tells observers that nothing was sent, because Redis had not answered
-// several times in a row. An error that wraps it also wraps the reason.
+// ErrBreakerOpen tells observers that nothing was sent, because several runs in a row had got
+// no answer from Redis. An error that wraps it also wraps the reason.
 var ErrBreakerOpen = errors.New("ratelimit: breaker is open")
 
 const (
-	// tripAfter is after how many runs in a row without an answer a breaker opens.
+	// tripAfter is the number of runs in a row without an answer that opens a breaker.
 	tripAfter = 3
 	// breakerCount is how many breakers there are where keys are partitioned.
 	breakerCount = 64
 )
 
-// breaker keeps calls from a Redis that is away. A few runs in a row without an
-// answer open it. While it is open no decision is sent, but one probe at a time, so
-// that nobody waits for Redis, and a Redis that comes back is not trampled. The
-// first answer, to whatever, closes it. An error that Redis replies with is an
-// answer: it costs no more than a decision, and may be about one key alone.
+// breaker keeps calls away from a Redis that does not answer. A few runs in a row without an
+// answer open it. While it is open, no decision is sent, only one probe at a time, so that
+// nobody waits for Redis, and a Redis that comes back is not trampled. The first answer to
+// any run closes it. An error that Redis replies with is an answer: it costs no more than a
+// decision, and may be about one key alone.
 //
-// When nobody has called for some time it becomes half-open: nothing is known any
-// more, so calls go through, and the first without an answer opens it again.
+// When nobody has called for some time, it becomes half-open. The state of Redis is then
+// unknown, so calls go through, and the first that gets no answer opens the breaker again.
 type breaker struct {
 	// outage is nil while calls go through.
 	outage atomic.Pointer[outage]
-	// failures is how many runs in a row got no answer. Where it is 0, the breaker
-	// is closed.
+	// failures is how many runs in a row got no answer. If it is 0, the breaker is closed.
 	failures atomic.Int32
 
-	mu      sync.Mutex // guards the rest, and changes of it all
+	mu      sync.Mutex // guards the fields below, and changes to those above
 	state   BreakerState
 	changed time.Time
 	opened  time.Time
-	// changes are those that observers have not been told of; telling says that a
+	// changes are the changes that observers have not been told of yet. telling says that a
 	// goroutine is telling them.
 	changes []BreakerEvent
 	telling bool
 }
 
-// outage is what there is while a breaker is open.
+// outage describes why a breaker is open. There is one for each time that it opens.
 type outage struct {
 	err error
-	// caller is one who was refused since the last probe. The next one asks in
-	// their name: where some keys can be decided and others cannot, that is found.
+	// caller is the identity of a call that was refused since the last probe. The next probe
+	// asks for it: if Redis can decide some keys but not others, some probe finds that out.
 	caller atomic.Pointer[sum]
 }
 
-// breakers are those of a limiter: one, or one for each range of partitions, so
-// that a server which is away leaves the others' callers alone.
+// breakers are the breakers of a limiter: one, or one for each range of partitions, so that a
+// server that is down does not affect callers of the others.
 type breakers struct {
 	all atomic.Pointer[[]breaker]
 }
@@ -66,7 +65,7 @@ func newBreakers(partitioned bool) *breakers {
 	return bs
 }
 
-// renew begins anew, with nothing known.
+// renew replaces all breakers by closed ones that know nothing.
 func (bs *breakers) renew(partitioned bool) {
 	if bs == nil {
 		return
@@ -94,7 +93,8 @@ func (bs *breakers) of(partition uint64) *breaker {
 	return &all[partition/(1<<64/breakerCount)]
 }
 
-// refuse returns why a call for s is not to be sent, or nil.
+// refuse returns why a call for the identity with hash s must not be sent, or nil. It keeps
+// the identity of a refused call for the next probe.
 func (b *breaker) refuse(s *sum) error {
 	if b == nil {
 		return nil
@@ -133,7 +133,7 @@ func (b *breaker) silent(start time.Time, err error) *outage {
 	return o
 }
 
-// forget makes the breaker half-open, if o is still on.
+// forget makes the breaker half-open, if o is still its outage. It reports whether it was.
 func (b *breaker) forget(o *outage) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -145,7 +145,7 @@ func (b *breaker) forget(o *outage) bool {
 	return true
 }
 
-// become makes a change, if it is one.
+// become sets the outage, and if the state changes, records the change.
 func (b *breaker) become(e BreakerEvent, o *outage) {
 	b.outage.Store(o)
 	if e.State == b.state {
@@ -180,8 +180,8 @@ func (b *breaker) announce(tell func(BreakerEvent)) {
 	}
 }
 
-// heard reports whether a run that ended with err got an answer, if asked is
-// true: whether Redis was asked at all.
+// heard reports whether a run that ended with err got an answer, and whether Redis was asked
+// at all.
 func heard(err error) (yes, asked bool) {
 	switch _, replied := errors.AsType[*store.ServerError](err); {
 	case replied, err == nil, errors.Is(err, store.ErrReply):

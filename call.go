@@ -9,23 +9,23 @@ import (
 
 // call is a decision that goes to Redis together with others.
 //
-// Two goroutines have hold of it, its caller's and that of the run, and either
-// may be done with it first: state says which. The last one frees it.
+// Two goroutines share it, its caller's and that of the run, and either may be done with it
+// first: state says which. The last one frees it.
 //
-// The fields that the caller writes come first, then those that the run writes, a cache
-// line each, since a line that another core has written takes long to fetch. Both write
-// state.
+// The fields that the caller writes come first, then those that the run writes. Each part has
+// a cache line of its own, because a line that another core has written takes long to fetch.
+// Both goroutines write state.
 type call struct {
 	sum       sum
 	n         int64
-	partition uint64 // of the key, once placed is true; until then 0
-	tick      int64  // of the queue's, when it came
+	partition uint64 // of the key; 0 until placed is true
+	tick      int64  // the queue's tick when the call came
 	placed    bool
 	lane      uint8 // of its queue
 
 	state atomic.Int32
 	late  atomic.Bool // its time is up
-	holds uint8       // the index of the queue that is held until the call is freed, and 1
+	holds uint8       // 1 + the index of the queue that is held until the call is freed; 0 for none
 	wake  chan wakeup // tells the caller to look at state and late
 
 	// The answer, once state is answered.
@@ -34,15 +34,16 @@ type call struct {
 	err     error
 }
 
-// wakeup is what wakes a caller. With elements of this size, a channel takes two whole
-// cache lines; with elements of no size it takes less, and shares a line with others.
+// wakeup is the element that wakes a caller. With elements of this size, a channel takes two
+// whole cache lines; with elements of no size it takes less, and shares a line with other
+// data.
 type wakeup [16]byte
 
 // The states of a call.
 const (
 	callWaiting  = iota // in the queue
 	callSent            // in a run
-	callAnswered        // the caller frees it
+	callAnswered        // by the run; the caller frees it
 	callLeft            // by its caller; the run frees it
 )
 
@@ -55,7 +56,7 @@ func (l *Limiter) newCall(s sum, n int64) *call {
 	return c
 }
 
-// free lets the call be used again. There may still be something in wake, which makes its
+// free makes the call available for reuse. wake may still have an element, which makes its
 // next caller look once too often.
 func (l *Limiter) free(c *call) {
 	c.err, c.partition, c.placed = nil, 0, false
@@ -86,7 +87,8 @@ func (l *Limiter) await(ctx context.Context, c *call) (algorithm.Outcome, int64,
 				ended = ctx.Err()
 			}
 		}
-		// First of all, and to write at once: to read it first would fetch it twice.
+		// This comes first, and writes at once: to read state first would fetch its cache
+		// line twice.
 		if c.state.CompareAndSwap(callAnswered, callWaiting) {
 			outcome, now, err := c.outcome, c.now, c.err
 			l.free(c)
@@ -109,12 +111,12 @@ func (l *Limiter) await(ctx context.Context, c *call) (algorithm.Outcome, int64,
 func (c *call) notify() {
 	select {
 	case c.wake <- wakeup{}:
-	default: // it is about to look
+	default: // the caller is about to look already
 	}
 }
 
-// take takes the call into a run. It reports false, and frees the call, if its caller has
-// left.
+// take takes the call into a run. If its caller has left, take frees the call and reports
+// false.
 func (l *Limiter) take(c *call) bool {
 	if c.state.CompareAndSwap(callWaiting, callSent) {
 		return true
@@ -123,7 +125,8 @@ func (l *Limiter) take(c *call) bool {
 	return false
 }
 
-// answer gives the caller of a call that was sent its answer.
+// answer gives the caller of a call that was sent its answer. If the caller has left, answer
+// frees the call.
 func (l *Limiter) answer(c *call) {
 	if c.state.CompareAndSwap(callSent, callAnswered) {
 		c.notify()

@@ -7,9 +7,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 )
 
-// decide asks Redis. A caller that waits for the answer may wake on another core, which
-// then fetches its stack, one cache line after another. So there are few frames, and small
-// ones, between AllowN and where it waits.
+// decide asks Redis. A caller that waits for the answer may wake on another core, which must
+// then fetch the caller's stack, one cache line after another. So there are few and small
+// frames between AllowN and the place where it waits.
 func (l *Limiter) decide(ctx context.Context, identity string, n int64) (algorithm.Outcome, int64, error) {
 	if err := ctx.Err(); err != nil {
 		return algorithm.Outcome{}, 0, err
@@ -33,7 +33,7 @@ func (l *Limiter) decide(ctx context.Context, identity string, n int64) (algorit
 	return l.await(ctx, c)
 }
 
-// alone decides in a run of its own.
+// alone decides a call in a run of its own.
 func (l *Limiter) alone(ctx context.Context, s sum, n int64) (out algorithm.Outcome, now int64, err error) {
 	key := l.keys.key(&s)
 	b := l.breakers.of(l.partitions.find(key))
@@ -43,7 +43,7 @@ func (l *Limiter) alone(ctx context.Context, s sum, n int64) (out algorithm.Outc
 	r := rooms.Get().(*room)
 	r.keys[0] = key
 	r.args = l.program.AppendParams(r.args[:0])
-	if n == 1 { // as nearly always: one number less to send
+	if n == 1 { // the usual case, in which one number less is sent
 		r.args = l.program.AppendOnes(r.args, 0)
 	} else {
 		r.args = l.program.AppendRequest(r.args, n, 0)
@@ -51,7 +51,7 @@ func (l *Limiter) alone(ctx context.Context, s sum, n int64) (out algorithm.Outc
 	limited := l.deadlines.Within(ctx, l.timeout)
 	defer limited.End()
 	reply, err := l.run(limited, l.program.Script(), r.keys[:], r.args)
-	if l.prompt { // otherwise the run may still use it
+	if l.prompt { // otherwise the run may still be using it
 		rooms.Put(r)
 	}
 	l.report(ctx, b, &s, limited.Began(), err)
@@ -68,7 +68,7 @@ func (l *Limiter) alone(ctx context.Context, s sum, n int64) (out algorithm.Outc
 	return out, l.program.Now(reply), err
 }
 
-// room is what the run of one decision needs.
+// room holds the keys and args of a run of one decision.
 type room struct {
 	keys [1]string
 	args []int64

@@ -36,8 +36,8 @@ func (m FailureMode) String() string {
 	return fmt.Sprintf("FailureMode(%d)", int(m))
 }
 
-// degraded is the failure mode's answer. An n that the limit could never allow is denied
-// in any mode.
+// degraded returns the failure mode's answer to a request for n units. An n that the limit
+// could never allow is denied in any mode.
 func (l *Limiter) degraded(n int64) Result {
 	r := Result{Limit: l.plan.Limit, Degraded: true}
 	if n > l.plan.Limit {
@@ -74,8 +74,7 @@ const (
 	ClassReply ErrorClass = "reply"
 	// ClassOverloaded: too many runs were in flight; nothing was sent.
 	ClassOverloaded ErrorClass = "overloaded"
-	// ClassBreaker: Redis had not answered several times in a row; nothing was
-	// sent.
+	// ClassBreaker: several runs in a row had got no answer from Redis; nothing was sent.
 	ClassBreaker ErrorClass = "breaker"
 )
 
@@ -91,7 +90,7 @@ func ErrorClasses() []ErrorClass {
 // classify returns the class of a failed decision's error, or "" for nil.
 func classify(err error) ErrorClass {
 	if err == nil {
-		return "" // before what follows is allocated
+		return "" // before the variables below are allocated
 	}
 	var server *store.ServerError
 	var network net.Error
@@ -133,17 +132,17 @@ func classifyServer(e *store.ServerError) ErrorClass {
 	return ClassScript
 }
 
-// messages are the classes of errors whose code does not tell, by a part of their message.
-// An error of a command inside a script has its code there, not in front.
+// messages gives the class of errors whose code does not tell it, by a part of their message.
+// If a command inside a script fails, its code is somewhere in the message.
 var messages = []struct {
 	part  string
 	class ErrorClass
 }{
-	{"ACL failure in script", ClassDenied},         // since Redis 7.2
-	{"The user executing the script", ClassDenied}, // before
+	{"ACL failure in script", ClassDenied},         // from Redis 7.2 on
+	{"The user executing the script", ClassDenied}, // before Redis 7.2
 	{"NOPERM", ClassDenied},
 	{"invalid password", ClassDenied},   // Redis 5
-	{"no password is set", ClassDenied}, // Redis 5, as the next
+	{"no password is set", ClassDenied}, // Redis 5, like the next
 	{"without any password", ClassDenied},
 	{"-OOM ", ClassUnavailable},
 	{"-READONLY ", ClassUnavailable},

@@ -2,36 +2,36 @@ package ratelimit
 
 import "time"
 
-// hold is the moment after a landing in which no run begins, so that the callers that wake
-// by it, and call again at once, are in the next run, with those that came meanwhile.
-// Without it, callers that share a key split into two groups that take turns, even if one
-// of them is a single caller.
+// hold is the moment after a flight has landed in which no run begins. So callers that wake
+// then, and call again at once, are in the next run, together with those that came meanwhile.
+// Without it, callers that share a key split into two groups that take turns, even if one of
+// the groups is a single caller.
 //
-// It ends as soon as the last caller but one runs, whether they have called again or not,
-// which takes some microseconds. But if they have to wait for a core, or work for long once
-// they are awake, a hold takes longer, and is of no use. So after one that took too long
-// there is none for a multiple of that time: holds never take more than a small part of it.
-// If nobody ends a hold, because the caller's context panicked, say, the queue's next tick
-// does.
+// A hold ends as soon as the last but one of the callers that were woken runs (see
+// beforeLast), whether the callers have called again or not. That takes some microseconds.
+// But if callers have to wait for a core, or work for long once they are awake, a hold takes
+// longer, and is of no use. So after a hold that took too long there is none for a multiple
+// of its time, and holds take only a small part of all time. If nobody ends a hold, because a
+// caller's context panicked, say, one of the queue's next ticks does.
 type hold struct {
 	on    bool
 	begun time.Time
 	fair  time.Duration // how long it may take
-	pause time.Time     // until when there is none
+	pause time.Time     // until then there is no hold
 }
 
 const (
-	// holdKeys is the most keys that a run may have to be followed by a hold. A larger one
-	// takes Redis so long that it should work on the next while callers wake.
+	// holdKeys is the most keys that a run may have to be followed by a hold. A larger run
+	// takes Redis so long that Redis should work on the next one while callers wake.
 	holdKeys = 24
-	// A hold may take fairBase, and fairEach for each caller that wakes: twice what they
-	// need on a slow core. After one that took longer there is none for pauseTimes its time.
+	// A hold may take fairBase, and fairEach for each caller that wakes: twice what they need
+	// on a slow core. After a hold that took longer there is none for pauseTimes its time.
 	fairBase   = 100 * time.Microsecond
 	fairEach   = 4 * time.Microsecond
 	pauseTimes = 64
 )
 
-// begin begins a hold for back callers that wake, and reports whether it did.
+// begin begins a hold for the given number of callers that wake, and reports whether it did.
 func (h *hold) begin(back int) bool {
 	now := time.Now()
 	if now.Before(h.pause) {
@@ -41,10 +41,10 @@ func (h *hold) begin(back int) bool {
 	return true
 }
 
-// isLong reports whether it takes longer than it may.
+// isLong reports whether the hold is taking longer than it may.
 func (h *hold) isLong() bool { return h.on && time.Since(h.begun) > h.fair }
 
-// end notes how long it took.
+// end ends the hold. If it took too long, there is no other for pauseTimes its time.
 func (h *hold) end() {
 	if h.isLong() {
 		h.pause = h.begun.Add(pauseTimes * time.Since(h.begun))
@@ -52,9 +52,9 @@ func (h *hold) end() {
 	h.on = false
 }
 
-// resume has another goroutine send the calls that came during a hold. The last but one of
-// the callers that the hold is for calls it as soon as it runs again; if its next call
-// comes before that goroutine runs, it goes too.
+// resume ends a hold: another goroutine sends the calls that came during it. The last but one
+// of the callers that the hold is for calls resume as soon as it runs again. If its next call
+// comes before that goroutine runs, that call goes too.
 func (l *Limiter) resume(q *queue) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -65,7 +65,7 @@ func (l *Limiter) resume(q *queue) {
 	go l.lead(q, nil)
 }
 
-// resumed ends a hold, and returns the first flight that is due by it, or nil. It starts
+// resumed ends a hold, and returns the first flight that has become due, or nil. It starts
 // the others.
 func (q *queue) resumed() *flight {
 	q.mu.Lock()

@@ -21,7 +21,7 @@ import (
 // Each decision is made in one run of a script. As with a [Limiter], calls that come while
 // two runs are in flight share the next one, unless one of the limiters was made
 // [WithoutBatching]. While a Cluster moves the hash slot of the keys from one node to
-// another, it may refuse a run (TRYAGAIN); then the failure modes decide.
+// another, it may refuse calls (TRYAGAIN); then the failure modes decide.
 type Joint struct {
 	limiters []*Limiter
 	program  *algorithm.Program

@@ -7,7 +7,7 @@ import (
 
 // decide asks Redis.
 func (j *Joint) decide(ctx context.Context, parts []Part) ([]Result, error) {
-	if len(parts) == 1 { // whose keys, on a Cluster, are in many slots
+	if len(parts) == 1 { // on a Cluster, its keys may be in many slots
 		l := j.limiters[0]
 		out, now, err := l.decide(ctx, parts[0].Identity, parts[0].N)
 		return []Result{out.Result(l.plan.Limit, now)}, err
@@ -50,7 +50,7 @@ func (j *Joint) newCall(parts []Part) *jointCall {
 	return c
 }
 
-// breaker returns that of the first limiter for a call.
+// breaker returns the first limiter's breaker for c.
 func (j *Joint) breaker(c *jointCall) *breaker {
 	head := j.limiters[0]
 	return head.breakers.of(head.partitions.find(c.keys[0]))
@@ -70,14 +70,14 @@ func (j *Joint) await(ctx context.Context, c *jointCall) ([]Result, error) {
 		return nil, overloaded(limited.Err())
 	}
 	select {
-	case <-c.done: // select does not prefer it
+	case <-c.done: // the select above may have passed it over
 		return c.results, c.err
 	default:
 		return nil, late(limited.Err())
 	}
 }
 
-// start has calls run, and those that wait meanwhile.
+// start runs calls on a new goroutine, and then the calls that come meanwhile.
 func (j *Joint) start(calls []*jointCall) {
 	if len(calls) > 0 {
 		go j.lead(calls)
@@ -90,16 +90,16 @@ func (j *Joint) lead(calls []*jointCall) {
 	}
 }
 
-// fly runs calls, and returns those of the next run, which is to be on its way while the
+// fly runs calls, and returns those of the next run, which should be on its way while the
 // callers of this one wake.
 func (j *Joint) fly(calls []*jointCall) (next []*jointCall) {
 	for _, c := range calls {
-		c.err = errExited // unless it comes to something else
+		c.err = errExited // until there is another outcome
 	}
 	exits := true
 	defer func() {
 		next = j.queue.land(j.most())
-		if exits { // the store ends the goroutine, this one
+		if exits { // the store is ending this goroutine
 			j.start(next)
 		}
 		if len(next) > 0 && !exits {
@@ -108,7 +108,8 @@ func (j *Joint) fly(calls []*jointCall) (next []*jointCall) {
 			answerAll(calls)
 		}
 	}()
-	// They came before the breaker opened, perhaps. It is one for all: their keys are together.
+	// The breaker may have opened since the calls came. They have one breaker, because their
+	// keys are in one slot.
 	if err := j.breaker(calls[0]).refuse(&calls[0].caller); err == nil {
 		j.run(context.Background(), calls)
 	} else {
@@ -117,7 +118,7 @@ func (j *Joint) fly(calls []*jointCall) (next []*jointCall) {
 		}
 	}
 	exits = false
-	return nil // which is next, once it has landed
+	return nil // the deferred function sets next
 }
 
 func answerAll(calls []*jointCall) {
@@ -126,8 +127,8 @@ func answerAll(calls []*jointCall) {
 	}
 }
 
-// observe tells each limiter's observers of its part. If another limiter denied the
-// request, that was a look.
+// observe tells each limiter's observers of its part. If only other limiters denied the
+// request, the part counts as a Peek.
 func (j *Joint) observe(ctx context.Context, parts []Part, answer JointResult, failure error, start time.Time) {
 	for i, l := range j.limiters {
 		if len(l.observers) == 0 {
@@ -141,7 +142,7 @@ func (j *Joint) observe(ctx context.Context, parts []Part, answer JointResult, f
 	}
 }
 
-// sumUp returns what follows from what each limiter says.
+// sumUp returns the answer that follows from the results of the limiters.
 func sumUp(results []Result, parts []Part) JointResult {
 	peek := true
 	for _, p := range parts {

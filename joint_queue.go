@@ -5,47 +5,47 @@ import (
 	"time"
 )
 
-// jointQueue has the joint calls that wait while runs are in flight, in the order in which
-// they came. It is a queue with one lane: a call may have many keys, so calls of one key can
-// be in several runs at once, and Redis decides which comes first.
+// jointQueue holds the joint calls that wait while runs are in flight, in the order in which
+// they came. It is like a queue with one lane. But a joint call has several keys, so calls of
+// one key can be in several runs at once, and Redis decides which comes first.
 //
-// As in a queue, a call that has waited for a whole tick, because the runs in flight are slow,
-// goes beside them.
+// As in a queue, a call that has waited for a whole tick, because the runs in flight are
+// slow, goes beside them.
 type jointQueue struct {
 	mu      sync.Mutex
 	waiting []*jointCall
 	flying  int // how many runs are in flight
 
 	interval time.Duration // of the ticks
-	timer    *time.Timer   // nil while nobody waits
+	timer    *time.Timer   // nil if none is on
 	tick     int           // how many there have been
 	onTick   func()        // calls hurry
 }
 
-// newJointQueue returns a queue of calls that take no longer than timeout.
+// newJointQueue returns a queue of calls that take timeout at most.
 func newJointQueue(timeout time.Duration, onTick func()) *jointQueue {
 	return &jointQueue{interval: tickInterval(timeout), onTick: onTick}
 }
 
 // jointCall is a joint decision that goes to Redis together with others.
 type jointCall struct {
-	caller sum      // whom it is for under the first limit
-	keys   []string // of the states under each limit
-	ns     []int64  // and how many units it asks of each
+	caller sum      // the hash of its identity under the first limit
+	keys   []string // one for each limit
+	ns     []int64  // how many units it asks of each limit
 
-	tick  int  // of the queue's, when it came
-	taken bool // into a run
-	left  bool // by its caller, before that
+	tick  int  // the queue's tick when it came
+	taken bool // it is or was in a run
+	left  bool // its caller left before it was taken
 
 	// The answer, once done is closed.
 	results []Result
 	err     error
 	done    chan struct{}
 
-	answered bool // so done is closed; for the run only
+	answered bool // done is closed; only the run uses this
 }
 
-// answer gives the caller the answer, unless it has been given.
+// answer gives the caller the answer, unless the caller has it already.
 func (c *jointCall) answer() {
 	if !c.answered {
 		c.answered = true
@@ -53,8 +53,8 @@ func (c *jointCall) answer() {
 	}
 }
 
-// join has c wait, or run. If it is to be run by a goroutine that begins now, due has it,
-// and those who wait before it.
+// join queues c, or lets its caller run it. If a run is due with c in the queue, join begins
+// that run and returns its calls as due, for a new goroutine to run.
 func (q *jointQueue) join(c *jointCall, most int) (at place, due []*jointCall) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -66,20 +66,21 @@ func (q *jointQueue) join(c *jointCall, most int) (at place, due []*jointCall) {
 		return laneFull, nil
 	}
 	q.waiting = append(q.waiting, c)
-	if q.timer == nil { // a new one each time: it may be of a testing/synctest bubble
+	if q.timer == nil { // a new one each time: an old one may be of a testing/synctest bubble
 		q.timer = time.AfterFunc(q.interval, q.onTick)
 	}
 	c.tick = q.tick
 	return isQueued, q.due(most)
 }
 
-// mayBegin reports whether a run of that many calls may begin, of which most may be in one.
-// Two keep a Redis busy, and more are for slow ones, as in a queue.
+// mayBegin reports whether a run may begin while the given number of calls wait. most is the
+// most calls that a run takes. Two runs keep a Redis busy. Further ones must be full: they
+// are for a Redis that answers slowly.
 func (q *jointQueue) mayBegin(calls, most int) bool {
 	return q.flying < 2 || q.flying < maxFlights && calls >= most
 }
 
-// due returns the calls of a run that is to begin now, or nil.
+// due begins a run if it may, and returns its calls, or nil.
 func (q *jointQueue) due(most int) []*jointCall {
 	if len(q.waiting) == 0 || !q.mayBegin(len(q.waiting), most) {
 		return nil
@@ -87,7 +88,8 @@ func (q *jointQueue) due(most int) []*jointCall {
 	return q.take(most)
 }
 
-// take begins a run of those who wait, and returns its calls, or nil if all have left.
+// take begins a run of calls that wait, and returns them, or nil if all their callers have
+// left.
 func (q *jointQueue) take(most int) (calls []*jointCall) {
 	i := 0
 	for ; i < len(q.waiting) && len(calls) < most; i++ {
@@ -104,7 +106,7 @@ func (q *jointQueue) take(most int) (calls []*jointCall) {
 	return calls
 }
 
-// land ends a run, and returns the calls of the next one, or nil.
+// land ends a run, and returns the calls of the next one, or nil if none is due.
 func (q *jointQueue) land(most int) (due []*jointCall) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -112,8 +114,8 @@ func (q *jointQueue) land(most int) (due []*jointCall) {
 	return q.due(most)
 }
 
-// hurry is for each tick. It returns the calls of a run that is to begin because they have
-// waited for long, or nil.
+// hurry is called at each tick. If the first call in the queue has waited for a whole tick,
+// hurry begins a run beside the others, and returns its calls. Otherwise it returns nil.
 func (q *jointQueue) hurry(most int) (due []*jointCall) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -129,8 +131,8 @@ func (q *jointQueue) hurry(most int) (due []*jointCall) {
 	return due
 }
 
-// leave is for a caller who does not wait any longer. It reports whether the call was in no
-// run, and will be in none.
+// leave is called when the caller of c stops waiting. It reports whether c was in no run, and
+// so will be in none.
 func (q *jointQueue) leave(c *jointCall) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 )
 
-// most returns how many calls may be in one run: it is to keep Redis busy for no longer
-// than a batch is.
+// most returns how many calls may be in one run, so that a run keeps Redis busy for no longer
+// than a batch does.
 func (j *Joint) most() int {
 	cost := 0
 	for _, l := range j.limiters {
@@ -18,13 +18,13 @@ func (j *Joint) most() int {
 	return max(1, maxCost/cost)
 }
 
-// jointCost is by how much more a key costs Redis in a joint run.
+// jointCost is how many times as much a key costs Redis in a joint run.
 const jointCost = 2
 
-// run has calls decided by one run, and notes their answers. If that is refused because the
-// slot of its keys is moving from one node of a Cluster to another, or because the store
-// did not know of the Cluster, each call has a run of its own, and is answered after that:
-// a later one may take all of the time.
+// run decides calls in one run, and sets their answers. If the run is refused because the
+// slot of its keys is moving from one node of a Cluster to another, or because the store did
+// not know of the Cluster, each call gets a run of its own. A call is then answered as soon
+// as its own run is over, because a later run may take all of the time that is left.
 func (j *Joint) run(ctx context.Context, calls []*jointCall) {
 	limited := j.limiters[0].deadlines.Within(ctx, j.timeout)
 	defer limited.End()
@@ -37,13 +37,14 @@ func (j *Joint) run(ctx context.Context, calls []*jointCall) {
 	}
 }
 
-// runOnce returns the error of the whole run, which is also that of its calls.
+// runOnce decides calls in one run. It returns the error of the whole run, which is then also
+// the error of each call.
 func (j *Joint) runOnce(ctx context.Context, limited *deadline.Context, calls []*jointCall) error {
 	head := j.limiters[0]
 	keys, args, ofLimit := j.encode(calls)
 	reply, err := head.run(limited, j.program.Script(), keys, args)
 	head.report(ctx, j.breaker(calls[0]), &calls[0].caller, limited.Began(), err)
-	if refusal(err) == "CROSSSLOT" { // the store did not tell of a Cluster
+	if refusal(err) == "CROSSSLOT" { // the store did not say that it is a Cluster
 		err = fmt.Errorf("%w (joined limiters need namespaces with one hash tag, such as %q and %q)", err, "{api}second", "{api}day")
 	}
 	for i, l := range j.limiters {
@@ -63,13 +64,13 @@ func (j *Joint) runOnce(ctx context.Context, limited *deadline.Context, calls []
 	return err
 }
 
-// noteSizes learns how large states are from calls that were decided.
+// noteSizes updates the size estimates of the limiters from the calls that were decided.
 func (j *Joint) noteSizes(calls []*jointCall) {
 	for i, l := range j.limiters {
 		if l.sizes == nil {
 			continue
 		}
-		taken, total := map[string]int64{}, 0.0 // of each key, by the last decision
+		taken, total := map[string]int64{}, 0.0 // units that each key has taken, after its last decision
 		for _, c := range calls {
 			if c.err == nil {
 				taken[c.keys[i]] = l.plan.Limit - c.results[i].Remaining
@@ -84,8 +85,8 @@ func (j *Joint) noteSizes(calls []*jointCall) {
 	}
 }
 
-// encode returns the keys of calls, each once, with what is asked of them, and how many of
-// the keys are of each limiter.
+// encode returns the keys of calls, each once, the args of their run, and how many of the
+// keys belong to each limiter.
 func (j *Joint) encode(calls []*jointCall) (keys []string, args []int64, ofLimit []int) {
 	places := make(map[string]int, len(calls)*len(j.limiters))
 	ofLimit = make([]int, len(j.limiters))
@@ -105,7 +106,7 @@ func (j *Joint) encode(calls []*jointCall) (keys []string, args []int64, ofLimit
 	return keys, args, ofLimit
 }
 
-// decode notes the answer to a call, which was the run's decision of that index.
+// decode sets the results of c, which is the decision of that index in the run.
 func (j *Joint) decode(reply []int64, decision int, c *jointCall) error {
 	results := make([]Result, len(j.limiters))
 	for i, l := range j.limiters {

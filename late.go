@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// ErrOverloaded reports that a call got no turn within its time, or that too many others
-// were waiting for theirs: nothing was sent. Observers see it, and so do callers of
+// ErrOverloaded reports that a call got no turn within its time, or that too many others were
+// waiting for a turn already: nothing was sent. Observers see it, and so do callers of
 // [Limiter.Reset] and [Limiter.Ping].
 var ErrOverloaded = errors.New("ratelimit: too many runs in flight")
 
-// When Redis hangs, thousands of calls may be late at one moment. They share these errors:
-// to make one for each took longer than everything else.
+// When Redis hangs, thousands of calls may be late at one moment. They share these errors,
+// because making one for each call took longer than everything else.
 var (
 	errNoAnswer = fmt.Errorf("ratelimit: no answer in time: %w", context.DeadlineExceeded)
 	errNoTurn   = fmt.Errorf("%w: %w", ErrOverloaded, context.DeadlineExceeded)
@@ -38,8 +38,8 @@ func overloaded(cause error) error {
 // errGivenUp tells classify that the caller's own context ended.
 var errGivenUp = errors.New("ratelimit: decision was given up")
 
-// ended returns why the caller's context is over, or nil. A connection that has
-// the context's deadline may report it before the context does.
+// ended returns why the caller's context is over, or nil. It looks at the clock too: a
+// connection that has the context's deadline may report it before the context does.
 func ended(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err

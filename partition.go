@@ -10,9 +10,9 @@ import (
 // partitions tells which keys of a limiter may be in one run: those of one
 // partition, or any.
 type partitions struct {
-	// of is nil where any may.
+	// of returns the partition of a key. It is nil where any keys may be in one run.
 	of atomic.Pointer[func(key string) (uint64, bool)]
-	// span is nil where a run keeps to one partition.
+	// span is nil where a run must keep to one partition.
 	span store.Spanning
 }
 
@@ -26,8 +26,8 @@ func newPartitions(s store.Store, k *keyring) *partitions {
 	return ps
 }
 
-// together reports whether all keys may be in one run: they are in no partition,
-// or in one, as those of a namespace in braces.
+// together reports whether all keys of k may be in one run: either keys are not partitioned,
+// or all are in one partition, like those of a namespace in braces.
 func together(p store.Partitioned, k *keyring) bool {
 	found := map[uint64]bool{}
 	for i := range 64 {
@@ -43,7 +43,7 @@ func together(p store.Partitioned, k *keyring) bool {
 // exist reports whether keys are partitioned.
 func (ps *partitions) exist() bool { return ps.of.Load() != nil }
 
-// find returns the partition of key, 0 where keys are not partitioned.
+// find returns the partition of key, or 0 where keys are not partitioned.
 func (ps *partitions) find(key string) uint64 {
 	of := ps.of.Load()
 	if of == nil {
@@ -53,10 +53,10 @@ func (ps *partitions) find(key string) uint64 {
 	return partition
 }
 
-// bySlot is the partition of a key on servers that know better than their client
-// that they are a Cluster.
+// bySlot returns the partition of a key on servers that are a Cluster although the store does
+// not know it.
 var bySlot = func(key string) (uint64, bool) { return hashslot.Partition(key), true }
 
-// learn notes that keys are partitioned by hash slot after all. It reports whether that
-// is new.
+// learn notes that keys are partitioned by hash slot after all. It reports whether that is
+// news.
 func (ps *partitions) learn() bool { return ps.of.CompareAndSwap(nil, &bySlot) }

@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	// minPause and maxPause are the shortest and the longest time between two
-	// probes. Each is twice the one before, give or take a quarter.
+	// minPause and maxPause are the shortest and the longest pause between two probes. Each
+	// pause is twice the one before, give or take a quarter.
 	minPause = 25 * time.Millisecond
 	maxPause = 400 * time.Millisecond
-	// interest is for how long a breaker probes while nobody calls.
+	// interest is how long a breaker goes on probing while nobody calls.
 	interest = 5 * time.Second
 )
 
-// report tells a breaker how a run ended, one for s that began at start. A run that failed
-// because ctx, its caller's, ended says nothing of Redis.
+// report tells a breaker how a run ended that was for the identity with hash s and began at
+// start. A run that failed because its caller's context, ctx, ended says nothing about Redis.
 func (l *Limiter) report(ctx context.Context, b *breaker, s *sum, start time.Time, err error) {
 	if b == nil || err != nil && ended(ctx) != nil {
 		return
@@ -24,7 +24,7 @@ func (l *Limiter) report(ctx context.Context, b *breaker, s *sum, start time.Tim
 	switch yes, asked := heard(err); {
 	case yes:
 		if b.failures.Load() == 0 {
-			return // as nearly always
+			return // the usual case
 		}
 		b.spoke()
 		b.announce(l.tell)
@@ -33,26 +33,26 @@ func (l *Limiter) report(ctx context.Context, b *breaker, s *sum, start time.Tim
 		if o == nil {
 			return
 		}
-		// First, as an observer may take its time.
+		// The probe starts first, because an observer may take its time.
 		p := &probe{l: l, breaker: b, outage: o, caller: *s}
 		time.AfterFunc(0, p.run)
 		b.announce(l.tell)
 	}
 }
 
-// probe asks Redis now and then, while a breaker is open, whether it is back.
+// probe asks Redis from time to time, while a breaker is open, whether it is back.
 type probe struct {
 	l       *Limiter
 	breaker *breaker
 	outage  *outage
-	caller  sum // in whose name it asks
+	caller  sum // the identity that it asks for
 	pause   time.Duration
-	idle    time.Duration // since somebody called
+	idle    time.Duration // for how long nobody has called
 }
 
 func (p *probe) run() {
 	if p.breaker.outage.Load() != p.outage {
-		return // something else got an answer
+		return // some other run got an answer
 	}
 	if caller := p.outage.caller.Swap(nil); caller != nil {
 		p.caller, p.idle = *caller, 0

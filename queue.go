@@ -5,19 +5,18 @@ import (
 	"time"
 )
 
-// queue has the calls that wait while runs are in flight. Each key has one lane of
-// one queue, and a lane is in one run at a time, so the calls of a key are decided in
-// the order in which they came. (Which lane it is changes once, where keys turn out
-// to be partitioned.)
+// queue holds the calls that wait while runs are in flight. Each key has one lane of one
+// queue, and a lane is in one run at a time, so the calls of a key are decided in the order
+// in which they came. (The lane of a key changes once, if keys turn out to be partitioned.)
 //
-// A run takes lanes until it has enough calls, and goes beside others if it has as many
-// calls as they have, or enough. So a lone call, or a second one, goes at once; a few
-// callers share few runs; and many keep as many runs in flight as there may be. A call
-// that has waited for a whole tick, because the runs in flight are slow, goes beside them
-// anyway. After a run of few keys, none begins until its callers have woken: see hold.
+// A run takes lanes until it has enough calls. It may begin beside others if it has as many
+// calls as they have, or enough. So a lone call, or a second one, goes at once; a few callers
+// share few runs; and many callers keep as many runs in flight as there may be. A call that
+// has waited for a whole tick, because the runs in flight are slow, goes beside them anyway.
+// After a run of few keys, no run begins until its callers have woken: see hold.
 //
-// One timer keeps the time of all calls, and runs only while there are any: a call is late
-// after a number of its ticks.
+// One timer keeps the time of all calls, and runs only while there are any. A call is late
+// after a certain number of its ticks.
 type queue struct {
 	mu     sync.Mutex
 	ready  int // how many calls wait in lanes that are in no run
@@ -26,9 +25,9 @@ type queue struct {
 	sent   int // how many calls are in them
 	sizes  *sizes
 
-	interval time.Duration // of the ticks
-	patience int64         // after how many of them, and one more, a call is late
-	timer    *time.Timer   // nil while nobody waits
+	interval time.Duration // between two ticks
+	patience int64         // in ticks: a call is late after one more
+	timer    *time.Timer   // nil if it is off
 	since    time.Time     // the beginning of the first tick
 	tick     int64
 
@@ -36,45 +35,45 @@ type queue struct {
 
 	lanes   [lanes]lane
 	flights [maxFlights]flight
-	start   func(*flight) // has it run, and does not wait for it
-	index   uint8         // among the batcher's
+	start   func(*flight) // runs it on another goroutine
+	index   uint8         // in batcher.queues
 
-	_ [64]byte // the next one is another core's
+	_ [64]byte // the next queue may be another core's
 }
 
-// flight is a run, from when its calls are taken until it has ended. For its time,
-// its lanes are its own.
+// flight is a run, from the moment when its calls are taken until it has ended. During that
+// time no other run takes from its lanes.
 type flight struct {
 	lanes [lanes]bool
-	size  int     // how many calls it has, with those that are found to have left; 0 if it is none
+	size  int     // how many calls it has, with those that have left; 0 if the flight is free
 	calls []*call // as they were taken from the lanes
-	batch *batch  // nil while nobody else is to look at it
+	batch *batch  // nil while only the goroutine that runs it may look at it
 }
 
 const (
 	// maxWaiting is the most calls that may wait in a lane, or for a turn. It bounds the
-	// memory that a Redis which hangs can hold up.
+	// memory that a Redis that hangs can hold up.
 	maxWaiting = 1 << 14
-	// ticks is into how many ticks the limiter's timeout is divided, at least.
+	// ticks is the least number of ticks that the limiter's timeout is divided into.
 	ticks = 16
-	// maxInterval is the longest time between two ticks, by which a call may be
+	// maxInterval is the longest time between two ticks. A call times out up to two ticks
 	// late.
 	maxInterval = 20 * time.Millisecond
-	// maxTaken is the most calls of a lane that a run takes.
+	// maxTaken is the most calls that a run takes from one lane.
 	maxTaken = 2 * maxCost
 )
 
-// place is what becomes of a call that came to a queue.
+// place is what becomes of a call that comes to a queue.
 type place int
 
 const (
-	runsItself place = iota // its caller runs
-	isQueued                // it will be taken
+	runsItself place = iota // its caller runs it
+	isQueued                // a run will take it
 	laneFull                // there is no room for it
 )
 
-// join has c wait, or run. The flight is that of its caller's own run, if the place is
-// runsItself.
+// join queues c, or lets its caller run it. In the second case the place is runsItself, and
+// join returns the flight of that run.
 func (q *queue) join(c *call) (place, *flight) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -90,7 +89,7 @@ func (q *queue) join(c *call) (place, *flight) {
 		return laneFull, nil
 	}
 	l.calls = append(l.calls, c)
-	if q.timer == nil { // a new one each time: it may be of a testing/synctest bubble
+	if q.timer == nil { // a new one each time: an old one may be of a testing/synctest bubble
 		q.since, q.tick = time.Now(), 0
 		q.timer = time.AfterFunc(q.interval, q.onTick)
 	}
@@ -102,7 +101,7 @@ func (q *queue) join(c *call) (place, *flight) {
 	return isQueued, nil
 }
 
-// isDue reports whether a run of the calls that are ready is to begin.
+// isDue reports whether a run of the calls that are ready should begin.
 func (q *queue) isDue() bool { return q.ready > 0 && q.mayBegin(q.ready) }
 
 // mayBegin reports whether a run of that many calls may begin.
@@ -110,26 +109,26 @@ func (q *queue) mayBegin(calls int) bool {
 	return !q.hold.on && (q.flying == 0 || q.flying < maxFlights && calls >= min(q.sizes.enough(), q.sent))
 }
 
-// begin returns a flight without calls, for a run that is due. They are given to it by
-// whoever begins it.
+// begin returns a flight without calls, for a run that is due. Whoever calls begin adds the
+// calls.
 func (q *queue) begin() *flight {
 	q.flying++
 	i := 0
-	for q.flights[i].size > 0 { // there are fewer than maxFlights
+	for q.flights[i].size > 0 { // one is free: fewer than maxFlights are in use
 		i++
 	}
 	return &q.flights[i]
 }
 
-// startDue starts what has become due.
+// startDue starts the flights that have become due.
 func (q *queue) startDue() {
 	for q.isDue() {
 		q.start(q.fill())
 	}
 }
 
-// fill begins a flight of calls that are ready. It takes more of a lane than may go at
-// once, since some may have left; the others come back.
+// fill begins a flight of calls that are ready. It takes more calls of a lane than may go at
+// once, since some of their callers may have left; note puts back those that are too many.
 func (q *queue) fill() *flight {
 	f := q.begin()
 	for i, turn, most := 0, q.turn, q.sizes.enough(); i < lanes && len(f.calls) < most; i++ {
@@ -138,7 +137,7 @@ func (q *queue) fill() *flight {
 		if l.flying || l.waiting() == 0 {
 			continue
 		}
-		q.ready -= l.waiting() // also those that stay: their lane is in a run now
+		q.ready -= l.waiting() // also those that stay, since their lane is in a run now
 		l.flying, f.lanes[n] = true, true
 		q.turn = n + 1
 		some := min(l.waiting(), maxTaken)
@@ -150,9 +149,9 @@ func (q *queue) fill() *flight {
 	return f
 }
 
-// land ends a flight, and returns the first one that has become due by that, or nil; it
-// starts the others. Or it begins a hold for the back callers that will now wake, if there
-// may be one, and no flight is due.
+// land ends a flight. It returns the first flight that has become due by that, or nil, and
+// starts the others. Or, if there may be a hold, land begins one for the callers that will
+// now wake, whose number is back. Then no flight is due.
 func (q *queue) land(f *flight, back int) (next *flight, held bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -182,8 +181,8 @@ func (q *queue) next() (f *flight) {
 	return f
 }
 
-// note notes what is in a flight. Calls of it that are not, the rest, go back to where
-// they came from: they are the last that were taken of their lanes.
+// note sets the batch of a flight, and puts rest, the calls of the flight that are not in the
+// batch, back into their lanes. These were the last calls to be taken from there.
 func (q *queue) note(f *flight, b *batch, rest []*call) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -206,8 +205,8 @@ func tickInterval(timeout time.Duration) time.Duration {
 	return min(max(1, timeout/ticks), maxInterval)
 }
 
-// onTick wakes those who have waited for all ticks of a timeout, and one more:
-// the first was not a whole one.
+// onTick wakes the callers that have waited for all ticks of a timeout, and for one more,
+// since their first was not a whole one.
 func (q *queue) onTick() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -216,7 +215,7 @@ func (q *queue) onTick() {
 	tell := func(calls []*call) {
 		for _, c := range calls {
 			if q.tick-c.tick <= q.patience {
-				return // as those who came later
+				return // and neither are those that came later
 			}
 			if !c.late.Swap(true) {
 				c.notify()
@@ -234,7 +233,7 @@ func (q *queue) onTick() {
 		q.hold.end()
 		q.startDue()
 	}
-	waits := false // for longer than a tick, in a lane that is ready
+	waits := false // whether a call has waited for a whole tick in a lane that is in no run
 	for i := range q.lanes {
 		l := &q.lanes[i]
 		waits = waits || !l.flying && l.waiting() > 0 && q.tick-l.calls[l.head].tick > 1

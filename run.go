@@ -10,9 +10,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// run runs a script. It returns by ctx's deadline, whatever the store does. A store that
-// is not prompt may go on using keys and args after that; one that is prompt may notice
-// only at the deadline that ctx was cancelled.
+// run runs a script. It returns by ctx's deadline, whatever the store does. A store that is
+// not prompt may go on using keys and args after that; one that is prompt may notice only at
+// the deadline that ctx was cancelled.
 func (l *Limiter) run(ctx *deadline.Context, s *store.Script, keys []string, args []int64) ([]int64, error) {
 	if err := l.turns.enter(ctx); err != nil {
 		return nil, err
@@ -40,10 +40,11 @@ func (l *Limiter) run(ctx *deadline.Context, s *store.Script, keys []string, arg
 	}
 }
 
-// sendAll is what does runs together: RunAll or RunAcross of a store, or what replaces it.
+// sendAll executes runs together: it is RunAll or RunAcross of a store, or stands in for
+// them.
 type sendAll func(ctx context.Context, s *store.Script, runs []store.Run)
 
-// pipeline is the store's RunAll, or callEach if it has none.
+// pipeline calls the store's RunAll, or callEach if the store has none.
 func (l *Limiter) pipeline(ctx context.Context, s *store.Script, runs []store.Run) {
 	if p, ok := l.store.(store.Pipelined); ok {
 		p.RunAll(ctx, s, runs)
@@ -52,8 +53,8 @@ func (l *Limiter) pipeline(ctx context.Context, s *store.Script, runs []store.Ru
 	l.callEach(ctx, s, runs)
 }
 
-// runAll has all of runs done by send. If it returns an error they are not to be touched
-// any more: the store may go on with them.
+// runAll executes runs by send. It returns by ctx's deadline, as run does. If it returns an
+// error, the store may still be using runs, so nobody else may touch them.
 func (l *Limiter) runAll(ctx *deadline.Context, send sendAll, s *store.Script, runs []store.Run) error {
 	if err := l.turns.enter(ctx); err != nil {
 		return err
@@ -75,7 +76,7 @@ func (l *Limiter) runAll(ctx *deadline.Context, send sendAll, s *store.Script, r
 	}
 }
 
-// callEach is RunAll for a store that has none: up to 8 runs at a time.
+// callEach does what RunAll would, for a store that has none: up to 8 runs at a time.
 func (l *Limiter) callEach(ctx context.Context, s *store.Script, runs []store.Run) {
 	const workers = 8
 	var wg sync.WaitGroup
@@ -90,8 +91,8 @@ func (l *Limiter) callEach(ctx context.Context, s *store.Script, runs []store.Ru
 	wg.Wait()
 }
 
-// call calls the store. A store that panics has failed, no more: on a goroutine
-// of the limiter's it would end the process.
+// call calls the store. If the store panics, that is a failed run and no more. On a goroutine
+// of the limiter's own, the panic would end the process.
 func (l *Limiter) call(ctx context.Context, s *store.Script, keys []string, args []int64) (reply []int64, err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -8,10 +8,10 @@ import (
 
 // sizes estimates how large the states of a limiter are, if each unit that is taken adds to
 // them. It goes by what the last runs found, since nobody knows how large a state is before
-// it is read. It is nil where all states are small.
+// it is read. It is nil if all states are small.
 type sizes struct {
 	plan  *algorithm.Plan
-	taken atomic.Int64 // units of an identity, on average
+	taken atomic.Int64 // units that an identity has taken, on average
 }
 
 func newSizes(p *algorithm.Plan) *sizes {
@@ -23,9 +23,9 @@ func newSizes(p *algorithm.Plan) *sizes {
 	return s
 }
 
-// keyCost is what the first decision of a key in a batch costs: half a µs more for every 128
-// bytes of its state, which are to be read and written. A key that takes more than half of a
-// batch goes without others, and with other calls of its own.
+// keyCost is the cost of the first decision of a key in a batch. It is half a µs more for
+// every 128 bytes of the key's state, which must be read and written. A key that costs more
+// than half of a batch goes without other keys, but further calls of its own may go with it.
 func (s *sizes) keyCost() int {
 	if s == nil {
 		return keyCost
@@ -34,7 +34,7 @@ func (s *sizes) keyCost() int {
 	return int(min(maxCost/2+1, keyCost+bytes/128))
 }
 
-// enough is how many calls are worth a run: no more than the keys that may go at once.
+// enough is how many calls are worth a run: at most the number of keys that may go at once.
 func (s *sizes) enough() int {
 	if s == nil {
 		return enough
@@ -42,8 +42,8 @@ func (s *sizes) enough() int {
 	return min(enough, maxCost/s.keyCost())
 }
 
-// note learns from a run that was answered. Larger states count at once, smaller ones
-// little by little.
+// note learns from a run that was answered. Larger states count at once, smaller ones little
+// by little.
 func (s *sizes) note(groups []group) {
 	if s == nil || len(groups) == 0 {
 		return

@@ -8,8 +8,8 @@ import (
 
 // A run that a Cluster refuses because of where its keys are goes again in smaller runs.
 
-// crossesSlots reports whether the batch was refused because its keys are not all on one
-// server. Then nothing was run.
+// crossesSlots reports whether the batch was refused because its keys are in several hash
+// slots. Then nothing was run.
 func (b *batch) crossesSlots() bool {
 	if b.across || len(b.runs) != 1 || len(b.groups) < 2 || b.err != nil {
 		return false
@@ -17,7 +17,7 @@ func (b *batch) crossesSlots() bool {
 	return refusal(b.runs[0].Err) == "CROSSSLOT"
 }
 
-// split parts the batch by hash slots.
+// split parts the batch by hash slot.
 func (b *batch) split(l *Limiter) {
 	if l.partitions.learn() {
 		l.breakers.renew(true)
@@ -29,7 +29,7 @@ func (b *batch) split(l *Limiter) {
 }
 
 // mustPart reports whether any of the runs was refused because its keys are not all on one
-// server, or are moving to another. Then nothing of that run was run.
+// server, or are moving to another. Nothing of such a run was run.
 func (b *batch) mustPart() bool {
 	if b.err != nil {
 		return false
@@ -42,10 +42,10 @@ func (b *batch) mustPart() bool {
 	return false
 }
 
-// strays reports whether a run of keys of several slots was refused where runs of one slot
-// may not be: at least one key is on another server by now, or that server has become a
-// replica that does not have all of its master's data yet. (Redis redirects only runs that
-// declare their keys.)
+// strays reports whether a run of keys of several slots was refused for a reason that may not
+// hold for runs of one slot: at least one key is on another server by now, or the run's
+// server has become a replica that does not have all of its master's data yet. (Redis
+// redirects only runs that declare their keys.)
 func (b *batch) strays(run int) bool {
 	if !b.across {
 		return false
@@ -63,10 +63,11 @@ func (b *batch) astride(run int) bool {
 	return len(b.groupsOf(run)) > 1 && refusal(b.failure(run)) == "TRYAGAIN"
 }
 
-// part answers what is decided, and splits the rest into smaller runs: of one slot each, if
-// they were of several, and otherwise of one key each, which is redirected to the node that
-// has the key, or will have it. To wait until the slot has moved, as Redis advises, may take
-// for ever: a move that was broken off does not go on by itself.
+// part answers the calls that are decided, and splits the others into smaller runs. Runs of
+// several slots become runs of one slot each. Other runs become runs of one key each, which
+// is redirected to the node that has the key, or will have it. Redis advises to wait until
+// the slot has moved, but that may take for ever: a move that was broken off does not go on
+// by itself.
 func (b *batch) part(l *Limiter) {
 	var rest []group
 	for i := range b.runs {
@@ -81,7 +82,7 @@ func (b *batch) part(l *Limiter) {
 	b.sort()
 }
 
-// refusal returns the code of an error that Redis replied with, or "".
+// refusal returns the code of the error that Redis replied with, or "" if err is not one.
 func refusal(err error) string {
 	server, ok := errors.AsType[*store.ServerError](err)
 	if !ok {

@@ -8,10 +8,10 @@ import (
 )
 
 // maxRuns is the most runs, or pipelines of runs, that a limiter has in flight, and so the
-// most that a Redis that hangs can hold up. Further ones wait for their turn.
+// most that a Redis that hangs can hold up. Further runs wait for their turn.
 const maxRuns = 512
 
-// turns bounds the runs in flight, and those that wait to be.
+// turns bounds how many runs are in flight, and how many wait for their turn.
 type turns struct {
 	taken   chan struct{}
 	waiting atomic.Int64
@@ -19,7 +19,7 @@ type turns struct {
 
 func newTurns() *turns { return &turns{taken: make(chan struct{}, maxRuns)} }
 
-// enter waits for a turn.
+// enter waits for a turn, until ctx ends.
 func (t *turns) enter(ctx *deadline.Context) error {
 	select {
 	case t.taken <- struct{}{}:
