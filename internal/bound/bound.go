@@ -1,4 +1,4 @@
-// Package bound has the arithmetic of what limits promise.
+// Package bound computes how much a limit may admit.
 package bound
 
 import (
@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// Linear is base + rate x d/period, rounded down, or the greatest int64 if that
-// is less.
+// Linear returns base + rate x d/period, rounded down, or the greatest int64 if that is less.
 func Linear(base, rate int64, period, d time.Duration) int64 {
 	n := new(big.Int).Mul(big.NewInt(rate), big.NewInt(int64(d)))
 	n.Quo(n, big.NewInt(int64(period)))

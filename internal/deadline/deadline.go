@@ -1,5 +1,5 @@
-// Package deadline has the context of the limiter's runs, which costs little where
-// its deadline is all that is asked for.
+// Package deadline has the context of the limiter's runs. It costs little where its deadline
+// is all that is asked for.
 package deadline
 
 import (
@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// Context is a context that ends at an instant, or earlier with the one that it
-// is made of. It is [context.WithDeadline] for the many runs whose client looks
-// at the deadline only: the rest is made when it is asked for.
+// Context ends at an instant, or earlier if its parent does. It stands in for
+// [context.WithDeadline] in the many runs whose client looks only at the deadline: everything
+// else is made when it is first asked for.
 type Context struct {
-	context.Context // whose values it has
+	context.Context // the parent
 	from, at        time.Time
 
 	mu      sync.Mutex
-	err     error           // why it is over, once that was seen
-	full    context.Context // whose Done is ours; nil until asked for
+	err     error           // why the context is over, once that has been seen
+	full    context.Context // its Done is ours; nil until asked for
 	cancel  context.CancelFunc
-	watched chan struct{} // Done of Watched; nil until asked for
+	watched chan struct{} // the Done of Watched; nil until asked for
 	ends    *Ends
-	end     *end // of which Passed is; nil until asked for
+	end     *end // its channel is that of Passed; nil until asked for
 }
 
-// Within returns a context that ends after timeout. Its End is to be called when
-// it is no longer needed.
+// Within returns a context that ends after timeout, or earlier if ctx does. The caller must
+// call its End once it is no longer needed.
 func (e *Ends) Within(ctx context.Context, timeout time.Duration) *Context {
 	now := time.Now()
 	if at, ok := ctx.Deadline(); ok {
@@ -34,8 +34,8 @@ func (e *Ends) Within(ctx context.Context, timeout time.Duration) *Context {
 	return &Context{Context: ctx, from: now, at: now.Add(timeout), ends: e}
 }
 
-// Ending returns two channels, one of which is closed when ctx ends; either may be nil. For
-// a Context they are Passed and Cancelled, which cost little.
+// Ending returns two channels, one of which is closed when ctx ends; either may be nil. If
+// ctx is a [*Context], they are Passed and Cancelled, which cost little.
 func Ending(ctx context.Context) (passed, cancelled <-chan struct{}) {
 	if c, ok := ctx.(*Context); ok {
 		return c.Passed(), c.Cancelled()
@@ -46,16 +46,16 @@ func Ending(ctx context.Context) (passed, cancelled <-chan struct{}) {
 // Began returns when the context was made.
 func (c *Context) Began() time.Time { return c.from }
 
-// Cancelled is closed when the context ends before its deadline; it is nil if that cannot
-// happen. To wait for Cancelled and Passed is to wait for Done, at less cost.
+// Cancelled returns a channel that is closed when the parent ends, or nil if the parent never
+// ends. Waiting for both Cancelled and Passed does what waiting for Done does, at less cost.
 func (c *Context) Cancelled() <-chan struct{} { return c.Context.Done() }
 
-// Passed is closed when the deadline has passed, 2 ms late at most; or, after End, at any
-// time until then. It costs next to nothing.
+// Passed returns a channel that is closed when the deadline has passed, 2 ms late at most.
+// Once End has been called, it may be closed before that. Passed costs next to nothing.
 func (c *Context) Passed() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil { // it may be over for good: its end has been given back
+	if c.err != nil { // End may have been called, and have given back the end
 		return closed
 	}
 	if c.end == nil {

@@ -6,31 +6,31 @@ import (
 	"time"
 )
 
-// grain is how late it may be told, at most, that a deadline has passed.
+// grain is how late the channel of an end may be closed, at most.
 const grain = 2 * time.Millisecond
 
-// Ends makes contexts, and tells them that their deadlines have passed: those that
-// end in the same moment have one channel for that, and one timer. Its zero value is
-// ready for use, also concurrently.
+// Ends makes contexts, and tells them that their deadlines have passed. Contexts that end in
+// the same moment, a span of one grain, share one channel for that, and one timer. The zero
+// value is ready for use. It is safe for concurrent use.
 type Ends struct {
 	mu    sync.Mutex
 	begin time.Time
-	// ends has the last ones asked for, placed by their moments. Their number is a prime
-	// so that contexts with a few different timeouts do not take each other's place all
-	// the time.
+	// ends has the ends that were asked for last, each in a place that follows from its
+	// moment. The number of places is a prime, so that contexts with a few different timeouts
+	// do not take each other's place all the time.
 	ends [13]*end
 }
 
-// end is the end of all contexts of one moment.
+// end is shared by all contexts that end in the same moment.
 type end struct {
-	moment int64 // how many grains after the beginning
+	moment int64 // in grains since Ends.begin
 	passed chan struct{}
 	timer  *time.Timer
 	users  int
-	kept   bool // in ends
+	kept   bool // whether it is in Ends.ends
 }
 
-// at returns the end for a deadline. It is to be given back by giveBack.
+// at returns the end for a deadline. The caller must give it back by giveBack.
 func (e *Ends) at(deadline time.Time) *end {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -46,8 +46,8 @@ func (e *Ends) at(deadline time.Time) *end {
 	return *place
 }
 
-// next returns the end that takes the place of old, which may be nil: it is old again if
-// nobody needs that.
+// next returns the end that replaces old, which may be nil. If nobody needs old, that is old
+// itself, set to the new moment.
 func (e *Ends) next(old *end, moment int64) *end {
 	wait := time.Duration(moment)*grain - time.Since(e.begin)
 	if old != nil {
@@ -70,8 +70,9 @@ func (e *Ends) giveBack(one *end) {
 	one.stop()
 }
 
-// stop stops the timer of an end that nobody needs, and closes passed instead of it, since
-// somebody may still wait for that. It reports false if the end is needed, or has come.
+// stop stops the timer of an end that nobody needs, and closes passed itself, since somebody
+// may still wait for that. It reports false if the end is still needed, or if its time has
+// come.
 func (e *end) stop() bool {
 	if e.users > 0 || e.kept || !e.timer.Stop() {
 		return false

@@ -8,9 +8,9 @@ import (
 // shared is a Context whose Done is Passed.
 type shared Context
 
-// Shared returns the context for work that asks for Done, but hardly ever waits for it:
-// Done is what Passed is, which costs next to nothing. A context that may be cancelled
-// before its deadline is returned as it is.
+// Shared returns the context for work that asks for Done, but hardly ever waits for it. Its
+// Done is Passed, which costs next to nothing. If the context may be cancelled before its
+// deadline, Shared returns it unchanged.
 func (c *Context) Shared() context.Context {
 	if c.Cancelled() != nil {
 		return c
@@ -18,8 +18,8 @@ func (c *Context) Shared() context.Context {
 	return c.Uncancelled()
 }
 
-// Uncancelled returns the context for work that goes on until the deadline: Done is what
-// Passed is, also of a context that may be cancelled.
+// Uncancelled returns the context for work that goes on until the deadline. Its Done is
+// Passed, even if the context may be cancelled.
 func (c *Context) Uncancelled() context.Context { return (*shared)(c) }
 
 // Deadline implements [context.Context].

@@ -5,12 +5,13 @@ import (
 	"time"
 )
 
-// watched is a Context whose Done is closed by End, and by nothing else.
+// watched is a Context whose Done is closed by End alone, unless the context is over before
+// Done is asked for.
 type watched Context
 
-// Watched returns the context for work whose waiter finds out by itself that the context
-// is over, and then calls End. It has no timer: Done is one channel, made when it is asked
-// for.
+// Watched returns the context for work whose waiter finds out by itself that the context is
+// over, and then calls End. It has no timer: its Done is one channel, which is made when it
+// is first asked for.
 func (c *Context) Watched() context.Context { return (*watched)(c) }
 
 // Deadline implements [context.Context].

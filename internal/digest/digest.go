@@ -11,12 +11,12 @@ import (
 // concurrent use.
 type Hasher struct {
 	hash  hash.Hash
-	piece [512]byte // of the text
-	last  int       // the length of the text whose sum this is, if piece is all of it
+	piece [512]byte // buffers a part of the text
+	last  int       // the length of the text whose hash is sum, if piece holds all of it
 	sum   [sha256.Size]byte
 }
 
-// New returns a hasher, of SHA-256 if secret is nil.
+// New returns a hasher. It hashes by SHA-256 if secret is nil.
 func New(secret []byte) *Hasher {
 	if secret == nil {
 		return &Hasher{hash: sha256.New()}
@@ -24,8 +24,8 @@ func New(secret []byte) *Hasher {
 	return &Hasher{hash: hmac.New(sha256.New, secret)}
 }
 
-// Sum returns the hash of text. If that is the same as the last time, as for a limit that
-// all share, nothing is hashed.
+// Sum returns the hash of text. If text is the same as last time, and at most 512 bytes long,
+// Sum does not hash it again. So a limit that all callers share costs little.
 func (h *Hasher) Sum(text string) [sha256.Size]byte {
 	if h.last > 0 && string(h.piece[:h.last]) == text {
 		return h.sum

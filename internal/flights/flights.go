@@ -1,7 +1,7 @@
-// Package flights has commands that come while others are in flight go to a server
-// together. Sent one by one, each costs system calls, on both sides, that take longer than
-// all the rest of a run. A limiter's own calls are batched already: this is for many
-// limiters on one Store, and for limiters that do not batch.
+// Package flights gathers commands that come while others are in flight, so that they go to a
+// server together. Sent one by one, each command costs system calls on both sides, which take
+// longer than all the rest of a run. A limiter's own calls are batched already, so this is
+// for many limiters on one Store, and for limiters that do not batch.
 package flights
 
 import (
@@ -15,62 +15,63 @@ import (
 )
 
 const (
-	// Few is how many flights there may be before commands wait. A limiter has so many runs
-	// in flight by itself, so those of a limiter that is alone on its Store never wait.
+	// Few is how many flights there may be before commands wait. A limiter that batches has
+	// at most that many runs in flight, so if it is alone on its Store, they never wait.
 	Few = 4
-	// Most is how many flights there may be in all, including those that nobody waits for
-	// any more.
+	// Most is how many flights there may be in all, including those whose callers have all
+	// left.
 	Most = 512
-	// Size is how many words of commands a flight takes before it is full: some seventy
-	// lone decisions go together, or the batches of a few limiters.
+	// Size is how many words of commands fill a flight: some seventy lone decisions, or the
+	// batches of a few limiters.
 	Size = 768
-	// slow is the time without a landing after which those that wait begin one more flight:
-	// flights that hang, or have far to go, are not to hold up others.
+	// slow is the time without a landing after which waiting commands begin one more flight,
+	// so that flights that hang, or that have far to go, do not hold them up.
 	slow = 5 * time.Millisecond
 )
 
-// Flights sends commands of type T: at once, as long as few are in flight; those that
-// come then wait, and go together in the next flight. It is safe for concurrent use, but
-// its fields are to be set before.
+// Flights sends commands of type T. A command goes at once while few are in flight. Those
+// that come then wait, and go together in the next flight. Flights is safe for concurrent
+// use, but its fields must be set before it is used.
 type Flights[T any] struct {
-	// Here sends work that goes at once, on its caller's goroutine: Do takes as long as
-	// Here does. Or it returns false, and Fly sends the work, on another goroutine. flights
-	// is how many there are, with this one.
+	// Here sends work that goes at once on its caller's goroutine, so Do takes as long as
+	// Here does. Or it returns false, and Fly sends the work on another goroutine. flights is
+	// how many flights there are, including this one.
 	Here func(ctx context.Context, flights int, work T) bool
-	// Fly sends the work of several callers, some of whom may have left. It must not
-	// panic.
+	// Fly sends the work of several callers, some of whom may have left. It must not panic.
 	Fly func(ctx context.Context, all []T)
-	// Apart has no work wait for others' flights. It is for work that goes to several
-	// servers, so that one that hangs does not hold up work for the others.
+	// Apart makes each work a flight of its own, which waits for others only if there are
+	// Most. It is for work that goes to several servers, so that a server that hangs does not
+	// hold up work for the others.
 	Apart bool
-	// Slow is there for tests: it is 5 ms where it is 0.
+	// Slow replaces slow in tests; 0 stands for 5 ms.
 	Slow time.Duration
 
 	mu      sync.Mutex
 	flying  int
-	moved   time.Time // when the first of them began, one landed, or one more began since they are slow
+	moved   time.Time // when last the first flight began, a flight landed, or tick began one more
 	waiting list.List // of *member[T], in the order in which they came
-	timer   *byte     // names the timer that looks after those; nil if none is on
+	timer   *byte     // names the timer that calls tick; nil if none is on
 
 	idle sync.Pool // of *member[T]
 }
 
-// member is work that is in flight, or waits for it.
+// member is work that is in flight, or waits for a flight.
 type member[T any] struct {
-	ctx   context.Context // a view of its caller's
+	ctx   context.Context // a view of its caller's context
 	work  [1]T
 	words int
 
 	place *list.Element // nil if it does not wait
-	fly   func()        // has it go by itself
-	// done gets something once the flight has landed. It is of this time only, since a
+	fly   func()        // sends it in a flight of its own
+	// done gets an element once the flight has landed. It is made anew for each use, since a
 	// channel may be of a testing/synctest bubble.
 	done chan struct{}
 }
 
-// Do has work sent, of so many words, and reports whether its flight has landed. Unless
-// Here sends the work, Do returns by the end of ctx; if it returns false, the flight may
-// have begun, or begin in the next moments, and work is not the caller's any more.
+// Do sends work, which has the given number of words, and reports whether its flight has
+// landed. Unless Here sends the work, Do returns by the end of ctx. If Do returns false, the
+// flight may have begun, or may begin in the next moments, so the caller must not touch work
+// any more.
 func (f *Flights[T]) Do(ctx context.Context, work T, words int) bool {
 	m, ok := f.idle.Get().(*member[T])
 	if !ok {
@@ -98,7 +99,7 @@ func (f *Flights[T]) Do(ctx context.Context, work T, words int) bool {
 	}
 	left := f.leave(m)
 	select {
-	case <-m.done: // at the last moment
+	case <-m.done: // it landed at the last moment
 		f.put(m)
 		return true
 	default:
@@ -121,16 +122,16 @@ func (f *Flights[T]) newMember() *member[T] {
 	return m
 }
 
-// put lets a member be used again. One whose flight goes on must not come here.
+// put makes m available for reuse. It must not be called while the flight of m goes on.
 func (f *Flights[T]) put(m *member[T]) {
 	var none T
 	m.ctx, m.work[0], m.place, m.done = nil, none, nil, nil
 	f.idle.Put(m)
 }
 
-// here sends work on its caller's goroutine, if Here does.
+// here offers work to Here, and reports whether Here sent it. If so, the flight has landed.
 func (f *Flights[T]) here(ctx context.Context, flights int, work T) (done bool) {
-	ended := false // false if Here panics, or ends the goroutine
+	ended := false // stays false if Here panics or ends the goroutine
 	defer func() {
 		if done || !ended {
 			f.land()
@@ -141,14 +142,15 @@ func (f *Flights[T]) here(ctx context.Context, flights int, work T) (done bool) 
 	return done
 }
 
-// join has m wait, or returns how many flights there are with its own.
+// join begins a flight for m and returns how many flights there are now, or makes m wait and
+// returns 0.
 func (f *Flights[T]) join(m *member[T]) (flying int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if few, _ := f.bounds(); f.flying < few {
 		if f.flying == 0 {
 			f.moved = time.Now()
-			f.timer = nil // one of a testing/synctest bubble that is over never fires
+			f.timer = nil // a timer of a testing/synctest bubble that is over never fires
 		}
 		f.flying++
 		return f.flying
@@ -163,15 +165,15 @@ func (f *Flights[T]) join(m *member[T]) (flying int) {
 
 func (f *Flights[T]) slow() time.Duration { return cmp.Or(f.Slow, slow) }
 
-// tickAfter has a timer look after those that wait. It is a new one each time, since it
-// may be of a testing/synctest bubble. It is called with mu held.
+// tickAfter starts a timer that calls tick. It is a new timer each time, since an old one may
+// be of a testing/synctest bubble. mu must be held.
 func (f *Flights[T]) tickAfter(wait time.Duration) {
 	name := new(byte)
 	f.timer = name
 	time.AfterFunc(wait, func() { f.tick(name) })
 }
 
-// tick begins a flight beside those that are slow.
+// tick begins a flight beside others that are slow.
 func (f *Flights[T]) tick(timer *byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -188,14 +190,14 @@ func (f *Flights[T]) tick(timer *byte) {
 		return
 	}
 	wait := f.slow() - now.Sub(f.moved)
-	if wait <= 0 { // as many are in flight as there may be
+	if wait <= 0 { // there are as many flights as there may be
 		wait = f.slow()
 	}
 	f.tickAfter(wait)
 }
 
-// bounds returns how many flights there are before others wait, and the size of a flight
-// of those.
+// bounds returns how many flights there may be before work waits, and how many words fill a
+// flight of work that waited.
 func (f *Flights[T]) bounds() (flights, words int) {
 	if f.Apart {
 		return Most, 1
@@ -210,8 +212,8 @@ func (f *Flights[T]) Counts() (flying, waiting int) {
 	return f.flying, f.waiting.Len()
 }
 
-// leave takes m from those that wait. It reports false if m does not wait, since its flight
-// has begun.
+// leave removes m from those that wait. It reports false if m does not wait, because its
+// flight has begun.
 func (f *Flights[T]) leave(m *member[T]) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -223,7 +225,7 @@ func (f *Flights[T]) leave(m *member[T]) bool {
 	return true
 }
 
-// land ends a flight. If some wait, the next one begins.
+// land ends a flight. If work waits, the next flight begins.
 func (f *Flights[T]) land() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -234,7 +236,7 @@ func (f *Flights[T]) land() {
 	}
 }
 
-// begin begins a flight of those that wait. It is called with mu held.
+// begin begins a flight of work that waits. mu must be held.
 func (f *Flights[T]) begin() {
 	var all []*member[T]
 	for _, left := f.bounds(); left > 0 && f.waiting.Len() > 0; {
@@ -245,7 +247,7 @@ func (f *Flights[T]) begin() {
 	f.flying++
 	go func() {
 		defer func() {
-			f.land() // first, so that the next one is on its way while these wake
+			f.land() // first, so that the next flight is on its way while these callers wake
 			for _, m := range all {
 				m.done <- struct{}{}
 			}
@@ -260,8 +262,9 @@ func (f *Flights[T]) begin() {
 	}()
 }
 
-// together returns the context of a flight: that of the one who is in it, or one that
-// ends when the last deadline of all has passed, and not when all have left.
+// together returns the context of a flight: that of its only member, or one that ends when
+// the last deadline of all members has passed, even if all of them have left by then. If a
+// member has no deadline, that context does not end.
 func together[T any](all []*member[T]) (context.Context, context.CancelFunc) {
 	if len(all) == 1 {
 		return all[0].ctx, func() {}

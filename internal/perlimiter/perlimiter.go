@@ -1,6 +1,6 @@
-// Package perlimiter keeps what an observer has for each limiter that it observes.
+// Package perlimiter lets an observer keep a value for each limiter that it observes.
 //
-// Modules of their own use it, which may be older than what they are built with: it
+// Other modules import it, and may be built with a version that is newer than they are. So it
 // changes by addition only.
 package perlimiter
 
@@ -11,20 +11,19 @@ import (
 	"sync/atomic"
 )
 
-// Max is how many limiters are kept apart: a program that makes one for each of its
-// tenants fills neither the memory nor a metrics server by it. Those beyond it are one,
-// whose namespace and algorithm are [Others].
+// Max is how many limiters are told apart, so that a program that makes one for each of its
+// tenants fills neither its memory nor a metrics server. All limiters beyond Max count as
+// one, whose namespace and algorithm are [Others].
 const (
 	Max    = 1000
 	Others = "(others)"
 )
 
-// Map has a T for each limiter, by its namespace and algorithm. Those who look
-// something up take no lock, up to Max limiters, and allocate nothing. Each new one
-// copies the map.
+// Map has a T for each limiter, by its namespace and algorithm. Looking up a limiter takes no
+// lock, except beyond Max, and allocates nothing. Adding a limiter copies the map.
 type Map[T any] struct {
 	make func(namespace, algorithm string) T
-	mu   sync.Mutex // held by who adds one
+	mu   sync.Mutex // held while a T is added
 	all  atomic.Pointer[map[name]T]
 }
 
@@ -37,7 +36,7 @@ func New[T any](make func(namespace, algorithm string) T) *Map[T] {
 	return m
 }
 
-// Of returns the T of a limiter. It is made when it is asked for first.
+// Of returns the T of a limiter, which is made when it is first asked for.
 func (m *Map[T]) Of(namespace, algorithm string) T {
 	if t, ok := (*m.all.Load())[name{namespace, algorithm}]; ok {
 		return t
@@ -53,7 +52,7 @@ func (m *Map[T]) add(n name) T {
 		n = name{Others, Others}
 	}
 	if t, ok := all[n]; ok {
-		return t // somebody was faster
+		return t // another goroutine was faster, or there are Others
 	}
 	t := m.make(n.namespace, n.algorithm)
 	all = maps.Clone(all)
@@ -62,5 +61,5 @@ func (m *Map[T]) add(n name) T {
 	return t
 }
 
-// All returns all there are now, in no order.
+// All returns all Ts that there are now, in no particular order.
 func (m *Map[T]) All() iter.Seq[T] { return maps.Values(*m.all.Load()) }

@@ -1,16 +1,16 @@
-// Package spacesaving finds who occurs most often in a stream, in bounded memory.
+// Package spacesaving finds the keys that occur most often in a stream, in bounded memory.
 //
 // It is the Space-Saving algorithm of A. Metwally, D. Agrawal and A. El Abbadi,
 // "Efficient Computation of Frequent and Top-k Elements in Data Streams", ICDT 2005,
-// with a heap in place of their list of buckets. There are m counters. A key that has
-// none takes over the one that has the least, and inherits its count as what it may
-// have been counted too much. So, of N occurrences:
+// with a heap in place of their list of buckets. There are m counters. A key without
+// a counter takes over the one with the least count. It inherits that count, which is
+// noted as its error: by so much its count may be too high. So, of N occurrences:
 //
 //   - Count - Error <= the true count <= Count for each key that has a counter;
-//   - Error <= N/m, which no key without a counter has occurred more often than;
+//   - Error <= N/m, and no key without a counter has occurred more often than N/m times;
 //   - so each key that occurred more than N/m times has a counter.
 //
-// All of it is true of any stream, also of one that is made to deceive.
+// All of this is true of any stream, even one that is made to deceive.
 package spacesaving
 
 // Summary has the counters. It is not safe for concurrent use.
@@ -21,25 +21,25 @@ type Summary[T any] struct {
 	heap  []*Counter[T] // none counts less than its parent, which is at (i-1)/2
 }
 
-// Counter is one key's.
+// Counter is the counter of one key.
 type Counter[T any] struct {
-	// Count is how often the key occurred, at most; Error is by how much that may be
-	// too much.
+	// Count is how often the key occurred, at most. Error is by how much Count may be too
+	// high.
 	Count, Error float64
-	// Value is the caller's.
+	// Value is for the caller to use.
 	Value T
 
 	key uint64
 	at  int // in the heap
 }
 
-// New returns a summary of size counters, of at least 1. They are made as keys come.
+// New returns a summary of size counters; size is at least 1. Counters are made as keys come.
 func New[T any](size int) *Summary[T] {
 	return &Summary[T]{size: size, byKey: map[uint64]*Counter[T]{}}
 }
 
-// Add counts an occurrence of key, and returns its counter and whether that is new to
-// it: then Value is that of the key that had it before.
+// Add counts an occurrence of key, and returns its counter. fresh reports whether key has
+// just got that counter. Value is then that of the key that had it before, if any.
 func (s *Summary[T]) Add(key uint64) (c *Counter[T], fresh bool) {
 	s.total++
 	c, found := s.byKey[key]
@@ -63,8 +63,8 @@ func (s *Summary[T]) Add(key uint64) (c *Counter[T], fresh bool) {
 	return c, !found
 }
 
-// Scale multiplies all counts by factor, at most 1, so that what is long ago counts
-// less. What is stated of the counts then is so of the scaled ones.
+// Scale multiplies all counts by factor, at most 1, so that old occurrences count less. The
+// bounds that the package states then hold for the scaled counts.
 func (s *Summary[T]) Scale(factor float64) {
 	s.total *= factor
 	for _, c := range s.heap {
@@ -73,10 +73,11 @@ func (s *Summary[T]) Scale(factor float64) {
 	}
 }
 
-// Total is how many occurrences there were.
+// Total returns how many occurrences there were, scaled as the counts are.
 func (s *Summary[T]) Total() float64 { return s.total }
 
-// Counters has the counters in no order. They are not to be changed but for Value.
+// Counters returns the counters, in no particular order. The caller may change only their
+// Value.
 func (s *Summary[T]) Counters() []*Counter[T] { return s.heap }
 
 func (s *Summary[T]) up(c *Counter[T]) {

@@ -1,5 +1,5 @@
-// Package virtualclock turns a composed script into one that takes its time
-// from the caller, for tests: Redis's own clock cannot be set.
+// Package virtualclock turns a composed script into one that gets the time from its
+// caller. It is for tests, because the clock of Redis cannot be set.
 package virtualclock
 
 import (
@@ -19,14 +19,14 @@ const (
 	long = "local ms = math.ceil(reset / 1000) + %d\n"
 )
 
-// Longer is how much longer than they need to keys live.
+// Longer is how much longer keys live than they need to.
 const Longer = time.Hour
 
 // Script returns s with its clock replaced: the last of ARGV is the time, in µs
-// since 1970. As Redis's own clock does not follow, keys live an hour longer
-// than they need to; a state past its time says the same as none, so no answer
-// depends on it. Nothing else is changed. It panics if s does not read the
-// clock and set a time to live as the harness does.
+// since 1970. Because Redis's own clock does not follow, keys live an hour longer
+// than they need to; no answer depends on that, because a state whose time is over
+// says the same as none. Nothing else is changed. Script panics if s does not read
+// the clock and set a time to live as the harness does.
 func Script(s *store.Script) *store.Script {
 	source := s.Source()
 	if strings.Count(source, clock) != 1 || strings.Count(source, "redis.call('TIME')") != 1 {

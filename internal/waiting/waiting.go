@@ -1,6 +1,6 @@
-// Package waiting has requests that were denied wait until they are allowed. Of those
-// of one identity one asks at a time, in the order in which they came, so a thousand
-// that wait load Redis as one does.
+// Package waiting makes requests that were denied wait until they are allowed. Of those for
+// one identity, one at a time asks, in the order in which they came, so a thousand that wait
+// load Redis as one does.
 package waiting
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 )
 
-// Lines are the lines of identities whose requests wait. The zero value has none. It is
-// safe for concurrent use.
+// Lines has a line of waiting requests for each identity. The zero value is empty and ready
+// for use. It is safe for concurrent use.
 type Lines struct {
 	mu    sync.Mutex
 	lines map[string]*line
@@ -20,25 +20,26 @@ type Lines struct {
 
 // line is a line of requests that wait for units of one identity.
 type line struct {
-	turn     chan struct{} // of capacity 1: full while somebody has the turn to ask
-	requests int           // in the line
+	turn     chan struct{} // of capacity 1: full while a request has the turn to ask
+	requests int           // how many are in the line
 }
 
-// Any reports whether anybody waits for units of identity.
+// Any reports whether requests wait for units of identity.
 func (l *Lines) Any(identity string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.lines[identity] != nil
 }
 
-// Await waits for units of identity, for longest at most, and not for what the end of
-// ctx would spoil. The request was denied, and told to come back after retryAfter. Await
-// calls ask when it should be asked for again; ask reports whether it is denied still, and
-// when to come back. The error is ctx's, if that ended; otherwise what ask said last, or
-// the first denial, holds.
+// Await waits for units of identity, after a request was denied and told to come back after
+// retryAfter. It calls ask when the request should be made again; ask reports whether it is
+// still denied, and when to come back. Await returns once the request is allowed. It gives up
+// when longest has passed, or as soon as it is told that the units will not come by then, or
+// by ctx's deadline. Its error is ctx's, if ctx ended. Otherwise it is nil, and the last
+// answer of ask holds, or the first denial if Await never called ask.
 func (l *Lines) Await(ctx context.Context, identity string, longest, retryAfter time.Duration, ask func() (retryAfter time.Duration, denied bool)) error {
 	end := time.Now().Add(longest)
-	latest := end // when the units would still be of use
+	latest := end // until then the units are of use
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(end) {
 		latest = deadline
 	}
@@ -53,7 +54,7 @@ func (l *Lines) Await(ctx context.Context, identity string, longest, retryAfter 
 	}
 	defer func() { <-line.turn }()
 	denied := true
-	if waited { // what it was told is out of date
+	if waited { // retryAfter is out of date
 		retryAfter, denied = ask()
 	}
 	for denied && !tooLong(retryAfter, latest) {
@@ -65,7 +66,7 @@ func (l *Lines) Await(ctx context.Context, identity string, longest, retryAfter 
 	return nil
 }
 
-// tooLong reports whether no wait helps, or none that ends by latest.
+// tooLong reports whether no wait helps, or only one that ends after latest.
 func tooLong(retryAfter time.Duration, latest time.Time) bool {
 	return retryAfter == algorithm.Never || time.Until(latest) < retryAfter
 }
@@ -104,8 +105,9 @@ func (l *Lines) leave(identity string, line *line) {
 	}
 }
 
-// wait waits for the turn. It reports whether there was a wait, and whether the turn came
-// by end. Go's channels serve in the order of arrival.
+// wait waits for the turn. It reports whether it had to wait, and whether the turn came by
+// end. Turns come in the order of arrival, because a Go channel serves its senders in that
+// order.
 func (l *line) wait(ctx context.Context, end time.Time) (waited, inTime bool, err error) {
 	select {
 	case l.turn <- struct{}{}:
