@@ -25,7 +25,7 @@ const (
 	// takes Redis so long that Redis should work on the next one while callers wake.
 	holdKeys = 24
 	// A hold may take fairBase, and fairEach for each caller that wakes: twice what they need
-	// on a slow core. After a hold that took longer there is none for pauseTimes its time.
+	// on a slow core. After a hold that took longer there is none for pauseTimes as long.
 	fairBase   = 100 * time.Microsecond
 	fairEach   = 4 * time.Microsecond
 	pauseTimes = 64
@@ -44,7 +44,7 @@ func (h *hold) begin(back int) bool {
 // isLong reports whether the hold is taking longer than it may.
 func (h *hold) isLong() bool { return h.on && time.Since(h.begun) > h.fair }
 
-// end ends the hold. If it took too long, there is no other for pauseTimes its time.
+// end ends the hold. If it took too long, there is no other for pauseTimes as long.
 func (h *hold) end() {
 	if h.isLong() {
 		h.pause = h.begun.Add(pauseTimes * time.Since(h.begun))
@@ -53,8 +53,8 @@ func (h *hold) end() {
 }
 
 // resume ends a hold: another goroutine sends the calls that came during it. The last but one
-// of the callers that the hold is for calls resume as soon as it runs again. If its next call
-// comes before that goroutine runs, that call goes too.
+// of the callers that the hold waits for must call it as soon as it runs again. If the next
+// call of that caller comes before the new goroutine runs, it goes too.
 func (l *Limiter) resume(q *queue) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

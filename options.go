@@ -31,12 +31,11 @@ type config struct {
 	withoutBatching, withoutBreaker bool
 }
 
-// WithNamespace sets what the limiter's keys begin with; the default is
-// "ratelimit". Limiters with the same namespace and algorithm share the state of
-// an identity, so limits that must not affect each other need different
-// namespaces. It must not be empty, nor contain a colon or control characters. On
-// Redis Cluster a namespace in braces, such as "{myapp}", puts all its keys on one
-// node.
+// WithNamespace sets the text that the limiter's keys begin with; the default is "ratelimit".
+// Limiters with the same namespace and algorithm share the state of an identity, so limits
+// that must not affect each other need different namespaces. It must not be empty, nor
+// contain a colon or control characters. On Redis Cluster a namespace in braces, such as
+// "{myapp}", puts all its keys on one node.
 func WithNamespace(namespace string) Option {
 	return option(func(c *config) error {
 		unfit := func(r rune) bool { return r == ':' || unicode.IsControl(r) }

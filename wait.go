@@ -22,8 +22,8 @@ func (l *Limiter) Wait(ctx context.Context, identity string) error {
 
 // WaitN takes n of identity's units as soon as they are there. It returns nil once it has
 // taken them. With an n of 0 it waits until there is a unit, and takes none. It suits calls
-// to other services, and work that nobody waits for. A server should rather use
-// [Limiter.AllowN], and deny the requests that it cannot serve now.
+// to other services, and work that nobody waits for. A server should use [Limiter.AllowN]
+// instead, and deny the requests that it cannot serve now.
 //
 // Calls that wait for an identity are served in the order in which they came, if they share
 // this limiter and its failure mode. Only the first of them asks Redis, and asks again after
