@@ -272,6 +272,51 @@ func ExampleLimiter_Peek() {
 	// true 2 2026-07-01T12:00:01Z <nil>
 }
 
+// To limit failed logins, take a unit before each attempt, and forget them after a success.
+// (A Peek before and an Allow after a failure would let through as many guesses at once as
+// an attacker can send before the first of them fails.)
+func ExampleLimiter_Reset() {
+	server, err := embedded.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	limiter, err := ratelimit.New(server, slidingwindow.Log{Rate: 3, Period: time.Hour},
+		ratelimit.WithNamespace("login"),
+		ratelimit.WithFailureMode(ratelimit.FailClosed),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	login := func(user, password string) string {
+		res, err := limiter.Allow(ctx, user)
+		if err != nil {
+			return err.Error()
+		}
+		if !res.Allowed {
+			return "too many attempts"
+		}
+		if password != "correct horse" {
+			return "wrong password"
+		}
+		if err := limiter.Reset(ctx, user); err != nil {
+			log.Print(err) // the attempts count for another hour, no more
+		}
+		return "welcome"
+	}
+	for _, password := range []string{"1234", "qwerty", "correct horse", "1", "2", "3", "correct horse"} {
+		fmt.Println(login("ada", password))
+	}
+	// Output:
+	// wrong password
+	// wrong password
+	// welcome
+	// wrong password
+	// wrong password
+	// wrong password
+	// too many attempts
+}
+
 // A new secret makes every identity a fresh one. While both limiters are asked, no
 // one gets more than before.
 func ExampleWithIdentityKey_rotation() {
