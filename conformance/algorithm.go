@@ -8,9 +8,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// algorithmChecks are made of all limits of one algorithm: first the laws, which
-// are about Step alone, then whether the Lua is the same function, then what
-// comes of it on a server.
+// algorithmChecks are run on all limits of one algorithm. First come the laws, which are
+// about Step alone, then whether the Lua is the same function, then how the algorithm
+// behaves on a server.
 var algorithmChecks = []check{
 	{"Plan", "Limits of one Name have one Lua and equally many Params, and whoever compiles a limit gets the same Plan.", onePlan},
 	{"Pure", "Step is a function of the state, the time and n alone.", lawPure},
@@ -39,24 +39,25 @@ var algorithmChecks = []check{
 	{"Linearizable", "What concurrent callers are told is what they would be told one after the other, in the order of the server's time, which is no other than their own.", linearizability},
 }
 
-// jointChecks are made of all limits together.
+// jointChecks are run on the limits of all algorithms together.
 var jointChecks = []check{
 	{"Joint", "Several limits are decided together: each takes its units, or none does.", joint},
 }
 
 func (l limit) String() string { return fmt.Sprintf("%T%+v", l.from, l.from) }
 
-// GoString is how rapid prints what it has drawn.
+// GoString is what rapid prints for a limit that it has drawn.
 func (l limit) GoString() string { return l.String() }
 
-// refill is the ResetAfter, in µs, of a fresh identity that has taken all at the
-// beginning of a period. It is the measure of what is long for a limit.
+// refill is the ResetAfter, in µs, of a fresh identity that has taken all units at the
+// beginning of a period. It is the measure of which times are long for a limit.
 func (l limit) refill() int64 {
 	_, out := l.Step("", 0, l.Limit)
 	return max(1, out.ResetAfter)
 }
 
-// next is Step, as the harness keeps its state: one that says nothing is not kept.
+// next is Step, except that it returns the state that the harness keeps: none if the new
+// state says nothing because its ResetAfter is 0.
 func (l limit) next(state string, now, n int64) (string, algorithm.Outcome) {
 	next, out := l.Step(state, now, n)
 	if next != state && out.ResetAfter == 0 {
@@ -65,9 +66,9 @@ func (l limit) next(state string, now, n int64) (string, algorithm.Outcome) {
 	return next, out
 }
 
-// is reports whether what is found under a key is the state that there must be, whatever
-// it promises of the key's life. before is what was there: if that is to stay, it stays
-// to the byte.
+// is reports whether found, which is stored under a key, is the state that must be there.
+// What found promises about the life of its key does not matter, unless state is before,
+// which was stored earlier: a state that does not change must stay the same to the byte.
 func (l limit) is(found, state, before stored) bool {
 	if l.Plain == nil || state == before {
 		return found == state
@@ -76,14 +77,14 @@ func (l limit) is(found, state, before stored) bool {
 	return found == state
 }
 
-// request asks a limit for n units of the state of a key. Where a program has several
-// limits, a decision is a request of each.
+// request asks a limit for n units, by the state of the key at place in the run's keys. If
+// a program has several limits, a decision is one request to each of them.
 type request struct {
 	n     int64
 	place int
 }
 
-// failer is a test, or a case of one that rapid makes.
+// failer is a test, or one of the cases that rapid makes of a test.
 type failer interface {
 	Helper()
 	Fatalf(string, ...any)
@@ -124,10 +125,10 @@ func outcome(t failer, p *algorithm.Program, reply []int64, request, limit int) 
 	return out
 }
 
-// What is in Redis under a key.
+// stored is what Redis has under a key.
 type stored struct {
-	text  string // "" where the key is absent
-	other bool   // it is of another type than a string
+	text  string // "" if the key is absent
+	other bool   // the key is of another type than string
 }
 
 func (s stored) String() string {
@@ -169,7 +170,7 @@ return {0}`)
 	dropScript = store.NewScript("drop", "for _, key in ipairs(KEYS) do redis.call('DEL', key) end return {0}")
 )
 
-// peek returns what is under keys.
+// peek returns what is stored under keys.
 func peek(t failer, s store.Store, keys ...string) []stored {
 	t.Helper()
 	reply := run(t, s, peekScript, keys)
@@ -187,7 +188,7 @@ func peek(t failer, s store.Store, keys ...string) []stored {
 	return found
 }
 
-// plant puts something under a key.
+// plant stores what under a key, or deletes the key if what is empty.
 func plant(t failer, s store.Store, key string, what stored) {
 	t.Helper()
 	if what.other {

@@ -14,7 +14,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// check is one clause of a contract, and how it is tested.
+// check is one clause of a contract, and the test of it.
 type check struct {
 	name   string
 	clause string
@@ -24,10 +24,10 @@ type check struct {
 // subject is what is tested.
 type subject struct {
 	Harness
-	limits []limit // none where a store is tested
+	limits []limit // none if a store is tested
 }
 
-// try runs the check. When it fails, the clause is printed, and how to try again.
+// try runs the check. If it fails, try prints the clause and how to run the check again.
 func (c check) try(t testing.TB, s *subject) {
 	t.Helper()
 	defer func() {
@@ -38,7 +38,7 @@ func (c check) try(t testing.TB, s *subject) {
 	c.run(t, s)
 }
 
-// pattern returns the -run by which the test of that name is run alone.
+// pattern returns the -run pattern that selects the test of that name alone.
 func pattern(name string) string {
 	parts := strings.Split(name, "/")
 	for i, part := range parts {
@@ -57,7 +57,7 @@ func differ(t interface {
 	t.Fatalf("%s\n  got:  %v\n  want: %v", fmt.Sprintf(about, args...), got, want)
 }
 
-// patience is how long a run may take that nothing disturbs.
+// patience is how long an undisturbed run may take.
 const patience = 30 * time.Second
 
 // run runs a script, and stops the test if it fails.
@@ -76,11 +76,11 @@ func run(t interface {
 	return reply
 }
 
-// enduring is for how long what must come about may not have; the suite's own tests have
-// less patience with what is broken on purpose.
+// enduring is how long eventually waits. The suite's own tests shorten it, so that they
+// do not wait long for mutants.
 var enduring = patience
 
-// eventually calls done until it returns nil, for enduring at most.
+// eventually calls done until it returns nil. It fails the test after enduring.
 func eventually(t testing.TB, about string, done func() error) {
 	t.Helper()
 	deadline := time.NewTimer(enduring)
@@ -100,8 +100,8 @@ func eventually(t testing.TB, about string, done func() error) {
 	}
 }
 
-// keyspace names keys that no other test has. They share a hash slot, so that
-// one run may have several.
+// keyspace names keys that no other test uses. They share a hash slot, so that one run
+// may have several of them.
 type keyspace string
 
 func newKeyspace() keyspace {
@@ -127,8 +127,8 @@ func unseen(source string) *store.Script {
 	return store.NewScript(name, "-- "+name+" "+rand.Text()+"\n"+source)
 }
 
-// checks is how many random cases rapid was asked for: the one measure of how
-// much this suite does.
+// checks returns how many random cases rapid draws for each check. It is also the measure
+// of how much the rest of the suite does.
 func checks() int {
 	f := flag.Lookup("rapid.checks")
 	if f == nil {
@@ -142,7 +142,7 @@ func checks() int {
 	return max(1, n)
 }
 
-// scope is a TB whose cleanups are done when it is closed.
+// scope is a TB whose cleanups run when it is closed.
 type scope struct {
 	testing.TB
 	cleanups []func()

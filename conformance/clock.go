@@ -12,14 +12,14 @@ var timeScript = store.NewScript("time", "local t = redis.call('TIME') redis.cal
 func serverClock(t testing.TB, s *subject) {
 	st, space := s.Open(t), newKeyspace()
 	unsteady := isUnsteady(t, st)
-	const few = 6 // of 60: a clock in milliseconds is off nearly always
+	const few = 6 // of 60 decisions; a clock in milliseconds strays in nearly all of them
 	for _, l := range s.limits {
 		key := []string{space.key(l.String())}
 		strays := 0
 		for i := range 60 {
 			before := peek(t, st, key...)[0].text
 			from := run(t, st, timeScript, key)[0]
-			// Enough for one to be denied, which tells the time to the µs.
+			// Enough for one to be denied: its RetryAfter shows the time to the µs.
 			requests := []request{{1, 0}, {l.Limit, 0}, {0, 0}}[i%2:]
 			reply := decideNow(t, st, l.program, key, requests...)
 			to := run(t, st, timeScript, key)[0]
@@ -42,9 +42,9 @@ func serverClock(t testing.TB, s *subject) {
 	}
 }
 
-// Reads the last ms, by the server's clock, in which there is a key; -1 for
-// ever, 0 where there is none; and what that clock says, in µs. (PEXPIRETIME is of
-// Redis 7; with PTTL the reading may be late by 1 ms.)
+// expiryScript returns the last ms, by the server's clock, in which a key exists: -1 if it
+// never expires, 0 if it does not exist. It also returns the time by that clock, in µs.
+// (PEXPIRETIME needs Redis 7. A reading by PTTL may be 1 ms late.)
 var expiryScript = store.NewScript("expiry", `
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -58,31 +58,31 @@ if left == -2 then return {0, now} end
 if left == -1 then return {-1, now} end
 return {math.floor(now / 1000) + left, now}`)
 
-// slackMillis is how much longer than it must a state may live, in ms: for
-// rounding, for a server that was held up between two readings of its clock, and
-// for algorithms whose states are kept a little longer.
+// slackMillis is how much longer than it must a state may live, in ms. It allows for
+// rounding, for a server that is held up between two readings of its clock, and for
+// algorithms that keep their states a little longer.
 const slackMillis = 200
 
 func expiry(t testing.TB, s *subject) {
 	st, keys := s.Open(t), newKeyspace().keys(2)
 	for _, l := range s.limits {
 		if l.refill() < 1000 {
-			continue // gone before one can look
+			continue // the key is gone before anybody can look
 		}
 		twice, err := algorithm.Compose(l.Plan, l.Plan)
 		if err != nil {
 			differ(t, err, "no error", "Compose of %v and itself", l)
 		}
-		// The harness writes states in three places: for a request alone, for
-		// several in one run, for several limits. Of the second it has the state in
-		// three ways: of one request after the other, of many at once, of one of each
-		// key.
+		// The harness writes states in three places: for a single request, for several in
+		// one run, and for several limits. In the second place the state comes about in
+		// three ways: by one request after the other, by many that follow at once, and by
+		// one request for each key.
 		ways := []struct {
 			program *algorithm.Program
 			keys    []string
 			places  []int // of the requests
-			follow  bool  // they follow at once, on the first key
-			ones    bool  // they are for one unit, each of another key
+			follow  bool  // the requests follow at once, on the first key
+			ones    bool  // the requests are for one unit, each of a key of its own
 		}{
 			{l.program, keys[:1], []int{0}, false, false},
 			{l.program, keys, []int{0, 1, 0}, false, false},
@@ -93,8 +93,8 @@ func expiry(t testing.TB, s *subject) {
 		for i := range 20 {
 			way := ways[i%len(ways)]
 			run(t, st, dropScript, keys)
-			// Another unit later on makes it live longer, whether or not the first
-			// who come back had that foreseen.
+			// Each further unit must prolong the life of the state, whether or not the
+			// harness gave it a longer life when the identity first came back.
 			first := 1 + int64(i)*(l.Limit-1)/19
 			for j, n := range []int64{first, 1, 1, max(1, first/2), 1} {
 				var requests []request
@@ -129,8 +129,8 @@ func expiry(t testing.TB, s *subject) {
 	}
 }
 
-// follow runs requests that follow at once, and returns when that was, and until when the
-// last one's state must live.
+// follow runs equal requests on the first key, one right after the other. It returns when
+// they were decided, and until when the state that they leave must live, in µs.
 func follow(t failer, st store.Store, p *algorithm.Program, keys []string, n int64, requests int) (now, until int64) {
 	t.Helper()
 	reply := run(t, st, p.Script(), keys, p.AppendRepeats(p.AppendParams(nil), n, requests, 0)...)
@@ -146,9 +146,10 @@ func follow(t failer, st store.Store, p *algorithm.Program, keys []string, n int
 	return p.Now(reply), p.Now(reply) + last.ResetAfter
 }
 
-// expires holds the end of a key to that of its state, in µs, which was written at now. Of
-// who has come again it may be later, with a Plan that has states added to; and by the time
-// that it took to ask, as the times to live of an embedded Redis may stand still meanwhile.
+// expires checks that a key ends when its state does, at until. The state was written at
+// now; both are in µs. The key may end later if the identity has come again and the Plan
+// has Plain, so that states are added to. It may also end later by the time that has passed
+// since now, because the times to live of an embedded Redis may stand still meanwhile.
 func expires(t testing.TB, s store.Store, l limit, key string, now, until int64, again bool, after []request) {
 	t.Helper()
 	reply := run(t, s, expiryScript, []string{key})
@@ -162,7 +163,7 @@ func expires(t testing.TB, s store.Store, l limit, key string, now, until int64,
 		differ(t, "never", "a time", "when a state expires, after requests %v under %v", after, l)
 	case at == 0 && run(t, s, timeScript, []string{key})[0] < until:
 		differ(t, "gone", until, "a state before its ResetAfter is over, after requests %v under %v", after, l)
-	case at == 0: // a slow machine
+	case at == 0: // its time was over already, on a slow machine
 	case (at+1)*1000 < until:
 		differ(t, (at+1)*1000, until, "when a state expires, in µs, after requests %v under %v: before its ResetAfter is over", after, l)
 	case at > latest:

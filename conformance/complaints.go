@@ -5,11 +5,11 @@ import (
 	"testing"
 )
 
-// enough is how many failures of a kind are printed.
+// enough is how many failures of each kind are printed.
 const enough = 3
 
-// complaints prints what many runs or goroutines of one check find wrong. Since one fault
-// may show in hundreds of them, it prints only the first few of each kind.
+// complaints prints what many runs or goroutines of one check find wrong. Because one fault
+// may show in hundreds of them, it prints only the first few failures of each kind.
 type complaints struct {
 	t    testing.TB
 	mu   sync.Mutex
@@ -20,7 +20,7 @@ func complain(t testing.TB) *complaints {
 	return &complaints{t: t, seen: map[string]int{}}
 }
 
-// Errorf fails the test, and prints why unless enough was said of it.
+// Errorf fails the test, and prints why, unless enough failures of this kind were printed.
 func (c *complaints) Errorf(format string, args ...any) {
 	c.t.Helper()
 	c.mu.Lock()

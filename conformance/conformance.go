@@ -1,5 +1,5 @@
-// Package conformance proves stores and algorithms: it is the first test that
-// the author of either runs, and often the only one that is needed.
+// Package conformance tests stores and algorithms against their contracts. It is the
+// first test that the author of either should run, and often the only one needed.
 //
 //	func TestConformance(t *testing.T) {
 //		conformance.TestStore(t, conformance.Harness{
@@ -7,21 +7,20 @@
 //		})
 //	}
 //
-// [TestStore] checks a store's own contract, clause by clause, and then every
-// algorithm of this module on it. [TestAlgorithm] checks algorithms: that the
-// Lua and the Go of one are the same function, that the function keeps the laws
-// of package algorithm, and that what Redis decides by it is right under
-// concurrency.
+// [TestStore] checks the contract of a store, clause by clause, and then tests every
+// algorithm of this module on it. [TestAlgorithm] checks that the Lua and the Go of an
+// algorithm are the same function, that this function keeps the rules of package
+// algorithm, and that the decisions that Redis makes with it are right under concurrency.
 //
-// A failure is a fault: there are no false alarms, with one exception. The
-// server's clock must not be set back while the suite runs (but for the less than a
-// millisecond of Valkey 9, which is borne). A pass is no proof; much is drawn at
-// random, and more of it is drawn with
+// Every failure is a fault, with one exception: the suite may fail without a fault if the
+// server's clock is set back while it runs. (Valkey 9 sets its clock back by less than a
+// millisecond, which the suite tolerates.) A pass is no proof, because many cases are
+// drawn at random, 100 for each check. To draw more, use
 //
 //	go test -rapid.checks=20000
 //
-// (100 is the default). README.md lists the mutants, stores and algorithms that
-// are broken on purpose, by which the suite is itself tested.
+// The suite is itself tested with mutants, which are stores and algorithms that are broken
+// on purpose. README.md lists them.
 package conformance
 
 import (
@@ -36,26 +35,26 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// Harness is how the suite gets at what it tests. Only Open is required. A check
-// that needs a func which is nil is skipped, and says which.
+// Harness gives the suite access to what it tests. Only Open is required. A check that
+// needs a func that is nil is skipped, and says which func it needs.
 //
-// The Redis behind it may be in use: the suite keeps to keys of its own, which
-// expire, and deletes nothing else.
+// The Redis behind it may be in use: the suite uses only keys of its own, which expire,
+// and deletes no others.
 type Harness struct {
-	// Open returns a Store, to be closed by t.Cleanup if at all. It is called
-	// several times, also in one test: all Stores of a Harness share one Redis.
+	// Open returns a Store. If the Store needs closing, close it by t.Cleanup. Open is
+	// called several times, even within one test. All Stores of a Harness must share one
+	// Redis.
 	Open func(t testing.TB) store.Store
 
-	// OpenDial is like Open, and the Store's client makes its connections by
-	// dial. With it the suite loses replies on their way.
+	// OpenDial is like Open, but the Store's client must make its connections with dial.
+	// With it the suite loses replies in transit and makes connections fail.
 	OpenDial func(t testing.TB, dial Dial) store.Store
 
-	// FlushScripts has the Redis forget its scripts, by SCRIPT FLUSH, on every
-	// node there is.
+	// FlushScripts makes the Redis forget its scripts, by SCRIPT FLUSH on every node.
 	FlushScripts func(t testing.TB)
 }
 
-// Dial is the func of a [net.Dialer] that most clients can be given.
+// Dial is a func like [net.Dialer.DialContext]. Most clients accept one.
 type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 // TestStore tests that h's Stores keep the contract of [store.Store], and then
@@ -70,10 +69,10 @@ func TestStore(t *testing.T, h Harness) {
 	TestAlgorithm(t, h, builtIn...)
 }
 
-// TestAlgorithm tests algorithms on h's Stores. Give several limits of each, as
-// different as they come: limits of one Plan.Name are also tested as one limit
-// that is changed under way. Small limits with short periods are tested best,
-// along with large ones.
+// TestAlgorithm tests algorithms on h's Stores. Give several limits of each algorithm, as
+// different from one another as possible: limits with the same Plan.Name are also tested
+// as one limit that is changed while its keys live. Give large limits, but also small ones
+// with short periods, which are tested best.
 func TestAlgorithm(t *testing.T, h Harness, algorithms ...algorithm.Algorithm) {
 	t.Helper()
 	h.require(t)
@@ -97,7 +96,7 @@ func (h Harness) require(t testing.TB) {
 	}
 }
 
-// builtIn are the algorithms of this module, each quick, slow and odd.
+// builtIn are limits of the algorithms of this module: quick, slow and odd ones of each.
 var builtIn = []algorithm.Algorithm{
 	tokenbucket.Limit{Rate: 100, Period: 24 * time.Hour},
 	tokenbucket.Limit{Rate: 1000, Period: time.Second, Burst: 10},
@@ -112,7 +111,7 @@ var builtIn = []algorithm.Algorithm{
 	slidingwindow.Log{Rate: 3, Period: 700 * time.Millisecond},
 }
 
-// limit is an algorithm that was compiled.
+// limit is a compiled algorithm.
 type limit struct {
 	*algorithm.Plan
 	from    algorithm.Algorithm
@@ -139,7 +138,7 @@ func compile(t testing.TB, algorithms []algorithm.Algorithm) []limit {
 	return limits
 }
 
-// kinds groups limits by the names of their algorithms, in order.
+// kinds groups limits by the names of their algorithms, in order of appearance.
 func kinds(limits []limit) (groups [][]limit) {
 	place := map[string]int{}
 	for _, l := range limits {

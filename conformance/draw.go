@@ -34,7 +34,8 @@ func drawN(t *rapid.T, l limit) int64 {
 	).Draw(t, "n")
 }
 
-// drawWait draws a time that is of interest to a limit that last answered so.
+// drawWait draws a time to wait that is of interest to a limit whose last answer had the
+// given RetryAfter and ResetAfter.
 func drawWait(t *rapid.T, l limit, retry, reset int64) int64 {
 	refill := l.refill()
 	return max(0, rapid.OneOf(
@@ -54,8 +55,8 @@ func drawStepBack(t *rapid.T, l limit) int64 {
 	).Draw(t, "step back")
 }
 
-// drawText draws a state that the algorithm may not have written, given one that
-// it may have.
+// drawText draws a text that the algorithm need not have written, given a state that it
+// may have written.
 func drawText(t *rapid.T, state string, now int64) string {
 	digits := rapid.StringOfN(rapid.RuneFrom([]rune("0123456789")), 0, 60, -1)
 	switch rapid.SampledFrom([]string{"digits", "bytes", "number", "known", "instant", "instants", "flip", "cut", "twice", "zeros"}).Draw(t, "garbage") {
@@ -69,7 +70,7 @@ func drawText(t *rapid.T, state string, now int64) string {
 		return rapid.SampledFrom([]string{
 			"0", "1", "-1", "nan", "inf", "-inf", "0x10", "1e3", " 12 ", "1.5", "9007199254740993", "00000000000000000", ":", "::", "1:1:", "1:1:1", "\x00\n:", "{}", "[]", "nil",
 		}).Draw(t, "known")
-	case "instant": // an instant that a wrong clock gave, with something about it
+	case "instant": // an instant that a wrong clock gave, with something around it
 		at := now + rapid.Int64Range(-1e14, 1e14).Draw(t, "away")
 		form := rapid.SampledFrom([]string{
 			"%d", "1%d", "99%d", "%d.1", "%d.1.0.0", "%d.99.1.2", "1%d.7.0.0", "%d.98765432109876543.0.0", "%d.1.98765432109876543.0",

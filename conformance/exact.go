@@ -9,7 +9,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// exact has many callers ask at once, through two Stores, for more than there is.
+// exact lets many callers ask at once, through two Stores, for more units than there are.
 func exact(t testing.TB, s *subject) {
 	stores, space := []store.Store{s.Open(t), s.Open(t)}, newKeyspace()
 	wrong := complain(t)

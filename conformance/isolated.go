@@ -14,7 +14,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// hide stands before an algorithm's Lua: what the Lua is not to use is gone.
+// hide, put before an algorithm's Lua, hides from it all that it must not use.
 const hide = "local redis, KEYS, ARGV, now, clock, os = nil, nil, nil, nil, nil, nil\n" +
 	"local math = {floor = math.floor, ceil = math.ceil, min = math.min, max = math.max, abs = math.abs, fmod = math.fmod, huge = math.huge}\n"
 
@@ -22,14 +22,14 @@ func isolated(t testing.TB, s *subject) {
 	st, keys := s.Open(t), newKeyspace().keys(2)
 	programs := map[*algorithm.Plan]*algorithm.Program{}
 	for _, l := range s.limits {
-		// What the virtual clock goes by, and what a decision alone may do.
+		// Only the harness reads the clock and sets a time to live.
 		for _, word := range []string{"redis.call('TIME')", "'PX'"} {
 			if strings.Contains(l.Lua, word) {
 				differ(t, "it has", "that it has not", "whether the Lua of %v has %q in it, which is the harness's", l, word)
 			}
 		}
-		// Two limits together stand in blocks of their own, so that what is hidden
-		// from the first is there for the harness.
+		// In a program of two limits, the Lua of each is a block of its own. So the
+		// harness can still use what is hidden from the first limit.
 		hidden := *l.Plan
 		hidden.Lua = hide + l.Lua
 		program, err := algorithm.Compose(&hidden, l.Plan)
@@ -55,7 +55,7 @@ func isolated(t testing.TB, s *subject) {
 			plant(t, st, keys[1], stored{text: state})
 			reply := decide(t, st, program, keys, p.now, requests...)
 			for i, n := range ns {
-				// A wrong answer is another check's.
+				// Wrong answers are for another check to find.
 				if _, err := program.Outcome(reply, i, 0); errors.Is(err, algorithm.ErrFailed) {
 					differ(t, raised(t, st, l, inOneLine(hide), keys[0], state, p.now, n), "no error",
 						"%d units under %v with redis, KEYS, ARGV, os and math.random hidden from its Lua: state %q, now %d", n, l, state, p.now)
@@ -65,14 +65,14 @@ func isolated(t testing.TB, s *subject) {
 	})
 }
 
-// savesArgs, before an algorithm's Lua and what is hidden from it, lets a script of the suite
-// have its ARGV. It has no line of its own, so that errors name lines of the Lua.
+// savesArgs, put before hide and an algorithm's Lua, keeps ARGV for a script of the suite.
+// It does not end its line, so that the line numbers in errors are those of the Lua.
 const savesArgs = "local conformance = ARGV "
 
 func inOneLine(lua string) string { return strings.ReplaceAll(lua, "\n", " ") }
 
-// raised returns the error that the Lua raises on a state, which the harness does not tell.
-// The line that it names is one of the Lua.
+// raised returns the error that the Lua raises on a state. (The harness does not report
+// it.) The line that the error names is a line of the Lua.
 func raised(t failer, st store.Store, l limit, before, key, state string, now, n int64) string {
 	t.Helper()
 	script := store.NewScript("raised", savesArgs+before+l.Lua+fmt.Sprintf("\nlocal parameters = %d\n", len(l.Params))+raisedLua)
@@ -85,7 +85,7 @@ func raised(t failer, st store.Store, l limit, before, key, state string, now, n
 	if _, err := st.Run(ctx, script, []string{key}, args); err != nil {
 		return err.Error()
 	}
-	return algorithm.ErrFailed.Error() // after other requests of the run
+	return algorithm.ErrFailed.Error() // the Lua fails only after other requests of the run
 }
 
 const raisedLua = `

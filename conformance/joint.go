@@ -82,7 +82,7 @@ func together(limits []limit, states []stored, asked []request, now int64) []alg
 		state := &states[asked[i].place]
 		switch {
 		case !all && outs[i].Allowed():
-			// Another one said no: these are the numbers of a look.
+			// Another limit said no, so this one's numbers are those of a look.
 			_, outs[i] = l.Step(state.text, now, 0)
 			outs[i].RetryAfter = 0
 		case next[i] != state.text:

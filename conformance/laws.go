@@ -10,7 +10,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 )
 
-// maxExact is the greatest integer up to which a double holds every one.
+// maxExact is 2^53. A double can hold every integer up to it.
 const maxExact = 1 << 53
 
 func onePlan(t testing.TB, s *subject) {
@@ -43,8 +43,8 @@ func onePlan(t testing.TB, s *subject) {
 	}
 }
 
-// law checks a property of Step for every limit, and for identities with any
-// past that can have come about.
+// law checks a property of Step for random limits of s, and for identities with random
+// pasts that can have come about.
 func law(t testing.TB, s *subject, property func(t *rapid.T, l limit, p past)) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := rapid.SampledFrom(s.limits).Draw(t, "limit")
@@ -52,7 +52,7 @@ func law(t testing.TB, s *subject, property func(t *rapid.T, l limit, p past)) {
 	})
 }
 
-// past is an identity that has done something until now.
+// past is the state of an identity that has made some requests until now.
 type past struct {
 	state string
 	now   int64
@@ -69,7 +69,7 @@ func drawPast(t *rapid.T, l limit) past {
 	return p
 }
 
-// step is Step, whose numbers must be in their ranges.
+// step calls Step, and fails the test if a number of the outcome is out of its range.
 func step(t failer, l limit, state string, now, n int64) (string, algorithm.Outcome) {
 	t.Helper()
 	next, out := l.Step(state, now, n)
@@ -88,7 +88,7 @@ func lawPure(t testing.TB, s *subject) {
 	law(t, s, func(t *rapid.T, l limit, p past) {
 		n := drawN(t, l)
 		next, out := step(t, l, p.state, p.now, n)
-		// Something else between.
+		// Other calls in between must make no difference.
 		l.Step("", p.now+1, 1)
 		l.Step(p.state, p.now+l.refill(), l.Limit)
 		nextAgain, outAgain := step(t, l, p.state, p.now, n)
@@ -175,7 +175,8 @@ func lawUnitsAddUp(t testing.TB, s *subject) {
 	law(t, s, func(t *rapid.T, l limit, p past) { unitsAddUp(t, l, p.state, p.now) })
 }
 
-// unitsAddUp holds several requests to one of all their units, if the Plan promises it.
+// unitsAddUp compares several equal requests with one request for all their units, if the
+// Plan promises that they come to the same.
 func unitsAddUp(t *rapid.T, l limit, state string, now int64) {
 	if !l.Additive {
 		return
@@ -188,7 +189,7 @@ func unitsAddUp(t *rapid.T, l limit, state string, now int64) {
 	k := rapid.Int64Range(2, min(64, before.Remaining/n)).Draw(t, "k")
 	atOnce, all := step(t, l, state, now, k*n)
 	if !all.Allowed() {
-		return // which RemainingIsTrue is about, and the promise is not
+		return // the promise does not cover this, but RemainingIsTrue does
 	}
 	next, out := state, before
 	resets := []int64{before.ResetAfter}
@@ -215,7 +216,7 @@ func unitsAddUp(t *rapid.T, l limit, state string, now int64) {
 
 func lawAnyState(t testing.TB, s *subject) {
 	law(t, s, func(t *rapid.T, l limit, p past) {
-		for range 10 { // the texts that matter to an algorithm are few among all
+		for range 10 { // few of all texts matter to an algorithm
 			anyState(t, l, p)
 		}
 	})
@@ -233,7 +234,7 @@ func anyState(t *rapid.T, l limit, p past) {
 	}
 	unitsAddUp(t, l, text, p.now)
 	if n == 0 {
-		return // what is from the far future is not mended by a look
+		return // a look does not mend a state from the far future
 	}
 	if _, later := step(t, l, next, p.now+out.ResetAfter, l.Limit); !later.Allowed() {
 		differ(t, later, "allowed", "all %d units under %v after the ResetAfter of %d µs: state %q, then %q, now %d", l.Limit, l, out.ResetAfter, text, next, p.now)

@@ -9,10 +9,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// grant is what was admitted at an instant.
+// grant is a request for n units that was admitted at an instant.
 type grant struct{ at, n int64 }
 
-// windowIsTrue needs no past: it holds Plan's fields to each other.
+// windowIsTrue needs no past: it compares Bound with Limit and Window.
 func windowIsTrue(t testing.TB, s *subject) {
 	for _, l := range s.limits {
 		if l.Window == 0 {
@@ -20,16 +20,16 @@ func windowIsTrue(t testing.TB, s *subject) {
 		}
 		windows := min(1000, math.MaxInt64/int64(l.Window), math.MaxInt64/l.Limit-2)
 		most := l.Bound(time.Duration(windows) * l.Window)
-		// What it admits beyond the rate is a burst or two; a Window that is rounded
-		// costs a unit in each.
+		// Beyond its rate a limit admits a burst or two. A Window that is rounded makes a
+		// difference of up to a unit in each window.
 		if most < (windows-1)*(l.Limit-1) || most > (windows+2)*(l.Limit+1) {
 			differ(t, most, windows*l.Limit, "what %v admits at most in %d times its Window of %v", l, windows, l.Window)
 		}
 	}
 }
 
-// boundGrows looks for an overflow: a Bound that multiplies first is too low from some
-// years on.
+// boundGrows looks for overflow: a Bound that multiplies before it divides is too low for
+// intervals of some years or more.
 func boundGrows(t testing.TB, s *subject) {
 	var spans []time.Duration
 	for shift := range 63 {
@@ -56,9 +56,9 @@ func lawBoundHolds(t testing.TB, s *subject) {
 	})
 }
 
-// greedy has callers take what they can, until 150 requests are decided.
+// greedy lets callers take what they can, in 150 requests or until dusk.
 func greedy(t *rapid.T, l limit, state string, now int64) (grants []grant) {
-	// Draws are dear; a habit is a few of them, repeated.
+	// Drawing is expensive, so a few acts are drawn and repeated as a habit.
 	type act struct{ n, wait int64 }
 	habit := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) act {
 		wait := rapid.OneOf(rapid.SampledFrom([]int64{0, -1, -2}), rapid.Int64Range(0, l.refill()/max(1, l.Limit)+1), rapid.Int64Range(0, l.refill())).Draw(t, "wait")
@@ -86,7 +86,7 @@ func greedy(t *rapid.T, l limit, state string, now int64) (grants []grant) {
 	return grants
 }
 
-// boundHolds holds every interval between grants to the limit's bound.
+// boundHolds checks that no interval between two grants exceeds the limit's bound.
 func boundHolds(t failer, l limit, grants []grant) {
 	t.Helper()
 	for i, from := range grants {

@@ -7,11 +7,13 @@ import (
 	"pgregory.net/rapid"
 )
 
-// small is how many bytes a state may have whose Plan says 0 to UnitSize: some 100.
+// small is how many bytes a state may have besides UnitSize for each unit. The contract
+// says some 100.
 const small = 150
 
-// size takes units as they make states longest: one by one, at one instant and at many,
-// and three times as many as there are at once, so that what has come back shows too.
+// size takes units in the ways that make states longest. It takes them one by one, at one
+// instant and at many, three times as many as there are, so that states of which units
+// have come back are seen too. Then it takes many at once.
 func size(t testing.TB, s *subject) {
 	for _, l := range s.limits {
 		units := min(l.Limit, 300)
@@ -39,7 +41,7 @@ func size(t testing.TB, s *subject) {
 			differ(t, fmt.Sprintf("%d bytes", len(next)), fmt.Sprintf("at most %d and UnitSize, which is %d, for each unit", small, l.UnitSize),
 				"length of the state of an identity that took %d units at once under %v", lot, l)
 		}
-		// What says that it grows, and does not, goes to Redis alone for no reason.
+		// If states are said to grow but do not, too few keys go to Redis at once.
 		if longest <= 100 && l.UnitSize*units >= 1000 {
 			differ(t, l.UnitSize, 0, "UnitSize of %v, whose states have %d bytes at most when %d units are taken: it is not how large a state is", l, longest, units)
 		}
@@ -62,7 +64,7 @@ func lawPlain(t testing.TB, s *subject) {
 			}
 			want, wantOut := step(t, l, text, p.now, n)
 			got, gotOut := step(t, l, plain, p.now, n)
-			if want == text { // as it was: a text that promises may stay
+			if want == text { // unchanged: a text that promises something may stay as it is
 				want, got = l.Plain(want), l.Plain(got)
 			}
 			if got != want || gotOut != wantOut {

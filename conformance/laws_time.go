@@ -34,7 +34,7 @@ func lawResetIsTight(t testing.TB, s *subject) {
 				differ(t, look.ResetAfter, 1, "ResetAfter under %v 1 µs before the one of %d µs is over: state %q, now %d", l, out.ResetAfter, state, p.now)
 			}
 		}
-		// As good as new: whatever it does next, it is told what a new one is told.
+		// As good as new: whatever it does next, it gets the answers of a fresh identity.
 		for range 4 {
 			n := drawN(t, l)
 			var a, b algorithm.Outcome
@@ -55,8 +55,9 @@ func lawClockBack(t testing.TB, s *subject) {
 		if _, after := step(t, l, p.state, back, 0); after.Remaining > before.Remaining {
 			differ(t, after.Remaining, before.Remaining, "Remaining under %v after the clock was set from %d back to %d: state %q", l, p.now, back, p.state)
 		}
-		// What is taken then, and the way back, give nothing either; unless it was
-		// so far that the state is taken for that of a clock that was wrong.
+		// Taking units then, and setting the clock right again, must give nothing back
+		// either. This holds for steps of half a refill at most: after a longer one the
+		// state may be taken for that of a clock that was wrong.
 		back = max(back, p.now-l.refill()/2)
 		n := drawN(t, l)
 		state, out := step(t, l, p.state, back, n)

@@ -12,13 +12,13 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// linearizability has many goroutines ask through two Stores, by the server's own
+// linearizability lets many goroutines take units through two Stores, by the server's own
 // clock, and looks for an order of their calls that explains all answers.
 func linearizability(t testing.TB, s *subject) {
 	stores := [2]store.Store{s.Open(t), s.Open(t)}
 	tries := 1
 	if isUnsteady(t, stores[0]) {
-		tries = 3 // a clock that is set back can spoil one, hardly one after the other
+		tries = 3 // a clock that is set back can spoil a try, but hardly three in a row
 	}
 	for _, l := range s.limits {
 		for try := 1; ; try++ {
@@ -42,11 +42,11 @@ func linearizability(t testing.TB, s *subject) {
 
 const askers = 16
 
-// history returns what many callers were told, on keys of their own.
+// history makes calls from many goroutines, on fresh keys, and returns them with the answers.
 func history(t testing.TB, s *subject, stores [2]store.Store, l limit) []linearizable.Call {
 	space, wrong := newKeyspace(), complain(t)
 	total := min(60_000, max(600, 30*checks())) / len(s.limits)
-	// A key for as many calls as drain it some times over.
+	// Each key gets enough calls to drain it several times.
 	perKey := int(min(max(40, 4*l.Limit), 1000))
 	ns := []int64{1, 1, 0, 1 + l.Limit/20, 1, 2, l.Limit + 1}
 	each := make([][]linearizable.Call, askers)

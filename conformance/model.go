@@ -42,8 +42,8 @@ type machine struct {
 	limits []limit
 
 	limit  limit
-	states []stored // what must be under each key
-	lives  *lives   // of keys, where they are watched
+	states []stored // what must be stored under each key
+	lives  *lives   // of the keys; nil if they are not watched
 	now    int64
 	last   struct { // the last request that was answered
 		request
@@ -55,14 +55,14 @@ func (m *machine) draw(t *rapid.T) request {
 	return request{drawN(t, m.limit), rapid.IntRange(0, len(m.keys)-1).Draw(t, "key")}
 }
 
-// one is a request alone.
+// one makes a single request.
 func (m *machine) one(t *rapid.T) {
 	r := m.draw(t)
-	// Alone in the run, too: that takes a shorter way through the script.
+	// The run has no other key, so that it takes a shorter way through the script.
 	m.run(t, []int{r.place}, []request{{r.n, 0}})
 }
 
-// several are requests in one run, some of them of one key.
+// several makes several requests in one run, some of them for the same key.
 func (m *machine) several(t *rapid.T) {
 	var requests []request
 	for range rapid.IntRange(2, 8).Draw(t, "requests") {
@@ -71,13 +71,14 @@ func (m *machine) several(t *rapid.T) {
 	m.run(t, []int{0, 1, 2}, requests)
 }
 
-// together are requests as a limiter sends those of many callers: of the first keys
-// some each that follow at once, of each of the rest one of one unit.
+// together makes requests in the form in which a limiter sends those of many callers: one
+// or more equal requests, one right after the other, for each of the first keys, and one
+// request for one unit of each of the remaining keys.
 func (m *machine) together(t *rapid.T) {
 	p := m.limit.program
 	args := p.AppendParams(nil)
 	var requests []request
-	begins := map[int]bool{} // which of them do not follow the one before
+	begins := map[int]bool{} // which requests begin a row
 	ones := rapid.IntRange(0, len(m.keys)).Draw(t, "keys before those of one unit")
 	for key := range ones {
 		n := drawN(t, m.limit)
@@ -116,7 +117,8 @@ func (m *machine) together(t *rapid.T) {
 	m.look(t, before, requests)
 }
 
-// run runs requests, of which places count in keys, and holds the server to Step.
+// run runs requests on the keys at places, and checks that the server answers as Step
+// does. The place of a request is an index into places.
 func (m *machine) run(t *rapid.T, places []int, requests []request) {
 	keys := make([]string, len(places))
 	for i, place := range places {
@@ -136,7 +138,7 @@ func (m *machine) run(t *rapid.T, places []int, requests []request) {
 	m.look(t, before, requests)
 }
 
-// begin returns the states before a run.
+// begin returns the states before a run, and lets m.states be a copy for the run to change.
 func (m *machine) begin() []stored {
 	before := m.states
 	m.states = append([]stored(nil), before...)
@@ -146,7 +148,7 @@ func (m *machine) begin() []stored {
 	return before
 }
 
-// answered stops the test if a request was not answered, and says what the Lua raised.
+// answered stops the test if a request failed, and says which error the Lua raised.
 func (m *machine) answered(t *rapid.T, key int, n int64, err error, about string) {
 	if err == nil {
 		return
@@ -158,7 +160,7 @@ func (m *machine) answered(t *rapid.T, key int, n int64, err error, about string
 	differ(t, got, "no error", "%s, for %d units of key %d under %v: state %v, now %d", about, n, key, m.limit, state, m.now)
 }
 
-// check holds what was told to Step.
+// check compares the answer to a request with Step's, and keeps the state that Step returns.
 func (m *machine) check(t *rapid.T, key int, n int64, got algorithm.Outcome, about string) {
 	state := m.states[key]
 	next, want := m.limit.next(state.text, m.now, n)
@@ -171,7 +173,7 @@ func (m *machine) check(t *rapid.T, key int, n int64, got algorithm.Outcome, abo
 	m.last.request, m.last.out = request{n, key}, want
 }
 
-// look holds what is stored to Step.
+// look compares what is stored with the states that Step returned.
 func (m *machine) look(t *rapid.T, before []stored, after []request) {
 	for i, got := range peek(t, m.store, m.keys...) {
 		if want := m.states[i]; !m.limit.is(got, want, before[i]) {
@@ -188,7 +190,7 @@ func (m *machine) wait(t *rapid.T) {
 	m.now = min(dusk, m.now+drawWait(t, m.limit, m.last.out.RetryAfter, m.last.out.ResetAfter))
 }
 
-// justRetry tries again what was denied, 1 µs too early and then in time.
+// justRetry repeats a request that was denied, 1 µs too early and then in time.
 func (m *machine) justRetry(t *rapid.T) {
 	r, wait := m.last.request, m.last.out.RetryAfter
 	if wait <= 0 || m.now+wait > dusk {
@@ -203,7 +205,7 @@ func (m *machine) justRetry(t *rapid.T) {
 
 func (m *machine) stepBack(t *rapid.T) { m.now = max(dawn, m.now-drawStepBack(t, m.limit)) }
 
-// garbage puts under a key what no limit has written.
+// garbage stores under a key something that no limit has written.
 func (m *machine) garbage(t *rapid.T) {
 	key := rapid.IntRange(0, len(m.keys)-1).Draw(t, "key")
 	what := stored{other: rapid.IntRange(0, 9).Draw(t, "type") == 9}

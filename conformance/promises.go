@@ -10,7 +10,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// promises drives limits whose states are added to, and watches when their keys end.
+// promises drives limits whose states are added to, and watches when their keys expire.
 func promises(t testing.TB, s *subject) {
 	st, keys := s.Open(t), newKeyspace().keys(3)
 	var limits []limit
@@ -28,7 +28,7 @@ func promises(t testing.TB, s *subject) {
 		m.limit = rapid.SampledFrom(limits).Draw(t, "limit")
 		around := rapid.OneOf(
 			rapid.Int64Range(1_767_225_600_000_000, 2_524_608_000_000_000), // 2026 to 2050
-			rapid.SampledFrom([]int64{17e14, 27e14}),                       // between these a bucket has room for promises
+			rapid.SampledFrom([]int64{17e14, 27e14}),                       // a bucket's text is an integer from the first on, and no more at the second
 		).Draw(t, "clock")
 		m.now = max(dawn, around-rapid.Int64Range(0, 3*m.limit.refill()).Draw(t, "earlier"))
 		for range rapid.IntRange(1, 14).Draw(t, "steps") {
@@ -50,7 +50,7 @@ func promises(t testing.TB, s *subject) {
 	})
 }
 
-// visit comes back to a key some times, for few units and before all are back.
+// visit comes back to a key several times, for a unit or two, mostly before all are back.
 func (m *machine) visit(t *rapid.T) {
 	place := rapid.IntRange(0, len(m.keys)-1).Draw(t, "key")
 	for range rapid.IntRange(1, 10).Draw(t, "times") {
@@ -59,17 +59,17 @@ func (m *machine) visit(t *rapid.T) {
 	}
 }
 
-// lives says when keys end.
+// lives says when keys expire.
 type lives struct {
 	ends  []int64 // in µs, by the virtual clock
 	asked time.Time
 }
 
-// live holds the keys whose states have changed to the lives that these need.
+// live checks that the keys whose states have changed live as long as these states need.
 func (m *machine) live(t *rapid.T, before []stored) {
 	for i, left := range run(t, m.store, leftScript, m.keys) {
 		end := &m.lives.ends[i]
-		if left < leftAlone { // it was given a new life, by an upper bound on a slow machine
+		if left < leftAlone { // the run gave the key a new life; end is an upper bound, as the machine may be slow
 			*end = m.now + left*1000 + time.Since(m.lives.asked).Microseconds() - virtualclock.Longer.Microseconds()
 		}
 		state := m.states[i]
@@ -83,8 +83,8 @@ func (m *machine) live(t *rapid.T, before []stored) {
 	}
 }
 
-// leftScript reads for how long keys live, in ms, and makes that longer than any limit
-// would, so that it can be told the next time which of them were given a new life.
+// leftScript returns how long keys have left to live, in ms. Then it lets them live longer
+// than any limit would, so that the next call can tell which were given a new life.
 var leftScript = store.NewScript("left", `
 local r = {}
 for i, key in ipairs(KEYS) do
@@ -93,5 +93,5 @@ for i, key in ipairs(KEYS) do
 end
 return r`)
 
-// leftAlone is more than any limit gives a key, in ms: 222 years.
+// leftAlone, in ms, is longer than any limit lets a key live: 222 years.
 const leftAlone = 7_000_000_000_000

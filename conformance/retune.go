@@ -15,7 +15,7 @@ func retune(t testing.TB, s *subject) {
 		old := rapid.SampledFrom(s.limits).Draw(t, "old limit")
 		l := rapid.SampledFrom(s.limits).Draw(t, "new limit")
 		p := drawPast(t, old)
-		// All that is left is taken.
+		// Take all that is left.
 		if _, out := step(t, old, p.state, p.now, 0); out.Remaining > 0 {
 			p.state, _ = step(t, old, p.state, p.now, out.Remaining)
 		}
@@ -29,7 +29,7 @@ func retune(t testing.TB, s *subject) {
 		}
 		boundHolds(t, l, greedy(t, l, p.state, p.now))
 
-		// The server is of the same mind.
+		// The server must give the same answer.
 		plant(t, st, keys[0], stored{text: p.state})
 		reply := decide(t, st, l.program, keys, p.now, request{1, 0})
 		if got := outcome(t, l.program, reply, 0, 0); got != out {

@@ -1,7 +1,6 @@
 package conformance
 
-// storeChecks are the clauses of the contract of store.Store, the plain ones
-// first.
+// storeChecks check the clauses of the contract of store.Store, the simple ones first.
 var storeChecks = []check{
 	{"Once", "One Run is one execution of the script.", once},
 	{"RoundTrip", "The script gets the decimal form of args as ARGV, and Run returns the integers of its reply, all of them in order and exact to 2^53.", roundTrip},

@@ -12,8 +12,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// acrossScript says which run it is, and what each key comes to by what is added to it;
-// or it fails, as the one of RunAll does. Nothing is added where a key is not there.
+// acrossScript adds a number to each key. It replies with which run it is, how many KEYS
+// it has, and the sum of each key. In run 3 it fails, as addScript does. If one of the
+// keys is on another server, it adds nothing, and replies with CROSSSLOT.
 const acrossScript = `
 local last = ARGV[1] + 1
 local reply = {tonumber(ARGV[last + 1]), #KEYS}
@@ -52,7 +53,7 @@ func runAcross(t testing.TB, h *subject) {
 			}
 		}
 		stray := -1
-		if len(servers) > 1 { // the last one's first key is another server's
+		if len(servers) > 1 { // give the last run a first key that is another server's
 			stray = len(runs) - 1
 			runs[stray].Keys = slices.Concat(runs[0].Keys[:1], runs[stray].Keys)
 		}
@@ -96,13 +97,14 @@ func runAcross(t testing.TB, h *subject) {
 	}
 }
 
-// locate returns the keys of each server, as soon as the Store knows, or skips the test.
+// locate waits until the Store knows which server has each key, and returns the keys by
+// server. It skips the test if the Store does not find out.
 func locate(ctx context.Context, t testing.TB, s store.Store, keys []string) map[uint64][]string {
 	parts, ok := s.(store.Partitioned)
 	if !ok {
 		differ(t, false, true, "whether a Store that is store.Spanning is store.Partitioned")
 	}
-	if p, ok := s.(store.Pipelined); ok { // which tells it that there is something to know
+	if p, ok := s.(store.Pipelined); ok { // runs on the keys make the Store find out
 		var runs []store.Run
 		for _, key := range keys {
 			runs = append(runs, store.Run{Keys: []string{key}})

@@ -15,7 +15,7 @@ import (
 
 func ownReply(t testing.TB, h *subject) {
 	s, space := h.Open(t), newKeyspace()
-	// Scripts of three kinds, whose replies differ in length, and two whose replies are errors.
+	// Three scripts whose replies differ in length, and two that make Run return an error.
 	scripts := make([]*store.Script, 3, 5)
 	for i := range scripts {
 		scripts[i] = unseen(fmt.Sprintf(`
@@ -105,7 +105,7 @@ func lostReply(t testing.TB, h *subject) {
 		s, key := h.OpenDial(t, w.dial), newKeyspace().key("n")
 		for range 5 {
 			script := unseen(incr.Source())
-			before := run(t, s, script, []string{key}) // so that the server has it
+			before := run(t, s, script, []string{key}) // so that the server has the script
 			w.cut(script, keep)
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			reply, err := s.Run(ctx, script, []string{key}, nil)
@@ -134,10 +134,10 @@ func lostReply(t testing.TB, h *subject) {
 				return err
 			})
 			for late := 0; keep == untold && after[0] == before[0] && late < 100; late++ {
-				time.Sleep(10 * time.Millisecond) // nobody has waited until it was run
+				time.Sleep(10 * time.Millisecond) // nobody has waited for the script to run
 				after = run(t, s, count, []string{key})
 			}
-			if after[0] != before[0]+1 && !(keep == untold && after[0] == before[0]) { // which may not have arrived
+			if after[0] != before[0]+1 && !(keep == untold && after[0] == before[0]) { // untold: the command may not have arrived
 				differ(t, after[0]-before[0], 1, "executions of a script whose reply was lost, %s", how)
 			}
 		}

@@ -27,7 +27,7 @@ func contextEnded(t testing.TB, h *subject) {
 	if got := run(t, s, incr, key); got[0] != 2 {
 		differ(t, got[0], 2, "count, if no run whose context had ended was sent")
 	}
-	// One that ends after Run is of no concern to anybody.
+	// A context that ends after its Run must disturb nothing.
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	_, err := s.Run(ctx, incr, key, nil)
 	cancel()
@@ -39,7 +39,8 @@ func contextEnded(t testing.TB, h *subject) {
 	}
 }
 
-// noDeadline: a socket's deadline stays set until it is set anew.
+// noDeadline makes runs with and without a deadline by turns, because a socket's deadline
+// stays set until it is set anew.
 func noDeadline(t testing.TB, h *subject) {
 	s, key := h.Open(t), []string{newKeyspace().key("n")}
 	script := unseen(incr.Source())
@@ -64,16 +65,16 @@ func noDeadline(t testing.TB, h *subject) {
 
 var busyScript = store.NewScript("busy", "local x = 0 for i = 1, tonumber(ARGV[1]) do x = x + i % 7 end return {x}")
 
-// busy keeps the Redis of key busy for about that long, so that nothing else is
-// answered, and returns once it has begun. The channel is closed at its end. A
-// client may end it, as that of a connection that hangs, but not before.
+// busy keeps the Redis that has key busy for about span, so that it answers nothing else.
+// busy returns once that has begun, and the channel is closed at its end. A client may give
+// up the long run, as it gives up a connection that hangs, but not before span has passed.
 func busy(t testing.TB, h *subject, key string, span time.Duration) <-chan struct{} {
 	t.Helper()
 	s := h.Open(t)
 	rounds := int64(50_000)
 	run(t, s, busyScript, []string{key}, 1) // connects
 	takes := func(rounds int64) time.Duration {
-		took := time.Hour // the least of some: others may keep the machine busy
+		took := time.Hour // the shortest of three: other programs may keep the machine busy
 		for range 3 {
 			start := time.Now()
 			run(t, s, busyScript, []string{key}, rounds)
@@ -81,7 +82,7 @@ func busy(t testing.TB, h *subject, key string, span time.Duration) <-chan struc
 		}
 		return took
 	}
-	way := takes(1) // which is far to some servers
+	way := takes(1) // the round trip, which is long to some servers
 	for {
 		took := takes(rounds) - way
 		if took > max(20*time.Millisecond, way) {
@@ -98,24 +99,24 @@ func busy(t testing.TB, h *subject, key string, span time.Duration) <-chan struc
 		defer cancel()
 		start := time.Now()
 		_, err := s.Run(ctx, busyScript, []string{key}, []int64{rounds})
-		// On a machine with more to do, it takes much longer than was planned.
+		// On a busy machine the run takes much longer than planned.
 		if took := time.Since(start); err != nil && took < span {
 			t.Errorf("Run of a script that keeps Redis busy for %v: %v, after %v", span, err, took)
 		}
-		// It is not over as its client gave it up, and would be in the way of what comes next.
+		// The script goes on after its client gave up, and would disturb what comes next.
 		for err != nil && ctx.Err() == nil {
 			time.Sleep(10 * time.Millisecond)
 			_, err = s.Run(ctx, busyScript, []string{key}, []int64{1})
 		}
 	}()
-	select { // long enough to be on its way, short beside span
+	select { // long enough for the run to be on its way, short beside span
 	case <-began.C:
 	case <-done:
 	}
 	return done
 }
 
-// socketHint is for errors of a Store that looks at ctx.Err() alone.
+// socketHint explains a failure that is typical of a Store that looks at ctx.Err() alone.
 const socketHint = "A deadline that was set on a socket from the context's may pass a moment before ctx.Err() is non-nil: " +
 	"if the time is not before ctx.Deadline(), wrap context.DeadlineExceeded all the same"
 
@@ -132,7 +133,7 @@ func contextEnds(t testing.TB, h *subject) {
 	var wg sync.WaitGroup
 	for i := range 20 {
 		wg.Go(func() {
-			if i%2 == 1 { // a Store may notice that it is cancelled, or wait for the answer
+			if i%2 == 1 { // a Store may notice the cancellation, or wait for the answer
 				_, err := s.Run(cancelled, incr, []string{key}, nil)
 				if err != nil && !errors.Is(err, context.Canceled) {
 					wrong.Errorf("error of a Run whose context was cancelled while it waited\n  got:  %v\n  want: an error that wraps %v", err, context.Canceled)
@@ -168,7 +169,7 @@ func prompt(t testing.TB, h *subject) {
 		t.Skip("the Store makes no promise to be prompt: implement store.Prompt if it is")
 	}
 	run(t, s, incr, []string{key})
-	// What is told apart is before and after, not how long it took.
+	// What counts is whether Run returns before Redis is free again, not how long it takes.
 	done := busy(t, h, key, 1500*time.Millisecond)
 	late := complain(t)
 	var wg sync.WaitGroup

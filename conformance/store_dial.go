@@ -12,8 +12,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// dialTimeout is the error of a dialer whose own time is up: it is context.DeadlineExceeded
-// to errors.Is, as that of package net is, although no context of a caller's has ended.
+// dialTimeout is the error of a dialer whose own timeout has passed. Like that of package
+// net, it is context.DeadlineExceeded to errors.Is, although no caller's context has ended.
 type dialTimeout struct{}
 
 func (dialTimeout) Error() string        { return "i/o timeout" }
@@ -35,7 +35,7 @@ func dialFails(t testing.TB, h *subject) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		reply, err := s.Run(ctx, incr, key, nil)
 		deadline, _ := ctx.Deadline()
-		ended := !time.Now().Before(deadline) // it may have waited for better times
+		ended := !time.Now().Before(deadline) // Run may have waited for the network to come back
 		cancel()
 		switch server := (*store.ServerError)(nil); {
 		case err == nil:
@@ -72,7 +72,7 @@ func promptDial(t testing.TB, h *subject) {
 		t.Skip("the Store makes no promise to be prompt: implement store.Prompt if it is")
 	}
 	run(t, s, incr, key)
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts nothing: what dials it waits for an answer
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // connections are made, but nobody answers on them
 	if err != nil {
 		t.Skipf("no listener for a server that says nothing: %v", err)
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// nothingLeft tells the Store's goroutines from others by a label of the
-// profiler, which a goroutine has from the one that started it.
+// nothingLeft recognises the Store's goroutines by a profiler label, which a goroutine
+// inherits from the one that started it.
 func nothingLeft(t testing.TB, h *subject) {
 	label, key := rand.Text(), newKeyspace().key("n")
 	open, w := h.Open, &wire{}
@@ -67,7 +67,7 @@ func nothingLeft(t testing.TB, h *subject) {
 	})
 }
 
-// goroutines returns the stacks of the goroutines with that label, one text each.
+// goroutines returns the stacks of the goroutines that have the label.
 func goroutines(profile, label string) (found []string) {
 	for _, block := range strings.Split(profile, "\n\n") {
 		if strings.Contains(block, label) {

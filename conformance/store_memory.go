@@ -12,7 +12,7 @@ import (
 func argsUnchanged(t testing.TB, h *subject) {
 	s, space := h.Open(t), newKeyspace()
 	sum := "local x = 0 for i, v in ipairs(ARGV) do x = x + v end return {x, #KEYS}"
-	// Both have room behind their ends, which is the caller's too.
+	// Run gets the beginning of each. What is behind that is the caller's too.
 	allKeys := []string{space.key("c"), space.key("a"), space.key("b"), "sentinel", "sentinel"}
 	allArgs := []int64{9, 7, 8, -1, -1, -1}
 	keysBefore, argsBefore := slices.Clone(allKeys), slices.Clone(allArgs)
@@ -35,7 +35,8 @@ func argsNotKept(t testing.TB, h *subject) {
 	s, space := h.Open(t), newKeyspace()
 	record := store.NewScript("record", "redis.call('SET', KEYS[1], ARGV[1], 'PX', 600000) return {ARGV[1] + 0}")
 	run(t, s, record, []string{space.key("warm")}, 1)
-	// Where it answers, where it gives up, and under the race detector.
+	// First Run gives up, because Redis is busy, and later it answers. Under the race detector
+	// a late read shows even if it does not change what Redis gets.
 	done := busy(t, h, space.key("busy"), 500*time.Millisecond)
 	for i := range 4 {
 		keys, args := []string{space.key("kept")}, []int64{1}

@@ -19,7 +19,7 @@ func partitions(t testing.TB, h *subject) {
 	_, parted := p.Partition("any")
 	space := newKeyspace()
 	keys := slices.Concat(space.keys(8), newKeyspace().keys(8))
-	// So many that some of each form are in one partition with others.
+	// So many keys that some of each form share a partition with others.
 	for i := range 1600 {
 		unique := fmt.Sprintf("%s:%d", string(space)[len(space)-10:], i)
 		keys = append(keys, "conformance:"+fmt.Sprintf(braces[i%len(braces)], unique))

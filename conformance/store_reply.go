@@ -11,7 +11,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// badReplies are scripts whose replies are no flat arrays of integers.
+// badReplies are scripts whose replies are not flat arrays of integers.
 var badReplies = []struct{ name, source string }{
 	{"nil", "return false"},
 	{"nothing", "local nothing = 1"},
@@ -28,7 +28,7 @@ var badReplies = []struct{ name, source string }{
 	{"array with string of digits", "return {1, '2'}"},
 	{"array with float as text", "return {1, '2.5'}"},
 	{"array with status", "return {1, redis.status_reply('2')}"},
-	{"array with double", "return {1, {double = 2.5}}"}, // of RESP3; with others it is text, or an array
+	{"array with double", "return {1, {double = 2.5}}"}, // a double in RESP3; otherwise text, or an array
 	{"array of nil", "return {false}"},
 }
 
@@ -49,8 +49,8 @@ func badReply(t testing.TB, h *subject) {
 	onceEach(ctx, t, s, "a reply that is no array of integers", "return 'text'")
 }
 
-// onceEach runs scripts that count their runs and then end as the source says, in
-// something that no Store returns as a reply: that is no reason to run them again.
+// onceEach runs a script that counts its runs and then ends as source says, in an error or
+// in a reply that no Store returns. Neither is a reason for a Store to run it again.
 func onceEach(ctx context.Context, t testing.TB, s store.Store, what, source string) {
 	t.Helper()
 	script, key := unseen(incr.Source()[:strings.LastIndex(incr.Source(), "return")]+source), []string{newKeyspace().key("n")}

@@ -28,7 +28,7 @@ func once(t testing.TB, h *subject) {
 	}
 }
 
-// exactIntegers are those that careless encodings get wrong.
+// exactIntegers are integers that careless encodings get wrong.
 var exactIntegers = []int64{
 	0, 1, -1, 9, 10, 99, 100, 255, 256, -256, 999_999, 1_000_000, 123_456_789, math.MaxInt32, math.MinInt32, math.MaxUint32,
 	1_700_000_000_123_456, 99_999_999_999_999, 100_000_000_000_001, 1<<53 - 1, 1 << 53, -1<<53 + 1, -1 << 53,
@@ -42,12 +42,12 @@ func roundTrip(t testing.TB, h *subject) {
 		many[i] = int64(1_700_000_000_000_000 + i*i)
 	}
 	for _, args := range [][]int64{exactIntegers, {}, {5}, {3, 2, 1}, many} {
-		// The Store gets a copy: what it may do to that is another check's.
+		// The Store gets a copy: whether it changes its args is for another check to find.
 		if got := run(t, s, numbers, keys, slices.Clone(args)...); !slices.Equal(got, args) {
 			differ(t, brief(got), brief(args), "reply of a script that returns its %d args", len(args))
 		}
 	}
-	// The script sees texts; those of the greatest integers no double holds.
+	// The script gets texts, also of integers that are too great for a double.
 	text := store.NewScript("text", "return {string.byte(ARGV[1], 1, -1)}")
 	for _, n := range append([]int64{math.MaxInt64, math.MinInt64, 1<<53 + 1}, exactIntegers...) {
 		if got, want := toText(run(t, s, text, keys, n)), strconv.FormatInt(n, 10); got != want {
@@ -64,7 +64,7 @@ func brief(ints []int64) string {
 	return fmt.Sprint(ints)
 }
 
-// quote quotes a text, of a long one what it begins with.
+// quote quotes a text, or the beginning of a long one.
 func quote(text string) string {
 	if len(text) > 200 {
 		return fmt.Sprintf("%q… (%d bytes)", text[:200], len(text))
@@ -72,7 +72,7 @@ func quote(text string) string {
 	return strconv.Quote(text)
 }
 
-// toText makes text of the bytes that a script returned.
+// toText returns the bytes that a script replied with as text.
 func toText(reply []int64) string {
 	b := make([]byte, len(reply))
 	for i, v := range reply {
@@ -97,7 +97,7 @@ func nastyKeys(t testing.TB, h *subject) {
 		differ(t, strconv.Quote(toText(got)), `""`, "KEYS[1]")
 	}
 	for i, nasty := range nasties {
-		// The nasty part is first, and last, and all but alone.
+		// The nasty part is at the beginning of one key, and at the end of another.
 		for _, key := range []string{nasty + space.key(""), space.key(nasty)} {
 			want := key[:min(len(key), 4000)]
 			if got := toText(run(t, s, text, []string{key})); got != want {
@@ -144,7 +144,7 @@ return r`)
 			differ(t, got[0], n, "what was stored under the last of %d keys", n)
 		}
 	}
-	// The same key twice is two of KEYS.
+	// A key that is given twice is two of KEYS.
 	twice := []string{space.key("1"), space.key("1"), space.key("2")}
 	if got, want := run(t, s, name, twice), []int64{3, 1, 1, 2}; !slices.Equal(got, want) {
 		differ(t, got, want, "number of keys and their names, one of them twice")

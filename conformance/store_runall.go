@@ -21,7 +21,7 @@ func (k keyspace) many(n int) []string {
 	return keys
 }
 
-// pipelinedOf returns s as what it may be, or skips the test.
+// pipelinedOf returns s as a store.Pipelined, or skips the test if it is none.
 func pipelinedOf(t testing.TB, s store.Store) store.Pipelined {
 	t.Helper()
 	p, ok := s.(store.Pipelined)
@@ -31,7 +31,8 @@ func pipelinedOf(t testing.TB, s store.Store) store.Pipelined {
 	return p
 }
 
-// addScript adds to a key, and says to which run that was; or fails in one of two ways.
+// addScript adds to a key, and replies with which run it is and the sum. In runs 3 and 5
+// it fails, in two different ways.
 const addScript = `
 if ARGV[1] == '3' then return redis.error_reply('OOPS not this one') end
 if ARGV[1] == '5' then return 'no array' end
@@ -47,7 +48,8 @@ func addRuns(keys []string) []store.Run {
 	return runs
 }
 
-// added returns what is wrong with runs of addScript that were done for the time-th time.
+// added returns what is wrong with the runs of addRuns after they were done for the
+// time-th time.
 func added(keys []string, runs []store.Run, time int) error {
 	for i, r := range runs {
 		if want := []string{keys[i]}; !slices.Equal(r.Keys, want) {
@@ -75,7 +77,7 @@ func added(keys []string, runs []store.Run, time int) error {
 	return nil
 }
 
-// runAllApart has several callers, and the scripts forgotten under way.
+// runAllApart calls RunAll from several goroutines while the server forgets its scripts.
 func runAllApart(t testing.TB, h *subject) {
 	s := h.Open(t)
 	p := pipelinedOf(t, s)
@@ -136,7 +138,7 @@ func runAllEnds(t testing.TB, h *subject) {
 	defer cancel()
 	runs := all(ctx)
 	inTime := ctx.Err() == nil
-	time.Sleep(20 * time.Millisecond) // who waited for Redis to be free may be told a moment before done
+	time.Sleep(20 * time.Millisecond) // a RunAll that waited for Redis may return a moment before done is closed
 	select {
 	case <-done:
 		if isPrompt && !inTime {
@@ -169,7 +171,7 @@ func runAllLost(t testing.TB, h *subject) {
 		s, keys := h.OpenDial(t, w.dial), newKeyspace().keys(6)
 		p := pipelinedOf(t, s)
 		script := unseen(incr.Source())
-		run(t, s, script, keys[:1]) // so that the server has it
+		run(t, s, script, keys[:1]) // so that the server has the script
 		run(t, s, dropScript, keys)
 		w.cut(script, keep)
 		runs := make([]store.Run, len(keys))

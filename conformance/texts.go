@@ -9,8 +9,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// texts has the server make text of many states, in few runs: what goes wrong there makes
-// whole runs fail, with all of their keys, and may be rare.
+// texts makes the server turn many states into text, in few runs. An error there makes a
+// whole run fail, with all of its keys, and may be rare.
 func texts(t testing.TB, s *subject) {
 	st, key := s.Open(t), newKeyspace().keys(1)
 	// Limits of one Name have one Lua.
@@ -53,8 +53,8 @@ func texts(t testing.TB, s *subject) {
 	})
 }
 
-// textsLua takes units some times from each state, as the harness does. It says nothing,
-// or of which case, and after how many requests, which function raised what.
+// textsLua takes units from each state several times, as the harness does. Its reply is
+// empty, or says in which case, and after how many requests, which function failed how.
 const textsLua = `
 local params = {}
 for i = 1, parameters do params[i] = conformance[i] + 0 end

@@ -17,12 +17,12 @@ type wire struct {
 	script *store.Script // whose next reply is lost; nil for none
 	keep   int           // how many bytes of that reply arrive
 	cuts   int
-	down   Dial // what dials do instead, while it is down
+	down   Dial // makes the connections while the network is down; nil if it is up
 	conns  map[*wireConn]bool
 }
 
-// untold, as keep, has the connection fail in the write of the command, all of which
-// arrives.
+// untold, as keep, makes the write of the command fail although all of it was written, so
+// that it may have arrived.
 const untold = -1
 
 func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -46,7 +46,8 @@ func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, err
 	return c, nil
 }
 
-// fail has all connections end, and dials from now on be done by dial: well, if it is nil.
+// fail closes all connections. From now on dial makes new ones, or, if dial is nil, the
+// network does.
 func (w *wire) fail(dial Dial) {
 	w.mu.Lock()
 	w.down = dial
@@ -67,8 +68,8 @@ func (w *wire) open() int {
 	return len(w.conns)
 }
 
-// cut has the wire lose the reply to the next command that names script, but for
-// keep bytes of it, and with it the connection.
+// cut makes the wire lose the reply to the next command that names script, except for its
+// first keep bytes, and the connection with it.
 func (w *wire) cut(script *store.Script, keep int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -81,8 +82,8 @@ func (w *wire) wasCut() bool {
 	return w.cuts > 0
 }
 
-// sends reports whether p has the command whose reply shall be lost, and how much
-// of it shall arrive.
+// sends reports whether p has the command whose reply must be lost, and how many bytes of
+// the reply must arrive.
 func (w *wire) sends(p []byte) (bool, int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -127,7 +128,7 @@ func (c *wireConn) Close() error {
 	return c.Conn.Close()
 }
 
-// Read waits for the reply that it loses: the script has been run by then.
+// Read waits for the reply that it loses, so the script has run by then.
 func (c *wireConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.mu.Lock()
@@ -139,5 +140,5 @@ func (c *wireConn) Read(p []byte) (int, error) {
 	if c.keep == 0 {
 		return 0, io.ErrUnexpectedEOF
 	}
-	return min(n, c.keep), nil // the next Read fails: it is closed
+	return min(n, c.keep), nil // the next Read fails: the connection is closed
 }
