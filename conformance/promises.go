@@ -28,7 +28,7 @@ func promises(t testing.TB, s *subject) {
 		m.limit = rapid.SampledFrom(limits).Draw(t, "limit")
 		around := rapid.OneOf(
 			rapid.Int64Range(1_767_225_600_000_000, 2_524_608_000_000_000), // 2026 to 2050
-			rapid.SampledFrom([]int64{17e14, 27e14}),                       // a bucket's text is an integer from the first on, and no more at the second
+			rapid.SampledFrom([]int64{17e14, 27e14}),                       // roughly between these, a bucket's text is an integer
 		).Draw(t, "clock")
 		m.now = max(dawn, around-rapid.Int64Range(0, 3*m.limit.refill()).Draw(t, "earlier"))
 		for range rapid.IntRange(1, 14).Draw(t, "steps") {
@@ -69,7 +69,7 @@ type lives struct {
 func (m *machine) live(t *rapid.T, before []stored) {
 	for i, left := range run(t, m.store, leftScript, m.keys) {
 		end := &m.lives.ends[i]
-		if left < leftAlone { // the run gave the key a new life; end is an upper bound, as the machine may be slow
+		if left < leftAlone { // the run gave it a new life, of which end is an upper bound
 			*end = m.now + left*1000 + time.Since(m.lives.asked).Microseconds() - virtualclock.Longer.Microseconds()
 		}
 		state := m.states[i]

@@ -137,7 +137,7 @@ func lostReply(t testing.TB, h *subject) {
 				time.Sleep(10 * time.Millisecond) // nobody has waited for the script to run
 				after = run(t, s, count, []string{key})
 			}
-			if after[0] != before[0]+1 && !(keep == untold && after[0] == before[0]) { // untold: the command may not have arrived
+			if after[0] != before[0]+1 && !(keep == untold && after[0] == before[0]) { // it may not have arrived
 				differ(t, after[0]-before[0], 1, "executions of a script whose reply was lost, %s", how)
 			}
 		}

@@ -138,7 +138,7 @@ func runAllEnds(t testing.TB, h *subject) {
 	defer cancel()
 	runs := all(ctx)
 	inTime := ctx.Err() == nil
-	time.Sleep(20 * time.Millisecond) // a RunAll that waited for Redis may return a moment before done is closed
+	time.Sleep(20 * time.Millisecond) // RunAll may learn that Redis is free a moment before busy does
 	select {
 	case <-done:
 		if isPrompt && !inTime {

@@ -9,10 +9,10 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit"
 )
 
-// Counts is an observer that counts. The zero value is ready to use, by its
-// pointer, and is safe for concurrent use.
+// Counts is an observer that counts decisions, failures, breakers that open, and runs. The
+// zero value is ready to use, by its pointer, and is safe for concurrent use.
 //
-// It is an expvar.Var too: expvar.Publish("ratelimit", &counts) shows it at
+// A *Counts is also an expvar.Var: expvar.Publish("ratelimit", &counts) shows it at
 // /debug/vars.
 type Counts struct {
 	allowed, denied                 atomic.Int64
@@ -23,10 +23,10 @@ type Counts struct {
 	runs, runDecisions              atomic.Int64
 }
 
-// classes are those that are counted; what is none of them counts as other.
+// classes are the classes that are counted. Any other class counts as other.
 var classes = append(ratelimit.ErrorClasses(), other)
 
-// maxClasses is for how many of them there is room.
+// maxClasses is how many classes there is room for.
 const maxClasses = 16
 
 const other ratelimit.ErrorClass = "other"
@@ -80,26 +80,26 @@ type Snapshot struct {
 	// Allowed and Denied are the requests that Redis decided.
 	Allowed int64 `json:"allowed"`
 	Denied  int64 `json:"denied"`
-	// DegradedAllowed and DegradedDenied are those that the failure mode decided.
+	// DegradedAllowed and DegradedDenied are the requests that the failure mode decided.
 	DegradedAllowed int64 `json:"degraded_allowed"`
 	DegradedDenied  int64 `json:"degraded_denied"`
 	// Units is how many units the allowed requests took, degraded ones included.
 	Units int64 `json:"units"`
-	// Errors has the number of failures of each class that occurred, also those
-	// of Peeks and of requests whose own context ended. It is not nil.
+	// Errors has the number of failures of each class that occurred, including those of
+	// Peeks and of requests whose own context ended. It is not nil.
 	Errors map[ratelimit.ErrorClass]int64 `json:"errors"`
 	// BreakersOpen is how many breakers are open now, and BreakersOpened how many
 	// times one has opened.
 	BreakersOpen   int64 `json:"breakers_open"`
 	BreakersOpened int64 `json:"breakers_opened"`
-	// Runs is how often the script was run for callers, and RunDecisions for how many
-	// calls, Peeks included: RunDecisions/Runs is the mean size of a batch.
+	// Runs is how often the script was run for callers. RunDecisions is how many calls
+	// these runs were for, Peeks included, so RunDecisions/Runs is the mean batch size.
 	Runs         int64 `json:"runs"`
 	RunDecisions int64 `json:"run_decisions"`
 }
 
-// Snapshot returns the counts so far. Each is right by itself; a decision that
-// is being counted meanwhile may be in one and not yet in another.
+// Snapshot returns the counts so far. Each is right by itself, but a decision that is being
+// counted meanwhile may be in one count and not yet in another.
 func (c *Counts) Snapshot() Snapshot {
 	s := Snapshot{
 		Allowed:         c.allowed.Load(),
@@ -123,6 +123,6 @@ func (c *Counts) Snapshot() Snapshot {
 
 // String returns the snapshot as a JSON object.
 func (c *Counts) String() string {
-	text, _ := json.Marshal(c.Snapshot()) // of integers: it does not fail
+	text, _ := json.Marshal(c.Snapshot()) // integers do not fail
 	return string(text)
 }

@@ -6,28 +6,28 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit"
 )
 
-// Hooks is an observer that calls functions, those that are not nil. They run
-// on the goroutine of the request, so they must be fast and safe for concurrent
-// use.
+// Hooks is an observer that calls those of its functions that are not nil. OnAllow, OnBlock
+// and OnError run on the goroutine of the request. All functions must be fast and safe for
+// concurrent use.
 type Hooks struct {
-	// OnAllow is called for each request that is let through, and OnBlock for
-	// each that is denied, whether Redis decided it or, Result.Degraded being
-	// true, the failure mode. Neither is called for a Peek, nor for a request
-	// whose own context ended: those were not decided.
+	// OnAllow is called for each request that is let through, and OnBlock for each that is
+	// denied, whether Redis or the failure mode decided it. Result.Degraded is true if the
+	// failure mode did. Neither is called for a Peek, nor for a request whose own context
+	// ended, because those are not decisions.
 	OnAllow, OnBlock func(context.Context, ratelimit.Event)
 
-	// OnError is called where Redis did not decide: Err is not nil, and Class
-	// says what kind it is. It is called for a Peek too, and, of class
-	// [ratelimit.ClassCanceled], where the request's own context ended. If the
-	// failure mode decides, OnAllow or OnBlock is called after it.
+	// OnError is called if Redis did not decide: Err is not nil, and Class is the class of
+	// the error. It is also called for a Peek, and, with [ratelimit.ClassCanceled], if the
+	// request's own context ended. If the failure mode decides, OnAllow or OnBlock is
+	// called after OnError.
 	OnError func(context.Context, ratelimit.Event)
 
-	// OnBreaker is called when a breaker of the limiter opens or closes, on
-	// whatever goroutine finds that out.
+	// OnBreaker is called when a breaker of the limiter opens, closes or becomes half-open,
+	// on whatever goroutine finds that out.
 	OnBreaker func(ratelimit.BreakerEvent)
 
-	// OnRun is called for each run of the limiter's script, before the callers
-	// whose decisions it took get to know.
+	// OnRun is called for each run of the limiter's script, before the callers in that run
+	// get their results.
 	OnRun func(ratelimit.RunEvent)
 }
 

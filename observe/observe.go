@@ -1,6 +1,6 @@
-// Package observe has observers that need nothing but the standard library:
-// [Hooks] calls functions of yours, [Slog] writes to a log, [Counts] counts, [Top]
-// tells who is denied most.
+// Package observe provides observers that need only the standard library: [Hooks] calls
+// functions of yours, [Slog] writes to a log, [Counts] counts decisions and failures, and
+// [Top] finds the identities that are denied most.
 //
 //	var counts observe.Counts
 //	limiter, err := ratelimit.New(store, limit,

@@ -10,16 +10,16 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit"
 )
 
-// SlogOption sets something of [Slog] other than its default.
+// SlogOption changes a default of [Slog].
 type SlogOption interface{ apply(*logs) }
 
 type slogOption func(*logs)
 
 func (o slogOption) apply(l *logs) { o(l) }
 
-// SlogLines sets how many lines of one message a limiter may write in a second; the
-// default is 10. With 0 there is only the line that says how many were left out, and
-// [math.MaxUint] leaves none out.
+// SlogLines sets how many lines of one message and level a limiter may write in a second.
+// The default is 10. With 0 there is only the line that says how many were left out. With
+// [math.MaxUint] none are left out.
 func SlogLines(perSecond uint) SlogOption {
 	return slogOption(func(l *logs) { l.perSecond = uint64(perSecond) })
 }
@@ -49,7 +49,7 @@ var headlines = [lines]struct {
 	lineDenied:   {"ratelimit: denied", slog.LevelInfo},
 	linePeeked:   {"ratelimit: peeked", slog.LevelDebug},
 	lineDegraded: {"ratelimit: degraded", slog.LevelWarn},
-	lineNotAsked: {"ratelimit: degraded", slog.LevelDebug}, // in an outage, that is each request
+	lineNotAsked: {"ratelimit: degraded", slog.LevelDebug}, // in an outage, each request has one
 	lineOutage:   {"ratelimit: degraded", slog.LevelWarn},
 	lineCanceled: {"ratelimit: canceled", slog.LevelDebug},
 	lineOpened:   {"ratelimit: breaker", slog.LevelWarn},
@@ -73,9 +73,9 @@ func lineOf(e ratelimit.Event) line {
 	return lineDenied
 }
 
-// span returns how long lines of a kind are counted together, and the attribute that
-// tells of those which were not written. An outage has no others: it is remembered
-// once a minute, since all that a log would have of it otherwise is its beginning.
+// span returns how long lines of a kind are counted together, and the attribute for the
+// number of those that were not written. Of lineOutage none are written, only their number
+// once a minute: otherwise a log would show no more of an outage than its beginning.
 func (kind line) span() (time.Duration, string) {
 	if kind == lineOutage {
 		return time.Minute, "not_asked"
@@ -83,7 +83,7 @@ func (kind line) span() (time.Duration, string) {
 	return time.Second, "dropped"
 }
 
-// most is how many lines of a kind are written in its span.
+// most returns how many lines of a kind may be written in its span.
 func (l logs) most(kind line) uint64 {
 	if kind == lineOutage {
 		return 0
@@ -91,8 +91,8 @@ func (l logs) most(kind line) uint64 {
 	return l.perSecond
 }
 
-// sample is how many lines of each kind a limiter has had in the span that goes
-// on for that kind. It begins with a line, so a limiter without lines has no timer.
+// sample counts the lines that a limiter has had in the present span of each kind. A span
+// begins with its first line, so a limiter without lines has no timer.
 type sample struct {
 	namespace, algorithm string
 	lines                [lines]atomic.Uint64
@@ -102,8 +102,8 @@ func newSample(namespace, algorithm string) *sample {
 	return &sample{namespace: namespace, algorithm: algorithm}
 }
 
-// wanted reports whether to write a line. A line that is left out costs an atomic
-// addition: the clock is read by the timer that ends the span.
+// wanted counts a line and reports whether to write it. A line that is left out costs one
+// atomic addition, and no reading of the clock, because a timer ends the span.
 func (l logs) wanted(ctx context.Context, s *sample, kind line) bool {
 	if !l.current().Enabled(ctx, headlines[kind].level) {
 		return false
@@ -116,8 +116,8 @@ func (l logs) wanted(ctx context.Context, s *sample, kind line) bool {
 	return n <= l.most(kind)
 }
 
-// endSpan ends a span, and says how many lines were left out in it. It runs on a
-// goroutine of its own, where a handler's panic would end the process.
+// endSpan ends a span, and logs how many lines were left out in it. It runs on a goroutine
+// of its own, so it recovers from a handler's panic, which would end the process.
 func (l logs) endSpan(s *sample, kind line) {
 	n, most := s.lines[kind].Swap(0), l.most(kind)
 	if n <= most {

@@ -10,39 +10,40 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/perlimiter"
 )
 
-// Slog returns an observer that logs what the limiter decides. Where logger is
-// nil it is [slog.Default], as that is at the time of each decision.
+// Slog returns an observer that logs what the limiter decides. If logger is nil, it logs to
+// whatever [slog.Default] is at the time.
 //
 //	message              level  when
 //	ratelimit: allowed   Debug  Redis let the request through
-//	ratelimit: denied    Info   Redis denied it
+//	ratelimit: denied    Info   Redis denied the request
 //	ratelimit: peeked    Debug  Redis answered a Peek
-//	ratelimit: degraded  Warn   Redis did not answer: the failure mode did;
-//	                            Debug where it was not asked, a breaker being open;
-//	                            of those, Warn once a minute, with their number
+//	ratelimit: degraded  Warn   Redis did not answer, so the failure mode decided
+//	                     Debug  Redis was not asked, because a breaker was open
+//	                     Warn   once a minute: how often Redis was not asked
 //	ratelimit: canceled  Debug  the request's own context ended
-//	ratelimit: breaker   Warn   a breaker opened; Info where it closed
-//	any, with dropped    as it  more than 10 of it in a second: so many were left out
+//	ratelimit: breaker   Warn   a breaker opened
+//	                     Info   a breaker closed, or became half-open
+//	any of these         same   after a second with too many: how many were left out
 //
 // A level that the logger has disabled costs next to nothing, and no allocation.
 //
-// The attributes are namespace, algorithm, n and outcome ("allowed", "denied" or
-// "canceled"); where Redis answered, remaining; where a wait of known length
-// would help, retry_after; where it failed, class and err. Of a breaker they are
-// namespace, algorithm, state, and class and err or elapsed; of what Redis was not
-// asked about in a minute, namespace, algorithm and not_asked. Neither the identity
-// nor its key is logged, not even where it stands in Redis's error.
+// All lines have the attributes namespace and algorithm. A line about a request also has n
+// and outcome ("allowed", "denied" or "canceled"). It has remaining if Redis answered,
+// retry_after if waiting for a known time would help, and class and err if Redis did not
+// answer. A line about a breaker has state, and either class and err, if it opened, or
+// elapsed. The line that comes once a minute has not_asked, the number of requests that
+// Redis was not asked about. Neither the identity nor its key is logged, not even if Redis's
+// error contains it.
 //
-// So that an attack does not fill the disk, a limiter writes at most 10 lines in a
-// second of each message at each level ([SlogLines] sets how many). What is beyond
-// them is counted, and at the end of that second one more line of the same message
-// and level says how many were left out: its attributes are namespace, algorithm
-// and dropped. Lines and dropped together are what occurred, but for what is not yet
-// a second old. Since each message has its own count, denials by the thousand hide
-// neither a failure nor a breaker. Limiters beyond the thousandth share one count,
-// under the name "(others)".
+// So that an attack does not fill the disk, a limiter writes at most 10 lines a second of
+// each message at each level ([SlogLines] sets how many). Further lines are only counted. At
+// the end of that second one more line of the same message and level has their number as
+// dropped. The lines written and the numbers dropped add up to all that occurred, except for
+// what is less than a second old. Because each message has its own count, thousands of
+// denials hide neither a failure nor a breaker. Limiters beyond the first thousand share one
+// count, under the name "(others)".
 //
-// In tests with testing/synctest, make it in the bubble that uses it.
+// In tests with testing/synctest, call Slog in the bubble that uses the observer.
 func Slog(logger *slog.Logger, options ...SlogOption) ratelimit.Observer {
 	l := logs{logger: logger, perSecond: 10, samples: perlimiter.New(newSample)}
 	for _, option := range options {
@@ -59,7 +60,7 @@ type logs struct {
 	samples   *perlimiter.Map[*sample]
 }
 
-// current is the logger to write to now.
+// current returns the logger to write to now.
 func (l logs) current() *slog.Logger {
 	if l.logger == nil {
 		return slog.Default()
@@ -71,7 +72,7 @@ func (l logs) current() *slog.Logger {
 func (l logs) Observe(ctx context.Context, e ratelimit.Event) {
 	kind, s := lineOf(e), l.samples.Of(e.Namespace, e.Algorithm)
 	if kind == lineNotAsked {
-		l.wanted(ctx, s, lineOutage) // which counts it
+		l.wanted(ctx, s, lineOutage) // counts it for the line of the minute
 	}
 	if !l.wanted(ctx, s, kind) {
 		return
@@ -136,10 +137,10 @@ func outcome(e ratelimit.Event) string {
 	return "denied"
 }
 
-// withoutKey returns the text of err with the hash cut out of each key of the
-// limiter, whole or cut short. A Redis without EVALSHA quotes the beginning of
-// the command that it does not know, key included. The identity itself is
-// nothing that a store could quote: it never sees it.
+// withoutKey returns the text of err in which "[identity]" replaces the hash, complete or
+// cut short, in each of the limiter's keys. (A Redis without EVALSHA quotes the beginning of
+// the command that it does not know, including the key.) A store cannot quote the identity
+// itself, because it never sees it.
 func withoutKey(namespace, algorithm string, err error) string {
 	prefix := namespace + ":" + algorithm + ":"
 	parts := strings.Split(err.Error(), prefix)

@@ -18,8 +18,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/spacesaving"
 )
 
-// Top is an observer that tells which identities are denied most, in bounded
-// memory, however many there are. Make it by [NewTop]; it is safe for concurrent use.
+// Top is an observer that finds the identities that are denied most. It needs bounded
+// memory, however many identities there are. Make one with [NewTop]. It is safe for
+// concurrent use.
 //
 //	top, err := observe.NewTop(observe.TopHalfLife(time.Hour))
 //	…
@@ -27,24 +28,24 @@ import (
 //	…
 //	expvar.Publish("ratelimit_top", top)
 //
-// It counts what Redis denied, by limiter: one for each request, however many units
-// that asked for. What is allowed costs it nothing; neither a Peek nor what the
-// failure mode denied counts. What it knows is of its process only, and is gone with it.
+// For each limiter it counts the requests that Redis denied. A request counts once, however
+// many units it asked for. Peeks do not count, nor do requests that the failure mode denied.
+// Allowed requests cost nothing. The counts are those of one process, and end with it.
 //
-// Identities are shown as the first half of their SHA-256, which is how their keys
-// in Redis go on after namespace and algorithm. An identity that could be guessed
-// can be recognised by it: see [TopIdentityKey].
+// Identities are shown as the first half of their SHA-256, which is also what follows
+// namespace and algorithm in their keys in Redis. Anyone who can guess an identity can
+// recognise it by this hash: see [TopIdentityKey].
 //
-// Counts are by the Space-Saving algorithm (A. Metwally, D. Agrawal, A. El Abbadi,
-// "Efficient Computation of Frequent and Top-k Elements in Data Streams", ICDT 2005).
-// Of N denials of a limiter, with k counters ([TopSize]): a count is never too low,
-// and too high by at most its error, which is at most N/k; and each identity that
-// was denied more than N/k times is known. That holds whatever callers do, so
-// nobody hides among identities that are made up. (Identities share a counter if a
-// keyed hash of 64 bits is the same.)
+// Counting is by the Space-Saving algorithm (A. Metwally, D. Agrawal, A. El Abbadi,
+// "Efficient Computation of Frequent and Top-k Elements in Data Streams", ICDT 2005). If a
+// limiter has denied N requests, and has k counters ([TopSize]), then no count is too low,
+// and none is too high by more than its error, which is at most N/k. Each identity that was
+// denied more than N/k times has a counter. This holds whatever callers do, so nobody can
+// hide among made-up identities. (Identities share a counter if they have the same keyed
+// hash of 64 bits.)
 type Top struct {
 	size     int
-	halfLife time.Duration // 0: for ever
+	halfLife time.Duration // 0: counts are never halved
 	reveal   bool
 	// newHasher is a function so that the secret in it does not print.
 	newHasher func() *digest.Hasher
@@ -64,7 +65,7 @@ type denials struct {
 	halved  int // how many times
 }
 
-// NewTop returns a [Top] without counts. Its error names the option that is wrong.
+// NewTop returns a [Top] whose counts are empty. Its error names the option that is wrong.
 func NewTop(options ...TopOption) (*Top, error) {
 	t := &Top{size: 1000, newHasher: func() *digest.Hasher { return digest.New(nil) }, start: time.Now(), seed: maphash.MakeSeed()}
 	for _, option := range options {
@@ -90,7 +91,7 @@ func NewTop(options ...TopOption) (*Top, error) {
 // Observe implements [ratelimit.Observer].
 func (t *Top) Observe(_ context.Context, e ratelimit.Event) {
 	if e.Result.Allowed || e.N == 0 || e.Err != nil || t.by == nil {
-		return // the last where it was not made by NewTop
+		return // t.by is nil if NewTop did not make t
 	}
 	d := t.by.Of(e.Namespace, e.Algorithm)
 	identity := e.Identity.Reveal()
@@ -109,7 +110,7 @@ func (t *Top) Observe(_ context.Context, e ratelimit.Event) {
 	}
 }
 
-// halvings is how many times counts should have been halved.
+// halvings returns how many times counts should have been halved by now.
 func (t *Top) halvings() int {
 	if t.halfLife == 0 {
 		return 0
@@ -126,30 +127,31 @@ func (d *denials) halve(times int) {
 
 // TopLimiter is what a [Top] knows of one limiter.
 type TopLimiter struct {
-	// Namespace and Algorithm name the limiter, as in its keys. Those beyond the
-	// thousandth are "(others)" together.
+	// Namespace and Algorithm name the limiter, as in its keys. Limiters beyond the first
+	// thousand are one, named "(others)".
 	Namespace string `json:"namespace"`
 	Algorithm string `json:"algorithm"`
-	// Denied is how many requests were denied, of all identities; with a half-life,
-	// what is left of them.
+	// Denied is how many requests of all identities were denied, or, with [TopHalfLife],
+	// what is left of that number after halving.
 	Denied int64 `json:"denied"`
-	// Identities are those that were denied most, and for certain: by Denied less
-	// Error, the greatest first.
+	// Identities are those that were certainly denied most: they are sorted by Denied
+	// less Error, the greatest first.
 	Identities []TopIdentity `json:"identities"`
 }
 
-// TopIdentity is one of those that were denied most.
+// TopIdentity is one of the identities that were denied most.
 type TopIdentity struct {
-	// Identity is its hash in hexadecimal, or what it is with [TopReveal].
+	// Identity is the hash of the identity in hexadecimal, or, with [TopReveal], the
+	// identity itself.
 	Identity string `json:"identity"`
-	// Denied is how often it was denied, at most; Error is by how much that may be
-	// too much.
+	// Denied is the most often that the identity can have been denied. Error is by how
+	// much Denied may be too high.
 	Denied int64 `json:"denied"`
 	Error  int64 `json:"error"`
 }
 
-// Top returns, for each limiter that has denied anything, the n identities that
-// were denied most: the limiters by name.
+// Top returns the n identities that were denied most, for each limiter that has denied a
+// request. The limiters are sorted by name.
 func (t *Top) Top(n int) []TopLimiter {
 	all := []TopLimiter{}
 	if t.by == nil {
@@ -179,7 +181,7 @@ func (d *denials) top(n, halvings int) TopLimiter {
 		if len(l.Identities) >= n {
 			break
 		}
-		if c.Count < 0.5 { // by halving: long ago
+		if c.Count < 0.5 { // denied long ago, and halved since
 			continue
 		}
 		most := int64(math.Ceil(c.Count))
@@ -192,7 +194,7 @@ func (d *denials) top(n, halvings int) TopLimiter {
 	return l
 }
 
-// copy is quick: who is denied meanwhile waits for it.
+// copy must be quick, because callers that are denied meanwhile wait for it.
 func (d *denials) copy(halvings int) (total float64, counters []spacesaving.Counter[who]) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -205,11 +207,11 @@ func (d *denials) copy(halvings int) (total float64, counters []spacesaving.Coun
 	return d.summary.Total(), counters
 }
 
-// String returns Top(10) as a JSON array, in which nothing is markup: it makes a Top
+// String returns Top(10) as a JSON array, in which <, > and & are escaped. It makes a Top
 // an expvar.Var.
 func (t *Top) String() string {
 	text, err := json.Marshal(t.Top(10))
-	if err != nil { // of integers and valid text: it does not
+	if err != nil { // integers and valid text do not fail
 		return "[]"
 	}
 	return string(text)

@@ -8,16 +8,16 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/digest"
 )
 
-// TopOption sets something of a [Top] other than its default.
+// TopOption changes a default of a [Top].
 type TopOption interface{ apply(*Top) error }
 
 type topOption func(*Top) error
 
 func (o topOption) apply(t *Top) error { return o(t) }
 
-// TopSize sets how many counters there are for each limiter, from 1 to 100,000; the
-// default is 1,000. One takes some 150 bytes, from when it is needed, and what it
-// reveals.
+// TopSize sets how many counters there are for each limiter, from 1 to 100,000. The default
+// is 1,000. A counter takes some 150 bytes once it is needed, and, with [TopReveal], room
+// for what it reveals.
 func TopSize(counters int) TopOption {
 	return topOption(func(t *Top) error {
 		if counters < 1 || counters > 100_000 {
@@ -28,9 +28,9 @@ func TopSize(counters int) TopOption {
 	})
 }
 
-// TopHalfLife has all counts halved each time that d has passed, so that who was
-// denied long ago leaves the list. The default is that they are not. It must be at
-// least a second.
+// TopHalfLife makes all counts halve each time d has passed, so that identities that were
+// denied long ago leave the list. d must be at least a second. By default counts are never
+// halved.
 func TopHalfLife(d time.Duration) TopOption {
 	return topOption(func(t *Top) error {
 		if d < time.Second {
@@ -41,10 +41,10 @@ func TopHalfLife(d time.Duration) TopOption {
 	})
 }
 
-// TopIdentityKey has identities shown by HMAC-SHA-256 under a secret of at least 16
-// bytes, in place of SHA-256. Who sees the list then cannot test a guess. With the
-// secret of [ratelimit.WithIdentityKey] they are again as in Redis's keys. It costs
-// some 150 ns more where an identity is new to the list.
+// TopIdentityKey makes identities appear as their HMAC-SHA-256 under a secret of at least 16
+// bytes, instead of their SHA-256, so that nobody who sees the list can test a guess. With
+// the secret of [ratelimit.WithIdentityKey] they are again as in the keys in Redis. It costs
+// some 150 ns more when an identity is new to the list.
 func TopIdentityKey(secret []byte) TopOption {
 	secret = slices.Clone(secret)
 	return topOption(func(t *Top) error {
@@ -56,8 +56,8 @@ func TopIdentityKey(secret []byte) TopOption {
 	})
 }
 
-// TopReveal has identities shown as they are, cut after 256 bytes. They may be
-// personal data, and those of API keys are secrets: mind who sees the list.
+// TopReveal makes identities appear as they are, cut after 256 bytes. They may be personal
+// data, and API keys are secrets, so mind who sees the list.
 func TopReveal() TopOption {
 	return topOption(func(t *Top) error {
 		t.reveal = true

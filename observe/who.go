@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// who is an identity as a [Top] keeps it: in bounded memory, and not as it is unless
-// it is to be revealed.
+// who is an identity as a [Top] keeps it, in bounded memory: as a hash, or, with
+// [TopReveal], as its beginning.
 type who struct {
 	sum  [sha256.Size / 2]byte
-	text []byte // if it is revealed: its beginning
+	text []byte // the beginning of the identity, if it is revealed
 }
 
 // maxRevealed is how much of an identity is revealed, in bytes.
@@ -29,7 +29,7 @@ func (w who) compare(other who) int {
 	return cmp.Or(bytes.Compare(w.text, other.text), bytes.Compare(w.sum[:], other.sum[:]))
 }
 
-// reveal has w be who identity is, in the room that it has.
+// reveal sets w to identity, in the memory that w has.
 func (w *who) reveal(identity string) {
 	w.text = append(w.text[:0], identity[:min(len(identity), maxRevealed)]...)
 }

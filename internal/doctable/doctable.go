@@ -1,5 +1,5 @@
-// Package doctable holds tables in documents to the data that they are printed
-// from. It is for tests.
+// Package doctable checks that tables in documents agree with the data that they are
+// printed from. It is for tests.
 package doctable
 
 import (
@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// Check fails the test unless table stands in the file at path, and nothing else,
-// between the lines "<!-- name: begin -->" and "<!-- name: end -->". With update it
-// puts it there; mend is the command that does so.
+// Check fails the test unless table, and nothing else, stands between the lines
+// "<!-- name: begin -->" and "<!-- name: end -->" of the file at path. With update it writes
+// table there. A failure tells the reader to use mend, the command that does that.
 func Check(t testing.TB, path, name, table string, update bool, mend string) {
 	t.Helper()
 	begin, end := "<!-- "+name+": begin -->\n", "<!-- "+name+": end -->\n"

@@ -1,5 +1,5 @@
-// Package identity has what the identities of middleware have in common, whatever
-// a request is to its server: R. So services on different HTTP servers mean the same
+// Package identity has what the identities of all middleware have in common, whatever type
+// R a server has for its requests. So services on different HTTP servers name the same
 // client by the same text, and share limits.
 package identity
 
@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// HeaderPrefix returns what the texts begin with that are the value of a header
-// field: "header:x-api-key:".
+// HeaderPrefix returns the prefix of identities that are the value of a header field, such
+// as "header:x-api-key:".
 func HeaderPrefix(name string) (string, error) {
 	if !IsToken(name) {
 		return "", fmt.Errorf("header is %q: must be the name of a header field", name)
@@ -19,8 +19,8 @@ func HeaderPrefix(name string) (string, error) {
 	return "header:" + strings.ToLower(name) + ":", nil
 }
 
-// ValuePrefix returns what the texts begin with that are a value which other code
-// of the program has put into the request under key: "value:tenant:".
+// ValuePrefix returns the prefix of identities that are a value which other code of the
+// program has put into the request under key, such as "value:tenant:".
 func ValuePrefix(name string, key any) (string, error) {
 	switch {
 	case name == "" || strings.Contains(name, ":"):
@@ -33,8 +33,8 @@ func ValuePrefix(name string, key any) (string, error) {
 	return "value:" + name + ":", nil
 }
 
-// Value returns the text of a value: of any string or integer type, or with a
-// String method. That of others is "".
+// Value returns the text of a value that is of any string or integer type, or has a String
+// method. It returns "" for any other value.
 func Value(value any) string {
 	if text, ok := value.(string); ok {
 		return text
@@ -54,8 +54,8 @@ func Value(value any) string {
 	return ""
 }
 
-// First returns the identity that is the first of several that is known,
-// "first0:ip:192.0.2.1", or nil where the list is empty or has a nil.
+// First returns the identity that is the first one of several that is known, such as
+// "first0:ip:192.0.2.1". It returns nil if the list is empty or has a nil.
 func First[R any, F ~func(R) string](identities []F) F {
 	if !usable(identities) {
 		return nil
@@ -70,8 +70,8 @@ func First[R any, F ~func(R) string](identities []F) F {
 	}
 }
 
-// All returns the identity that is several together, "all:2:ab1:c", or nil where
-// the list is empty or has a nil.
+// All returns the identity that is several together, such as "all:2:ab1:c". It returns nil
+// if the list is empty or has a nil.
 func All[R any, F ~func(R) string](identities []F) F {
 	if !usable(identities) {
 		return nil

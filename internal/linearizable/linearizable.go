@@ -1,5 +1,5 @@
-// Package linearizable decides whether what concurrent callers of a limit were
-// told is what they would have been told one after the other.
+// Package linearizable decides whether concurrent callers of a limit got answers that they
+// could have got one after the other.
 package linearizable
 
 import (
@@ -17,11 +17,11 @@ import (
 // Call is one decision.
 type Call struct {
 	Caller int    // from 0
-	Key    string // whose state was decided by
+	Key    string // the key whose state decided
 	N      int64
-	// Begin and End are when it was asked and answered, by the callers' clock.
+	// Begin and End are when the call was made and answered, by the callers' clock.
 	Begin, End time.Time
-	// Now is when it was decided, by the server's clock, in µs.
+	// Now is when the call was decided, by the server's clock, in µs.
 	Now int64
 	Out algorithm.Outcome
 }
@@ -29,13 +29,13 @@ type Call struct {
 // timeout is how long the search may take.
 const timeout = time.Minute
 
-// Check returns nil if there is an order of the calls in which plan, starting
-// from nothing for each key, says to each of them what was said; an order that
-// keeps to the server's time, in which each call is one point, and to the
-// callers' own: who asks after another was answered is not decided before it.
+// Check returns nil if there is an order of the calls in which plan, starting from no state
+// for each key, gives each call the answer that it got. The order must agree with the
+// server's time, by which each call is a single instant, and with the callers' time: a call
+// that was made after another one was answered must not be decided before that one.
 //
-// Otherwise the error says what is wrong, and where the picture of the history
-// is, an HTML file.
+// Otherwise the error says what is wrong. If the search found no order, the error also names
+// an HTML file with a picture of the history.
 func Check(plan *algorithm.Plan, calls []Call) error {
 	if err := inOrder(calls); err != nil {
 		return err
@@ -56,9 +56,10 @@ func Check(plan *algorithm.Plan, calls []Call) error {
 	return fmt.Errorf("%s (%d calls); the picture is in %s", what, len(calls), path)
 }
 
-// history makes an interval of each call, so that those of one µs overlap, and no
-// others do. Of those, the ones that change nothing begin first: then the search
-// comes upon them before it changes the state that they saw, and need not go back.
+// history makes an interval of each call, so that calls that were decided in the same µs
+// overlap, and no others do. Among overlapping calls, those that change nothing begin first,
+// so that the search meets them before it changes the state that they saw, and need not
+// backtrack.
 func history(calls []Call) []porcupine.Operation {
 	calls = slices.SortedStableFunc(slices.Values(calls), func(a, b Call) int {
 		return cmp.Or(cmp.Compare(a.Now, b.Now), cmp.Compare(a.takes(), b.takes()))
@@ -75,7 +76,7 @@ func history(calls []Call) []porcupine.Operation {
 	return operations
 }
 
-// takes is how many units the call took.
+// takes returns how many units the call took.
 func (c Call) takes() int64 {
 	if !c.Out.Allowed() {
 		return 0
@@ -83,7 +84,7 @@ func (c Call) takes() int64 {
 	return c.N
 }
 
-// inOrder holds the server's time to the callers', for each key.
+// inOrder checks, for each key, that the server's time agrees with the callers'.
 func inOrder(calls []Call) error {
 	byKey := map[string][]Call{}
 	for _, c := range calls {
@@ -92,7 +93,7 @@ func inOrder(calls []Call) error {
 	for key, calls := range byKey {
 		asked := slices.SortedFunc(slices.Values(calls), func(a, b Call) int { return a.Begin.Compare(b.Begin) })
 		answered := slices.SortedFunc(slices.Values(calls), func(a, b Call) int { return a.End.Compare(b.End) })
-		var latest Call // of those that were answered before
+		var latest Call // the last to be decided of the calls that were answered before c was made
 		for _, c := range asked {
 			for len(answered) > 0 && answered[0].End.Before(c.Begin) {
 				if answered[0].Now > latest.Now {

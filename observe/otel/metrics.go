@@ -13,8 +13,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/observe"
 )
 
-// Metrics is an observer that measures limiters. Make it by [NewMetrics], once for a
-// provider. It is safe for concurrent use.
+// Metrics is an observer that measures limiters. Make one for each provider, with
+// [NewMetrics]. It is safe for concurrent use.
 //
 //	rate_limiting.decisions           counter          {decision}  outcome
 //	rate_limiting.degraded_decisions  counter          {decision}  outcome
@@ -24,19 +24,19 @@ import (
 //	rate_limiting.breakers.open       up-down counter  {breaker}
 //	rate_limiting.breakers.opened     counter          {opening}
 //
-// All have the attributes namespace and algorithm. Decisions are those of the limiter's
-// callers: neither Peeks nor calls whose own context ended, which have no outcome.
-// Degraded ones, which the failure mode decided, are among all. The duration is the
-// whole call's, with the wait for a run. Errors are of whatever call Redis did not
-// answer, Peeks and calls given up included. A batch is one run of the script: how many
-// calls went to Redis in it.
+// All have the attributes namespace and algorithm. Decisions are those made for the
+// limiter's callers; Peeks, and calls whose own context ended, are not decisions and have no
+// outcome. Degraded decisions, which the failure mode made, are also among all decisions. The
+// duration is that of the whole call, including the wait for a run. Errors are all calls that
+// Redis did not answer, including Peeks and calls that were given up. The size of a batch is
+// how many calls went to Redis in one run of the script.
 //
-// Counters of a limiter are reported, at 0, from its making on.
+// The counters of a limiter are reported from its creation on, beginning at 0.
 //
-// They are counted here and read when the provider collects, so that a decision costs
-// one measurement, that of its duration, whatever that costs in the provider: 0.2 µs
-// and no allocation in OpenTelemetry's own, of which nothing is left if a view drops it.
-// Counters have no exemplars therefore; the duration has.
+// Metrics does the counting itself, and the provider reads the counts when it collects. So a
+// decision costs one measurement in the provider, that of its duration. In OpenTelemetry's
+// own provider this takes 0.2 µs and no allocation, or no time if a view drops the duration.
+// For this reason counters have no exemplars, but the duration does.
 type Metrics struct {
 	limiters *perlimiter.Map[*limiter]
 	duration metric.Float64Histogram
@@ -50,8 +50,8 @@ var (
 	_ ratelimit.BreakerObserver = (*Metrics)(nil)
 )
 
-// NewMetrics returns an observer that measures by provider, for as long as that lives.
-// It is an error if that is nil, or refuses an instrument; for no metrics use
+// NewMetrics returns an observer that reports to provider for as long as the provider lives.
+// It returns an error if provider is nil or refuses an instrument. For no metrics, use
 // OpenTelemetry's noop.MeterProvider.
 func NewMetrics(provider metric.MeterProvider) (*Metrics, error) {
 	if isNil(provider) {
@@ -64,12 +64,12 @@ func NewMetrics(provider metric.MeterProvider) (*Metrics, error) {
 	return m, nil
 }
 
-// limiter is what is known of a limiter.
+// limiter has the counts and attributes of one limiter.
 type limiter struct {
 	counts observe.Counts
 
-	// Attributes, as options that are made once: of what is recorded, of what is
-	// counted, and of the latter by outcome and by class.
+	// Attributes, as options that are made once: for what is recorded, for what is
+	// counted, and for what is counted by outcome and by class.
 	recorded        []metric.RecordOption
 	counted         []metric.ObserveOption
 	allowed, denied []metric.ObserveOption
@@ -95,7 +95,7 @@ func newLimiter(namespace, algorithm string) *limiter {
 	return l
 }
 
-// otherClass is what observe.Counts calls one that it does not know.
+// otherClass is what observe.Counts calls a class that it does not know.
 const otherClass ratelimit.ErrorClass = "other"
 
 // ObserveLimiter implements [ratelimit.LimiterObserver].

@@ -1,4 +1,4 @@
-// Package otel has observers of limiters for OpenTelemetry: [Metrics] and [Tracer].
+// Package otel provides observers of limiters for OpenTelemetry: [Metrics] and [Tracer].
 //
 //	import rlotel "github.com/distributed-rate-limiter/ratelimit/observe/otel"
 //
@@ -11,8 +11,8 @@
 //		ratelimit.WithObserver(tracer),
 //	)
 //
-// Each may serve any number of limiters. They need OpenTelemetry's API only, and use
-// the providers that they are given, never the global ones.
+// Each may serve any number of limiters. Both need only OpenTelemetry's API, and use the
+// providers that they are given, never the global ones.
 //
 // # Attributes
 //
@@ -20,7 +20,7 @@
 //	rate_limiting.algorithm    the limiter's, as in its keys
 //	rate_limiting.outcome      "allowed" or "denied"; of spans also "canceled"
 //	error.type                 one of [ratelimit.ErrorClasses]; metrics say "_OTHER" for
-//	                           one of a later version
+//	                           a class of a later version
 //
 // and, of spans only,
 //
@@ -30,8 +30,8 @@
 //	rate_limiting.retry_after  seconds; absent where no wait helps, or none is needed
 //	rate_limiting.degraded     true if the failure mode decided
 //
-// Nothing of an identity is ever an attribute, nor is the text of an error. To metrics,
-// limiters beyond the first thousand are one, named "(others)".
+// No part of an identity is ever an attribute, nor is the text of an error. Metrics treat
+// limiters beyond the first thousand as one, named "(others)".
 package otel
 
 import (
@@ -40,7 +40,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// scope names what instruments limiters.
+// scope is the name of the instrumentation.
 const scope = "github.com/distributed-rate-limiter/ratelimit/observe/otel"
 
 const (

@@ -13,23 +13,23 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 )
 
-// Tracer is an observer that makes a span of each call of a limiter: of a decision
-// "rate_limiting.decision", of a Peek "rate_limiting.peek". Make it by [NewTracer]. It
-// is safe for concurrent use.
+// Tracer is an observer that makes a span for each call of a limiter, named
+// "rate_limiting.decision", or "rate_limiting.peek" for a Peek. Make one with [NewTracer].
+// It is safe for concurrent use.
 //
-// A span is a child of the one in the call's context, and there is none unless that is
-// sampled. Then a call costs what the span costs in the provider, some 4 µs in
-// OpenTelemetry's own; otherwise 0.02 µs and no allocation.
+// The span is a child of the span in the call's context, and is made only if that span is
+// sampled. Then a call costs what a span costs in the provider, some 4 µs in
+// OpenTelemetry's own; otherwise it costs 0.02 µs and no allocation.
 //
-// A span's status is Error where Redis did not answer, with the class of the error as
-// its description and as error.type. It is left unset for a denial, which is no
-// failure, and where the call's own context ended.
+// The span's status is Error if Redis did not answer, with the class of the error as its
+// description and as error.type. The status is left unset for a denial, which is no failure,
+// and if the call's own context ended.
 type Tracer struct{ tracer trace.Tracer }
 
 var _ ratelimit.Observer = (*Tracer)(nil)
 
-// NewTracer returns an observer that makes spans by provider. It is an error if that
-// is nil; for no spans use OpenTelemetry's noop.TracerProvider.
+// NewTracer returns an observer that makes spans with provider. It returns an error if
+// provider is nil. For no spans, use OpenTelemetry's noop.TracerProvider.
 func NewTracer(provider trace.TracerProvider) (*Tracer, error) {
 	if isNil(provider) {
 		return nil, errors.New("ratelimit/observe/otel: tracer provider is nil")

@@ -57,7 +57,7 @@ func (l *limiter) collect(ch chan<- prometheus.Metric) {
 		count(failures, s.Errors[class], string(class))
 		delete(s.Errors, class)
 	}
-	for class, n := range s.Errors { // what Counts calls other
+	for class, n := range s.Errors { // the one that Counts calls other
 		count(failures, n, string(class))
 	}
 	count(breakersOpened, s.BreakersOpened)

@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Option sets something of an [Observer] other than its default.
+// Option changes a default of an [Observer].
 type Option interface {
 	apply(*config) error
 }
@@ -35,7 +35,7 @@ func newConfig(options []Option) (config, error) {
 		batch: prometheus.HistogramOpts{
 			Name:    "ratelimit_batch_size",
 			Help:    "How many calls went to Redis in one run of the script.",
-			Buckets: prometheus.ExponentialBuckets(1, 2, 11), // to 1024, the most of a run
+			Buckets: prometheus.ExponentialBuckets(1, 2, 11), // to 1024, the most calls in a run
 		},
 	}
 	for _, o := range options {
@@ -49,9 +49,9 @@ func newConfig(options []Option) (config, error) {
 	return c, nil
 }
 
-// WithDurationBuckets sets the upper bounds of the buckets of the durations, in
-// seconds, above 0 and ascending. The default is thirteen from 0.0001 to 1. Have one a
-// little above the limiter's timeout. Each bucket is a series for each limiter.
+// WithDurationBuckets sets the upper bounds of the duration buckets, in seconds. They must
+// be above 0 and ascending. The default is thirteen bounds from 0.0001 to 1. One of them
+// should be a little above the limiter's timeout. Each bucket is a series for each limiter.
 func WithDurationBuckets(seconds ...float64) Option {
 	seconds = slices.Clone(seconds)
 	return option(func(c *config) error {
@@ -71,11 +71,11 @@ func WithDurationBuckets(seconds ...float64) Option {
 	})
 }
 
-// WithNativeHistograms has both histograms be native ones too: for a Prometheus that
-// scrapes those, which ignores the buckets. Each bound is at most factor times the one
-// before; factor must be above 1 and is 1.1 by custom. The default is none. It makes a
-// decision some 20 ns dearer. A histogram has 160 buckets at most, and begins anew once
-// an hour if it needs more.
+// WithNativeHistograms makes both histograms native histograms too. A Prometheus that
+// scrapes native histograms then ignores the other buckets. Each bucket bound is at most
+// factor times the one before it; factor must be above 1, and is usually 1.1. By default
+// there are no native histograms. They make a decision cost some 20 ns more. A histogram has
+// at most 160 buckets; if it needs more, it is reset, at most once an hour.
 func WithNativeHistograms(factor float64) Option {
 	return option(func(c *config) error {
 		if !(factor > 1) || math.IsInf(factor, 1) {

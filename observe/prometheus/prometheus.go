@@ -1,4 +1,4 @@
-// Package prometheus has an observer of limiters whose metrics Prometheus scrapes.
+// Package prometheus provides an observer of limiters whose metrics Prometheus scrapes.
 //
 //	import rlprometheus "github.com/distributed-rate-limiter/ratelimit/observe/prometheus"
 //
@@ -7,7 +7,7 @@
 //	registry.MustRegister(observer)
 //	limiter, err := ratelimit.New(store, limit, ratelimit.WithObserver(observer))
 //
-// One observer may serve any number of limiters. It registers itself nowhere.
+// One observer may serve any number of limiters. It does not register itself.
 //
 //	ratelimit_decisions_total            counter    namespace, algorithm, outcome
 //	ratelimit_degraded_decisions_total   counter    namespace, algorithm, outcome
@@ -18,32 +18,33 @@
 //	ratelimit_breakers_opened_total      counter    namespace, algorithm
 //
 // namespace and algorithm are the limiter's, as in its keys; outcome is "allowed" or
-// "denied"; class is one of [ratelimit.ErrorClasses], or "other" for one of a later
-// version. Nothing of an identity is ever a label, so there are as many series as the
-// limiters need: 45 each, with the buckets of both histograms. Limiters beyond the first
-// thousand, of a program that makes one for each tenant, are one, named "(others)".
+// "denied"; class is one of [ratelimit.ErrorClasses], or "other" for a class of a later
+// version. No part of an identity is ever a label, so the number of series depends only on
+// the number of limiters: 45 for each, including the buckets of both histograms. Limiters
+// beyond the first thousand, as in a program that makes one for each tenant, are treated as
+// one, named "(others)".
 //
-// Decisions are those of the limiter's callers: neither Peeks nor calls whose own
-// context ended, which have no outcome. Degraded ones, which the failure mode decided,
-// are among all; ratelimit_degraded_decisions_total says how many. The duration is the
-// whole call's, with the wait for a run. Errors are of whatever call Redis did not
-// answer, Peeks and calls given up included. A batch is one run of the script: how
-// many calls went to Redis in it.
+// Decisions are those made for the limiter's callers; Peeks, and calls whose own context
+// ended, are not decisions and have no outcome. Degraded decisions, which the failure mode
+// made, are also among all decisions; ratelimit_degraded_decisions_total says how many there
+// are. The duration is that of the whole call, including the wait for a run. Errors are all
+// calls that Redis did not answer, including Peeks and calls that were given up. The size of
+// a batch is how many calls went to Redis in one run of the script.
 //
-// All series of a limiter are there, at 0, from its making on, so rate() misses
-// nothing; but for class "other", which comes with its first error.
+// All series of a limiter exist from its creation on, beginning at 0, so that rate() misses
+// nothing. The exception is class "other", which appears with its first error.
 //
-// Where scraped targets have a label namespace of their own, as on Kubernetes, ours is
-// called exported_namespace there, unless the scrape's honor_labels is true.
+// If scraped targets have a label called namespace, as on Kubernetes, Prometheus renames
+// the one of these metrics to exported_namespace, unless the scrape's honor_labels is true.
 //
-// An alert that limits are not held, since Redis does not decide:
+// This expression alerts when limits are not enforced, because Redis does not decide:
 //
 //	sum by (namespace) (rate(ratelimit_degraded_decisions_total[5m])) > 0
 //
-// Open breakers would not tell of all: there is none where Redis answers with errors, as
-// when it is out of memory or refuses the user.
+// Open breakers would not show all such cases: none is open while Redis answers with errors,
+// as it does when it is out of memory or refuses the user.
 //
-// grafana/dashboard.json shows it all; import it, and choose the data source.
+// grafana/dashboard.json shows all of these metrics: import it, and choose the data source.
 package prometheus
 
 import (
@@ -58,9 +59,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/observe"
 )
 
-// Observer is an observer of limiters, and a collector of their metrics. Make it by
-// [New]. It is safe for concurrent use. A decision costs it 0.1 µs and no
-// allocation.
+// Observer is an observer of limiters, and a collector of their metrics. Make one with
+// [New]. It is safe for concurrent use. It takes 0.1 µs and no allocation for each decision.
 type Observer struct {
 	limiters *perlimiter.Map[*limiter]
 	duration *prometheus.HistogramVec
@@ -75,7 +75,7 @@ var (
 	_ ratelimit.BreakerObserver = (*Observer)(nil)
 )
 
-// limiter is what is known of a limiter.
+// limiter has the counts and histograms of one limiter.
 type limiter struct {
 	namespace, algorithm string
 	since                time.Time
@@ -83,8 +83,8 @@ type limiter struct {
 	duration, batch      prometheus.Observer
 }
 
-// New returns an observer, to be registered by its user. Its error names an option
-// that is wrong.
+// New returns an observer, which the caller must register. Its error names the option that
+// is wrong.
 func New(options ...Option) (*Observer, error) {
 	c, err := newConfig(options)
 	if err != nil {
@@ -99,7 +99,7 @@ func New(options ...Option) (*Observer, error) {
 }
 
 func (o *Observer) newLimiter(namespace, algorithm string) *limiter {
-	// Limiters have names that are UTF-8. Others would make a scrape fail.
+	// The names of limiters are UTF-8. Any other name would make a scrape fail.
 	namespace, algorithm = strings.ToValidUTF8(namespace, "\uFFFD"), strings.ToValidUTF8(algorithm, "\uFFFD")
 	return &limiter{
 		namespace: namespace,
