@@ -13,24 +13,24 @@ const slots = 16384
 // Cluster is a Redis Cluster of a test: three masters, each with a third of the
 // slots.
 type Cluster struct {
-	// Nodes are those that were made masters, in the order of their slots.
+	// Nodes are the nodes that were masters at first, in the order of their slots.
 	Nodes []*Server
-	// Replicas has one of each of Nodes, or nothing. A failover changes who is
-	// what, not these.
+	// Replicas has one replica of each of Nodes, or nothing. A failover changes the
+	// roles of nodes, but neither of these lists.
 	Replicas []*Server
 }
 
-// StartCluster starts a Cluster, as [Start] starts a server, each node with
-// args, and returns when every node is ready for its slots. That takes two
-// seconds or more, since a node that starts holds back for so long; so share
-// the Cluster between tests where you can.
+// StartCluster starts a Cluster, as [Start] starts a server, with args for each node, and
+// returns when every node serves its slots. That takes two seconds or more, because a node
+// that starts waits that long before it serves. So share the Cluster between tests if you
+// can.
 func StartCluster(t testing.TB, args ...string) *Cluster {
 	t.Helper()
 	const masters = 3
 	c := &Cluster{}
 	for i := range masters {
 		node := startNode(t, args)
-		node.MustDo(t, "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1)) // else they collide
+		node.MustDo(t, "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1)) // otherwise epochs collide
 		node.MustDo(t, addSlots(i*slots/masters, (i+1)*slots/masters)...)
 		c.Nodes = append(c.Nodes, node)
 	}
@@ -51,14 +51,14 @@ func startNode(t testing.TB, args []string) *Server {
 	}, args...)...)
 }
 
-// meet has a node join those that the first one knows.
+// meet makes a node join the Cluster of the first node.
 func (c *Cluster) meet(t testing.TB, node *Server) {
 	t.Helper()
 	c.Nodes[0].MustDo(t, "CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(node.Port()))
 }
 
-// AwaitReady waits until every node knows all others and takes the Cluster to be
-// in order, as it is again some time after a node was resumed or restarted.
+// AwaitReady waits until every node knows all others and finds the Cluster in order. That
+// takes some time after a node was resumed or restarted.
 func (c *Cluster) AwaitReady(t testing.TB) {
 	t.Helper()
 	var err error
@@ -91,7 +91,7 @@ func urlOf(addrs []string) string {
 // all returns masters and replicas.
 func (c *Cluster) all() []*Server { return append(c.Nodes[:len(c.Nodes):len(c.Nodes)], c.Replicas...) }
 
-// ready returns nil if node takes the Cluster to be in order.
+// ready returns nil if node finds the Cluster in order.
 func (c *Cluster) ready(node *Server) error {
 	conn, err := dial(node.Addr(), node.timeout)
 	if err != nil {
@@ -115,8 +115,8 @@ func (c *Cluster) ready(node *Server) error {
 	return nil
 }
 
-// addSlots returns the command that gives a node the slots from first up to, not
-// including, end. (CLUSTER ADDSLOTSRANGE is of Redis 7.)
+// addSlots returns the command that gives a node the slots from first up to, but not
+// including, end. (CLUSTER ADDSLOTSRANGE needs Redis 7.)
 func addSlots(first, end int) []string {
 	command := []string{"CLUSTER", "ADDSLOTS"}
 	for slot := first; slot < end; slot++ {

@@ -18,7 +18,7 @@ func (s *Server) Do(args ...string) (any, error) {
 	return c.do(args...)
 }
 
-// MustDo is Do for what must not fail: it stops the test t if it does.
+// MustDo is Do for a command that must not fail: if it does, MustDo stops the test t.
 func (s *Server) MustDo(t testing.TB, args ...string) any {
 	t.Helper()
 	reply, err := s.Do(args...)

@@ -21,8 +21,8 @@ type Monitor struct {
 	marks map[string]chan struct{} // closed when the mark comes by
 }
 
-// Monitor starts to collect, until Stop is called, the test t ends or the
-// server does. Commands that were run before it returned are not collected.
+// Monitor starts to collect lines, until Stop is called, the test t ends or the server
+// ends. Commands that were run before Monitor was called are not collected.
 func (s *Server) Monitor(t testing.TB) *Monitor {
 	t.Helper()
 	c, err := dial(s.Addr(), s.timeout)
@@ -66,8 +66,8 @@ func (m *Monitor) Stop() []string {
 
 var marks atomic.Int64
 
-// mark runs a command that nobody else does, and waits until it is monitored.
-// What came before it then has been, too.
+// mark runs a command that nobody else runs, and waits until it is monitored. By then, all
+// earlier commands have been monitored too.
 func (m *Monitor) mark() {
 	m.t.Helper()
 	name := fmt.Sprintf("redistest-mark-%d", marks.Add(1))

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// Move is a slot on its way from one node to another, in the steps and the order
-// of redis-cli. Until End, the node that it comes from serves the keys that it
-// still has, and redirects by ASK for all others.
+// Move is a slot on its way from one node to another, in the steps and the order of
+// redis-cli. Until End, the old node serves the keys that it still has, and redirects by
+// ASK for all others.
 type Move struct {
 	cluster  *Cluster
 	slot     string
@@ -22,7 +22,7 @@ func (c *Cluster) Slot(t testing.TB, key string) int {
 	return int(slot)
 }
 
-// BeginMove marks a slot as one that moves from the node that has it.
+// BeginMove marks a slot as moving to another node from the one that has it.
 func (c *Cluster) BeginMove(t testing.TB, slot int, to *Server) *Move {
 	t.Helper()
 	from := c.Owner(slot)
@@ -56,15 +56,15 @@ func (m *Move) Keys(t testing.TB, n int) int {
 	return moved
 }
 
-// End moves the keys that are left and gives the slot to its new node. It does so
-// to that node first, then to the old one and to the other masters.
+// End moves the keys that are left and gives the slot to its new node. It tells that node
+// first, then the old one, then the other masters.
 func (m *Move) End(t testing.TB) {
 	t.Helper()
 	m.Keys(t, 1<<30)
 	id := m.To.id(t)
 	m.To.MustDo(t, "CLUSTER", "SETSLOT", m.slot, "NODE", id)
-	// A key that lived when the keys were listed may have expired since, none can
-	// have come: nothing is left that would have this refused.
+	// Keys may have expired since they were listed, but no new ones can have been written.
+	// So the old node has no keys left, for which it would refuse this.
 	m.From.MustDo(t, "CLUSTER", "SETSLOT", m.slot, "NODE", id)
 	for _, node := range m.cluster.all() {
 		if node == m.To || node == m.From {

@@ -6,10 +6,9 @@ import (
 	"strconv"
 )
 
-// Ports are taken from a range that lies below the ephemeral ports of Linux and
-// macOS, so that no outgoing connection occupies the port of a server that is
-// down for a moment; and that, moved up by busOffset, neither meets itself nor
-// leaves the valid ports.
+// Ports are taken from a range below the ephemeral ports of Linux and macOS, so that no
+// outgoing connection occupies the port of a server that is down for a moment. The range of
+// the bus ports, which is higher by busOffset, does not overlap it, and has valid ports only.
 const (
 	firstPort = 10000
 	portCount = 10000
@@ -18,8 +17,8 @@ const (
 	busOffset = 10000
 )
 
-// freePort returns a port that is free at the moment, as is the one of its
-// Cluster bus. Somebody else may yet take either first.
+// freePort returns a port that is free at the moment, as is the port of its Cluster bus.
+// Another process may still take either of them first.
 func freePort() (int, bool) {
 	const attempts = 100
 	for range attempts {

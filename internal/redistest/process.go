@@ -19,8 +19,8 @@ func startProcess(path string, args []string, output *os.File) (*process, error)
 	p.cmd.SysProcAttr = dieWithParent()
 	started := make(chan error)
 	go func() {
-		// To the kernel the parent is the thread that starts the child, not its
-		// process. So this one must not end before the child does.
+		// To the kernel, the parent is the thread that starts the child, not the process
+		// of that thread. So this thread must not end before the child does.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := p.cmd.Start()
@@ -48,7 +48,7 @@ func (p *process) running() bool {
 	}
 }
 
-// kill ends the process, which it does also where it is paused, and waits for it.
+// kill ends the process, even if it is paused, and waits for it.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill() // fails only if it has ended by itself
 	<-p.done

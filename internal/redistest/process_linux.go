@@ -7,14 +7,14 @@ import (
 	"syscall"
 )
 
-// dieWithParent has the kernel kill the child when its parent dies, so that a
-// test that panics, times out or is killed leaves no server behind.
+// dieWithParent makes the kernel kill the child when its parent dies, so that a test that
+// panics, times out or is killed leaves no server behind.
 func dieWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
 
-// isPaused reports whether the process with that id stands still. A signal may
-// be on its way for some microseconds after it was sent.
+// isPaused reports whether the process with that id has been stopped by a signal. A signal
+// may be on its way for some microseconds after it was sent.
 func isPaused(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

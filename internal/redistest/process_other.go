@@ -9,5 +9,5 @@ import "syscall"
 // leave a server behind.
 func dieWithParent() *syscall.SysProcAttr { return nil }
 
-// isPaused takes the signal's word for it.
+// isPaused cannot tell here, and assumes that the signal has arrived.
 func isPaused(int) bool { return true }

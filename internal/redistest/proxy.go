@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Proxy stands before a server, passes connections on to it, and spoils them on
-// request. What it is told holds for the connections there are and for those to
-// come, until Heal. Its methods may be called from any goroutine.
+// Proxy stands between clients and a server, passes connections on, and spoils them on
+// request. Unless its method says otherwise, a fault affects present and future connections,
+// until Heal. Methods may be called from any goroutine.
 type Proxy struct {
 	t      testing.TB
 	target string
@@ -23,16 +23,16 @@ type Proxy struct {
 	spoil    spoil
 }
 
-// spoil is what is done to what passes.
+// spoil is how data is spoilt on its way through a proxy.
 type spoil struct {
 	delay, jitter time.Duration
-	hold          chan struct{} // nothing passes until it is closed; nil if all does
+	hold          chan struct{} // nothing passes until it is closed; nil if everything does
 	mute          bool          // replies are lost
-	cut           []byte        // in lower case: who sends this is cut off instead of answered
+	cut           []byte        // in lower case; a client that sends this is cut off, not answered
 }
 
-// StartProxy starts a proxy before the address target. It ends, with all its
-// goroutines, when the test does.
+// StartProxy starts a proxy to the address target. It ends, with all its goroutines, when
+// the test does.
 func StartProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
 	p := &Proxy{t: t, target: target, links: map[*link]struct{}{}}
@@ -58,16 +58,16 @@ func (p *Proxy) Addr() string { return address(p.port) }
 // URL returns the proxy's address as "redis://127.0.0.1:12345".
 func (p *Proxy) URL() string { return "redis://" + p.Addr() }
 
-// Delay makes all that passes take so long, with up to jitter more or less, in
-// each direction. Order is kept, and what is under way does not wait for what
-// went before it to arrive.
+// Delay makes everything that passes take as long as delay, with up to jitter more or less,
+// in each direction. Order is kept. Data sets out without waiting for earlier data to
+// arrive, so delays do not add up.
 func (p *Proxy) Delay(delay, jitter time.Duration) {
 	p.set(func(s *spoil) { s.delay, s.jitter = delay, jitter })
 }
 
-// Blackhole has nothing pass, in either direction. Connections stay open, and new
-// ones are taken. What was sent meanwhile arrives after Heal, as it does after a
-// network was parted for a moment.
+// Blackhole lets nothing pass, in either direction. Connections stay open, and new ones are
+// accepted. Data that was sent meanwhile arrives after Heal, as it does after a network was
+// partitioned for a moment.
 func (p *Proxy) Blackhole() {
 	p.set(func(s *spoil) {
 		if s.hold == nil {
@@ -76,16 +76,16 @@ func (p *Proxy) Blackhole() {
 	})
 }
 
-// MuteReplies has requests pass, and loses their replies.
+// MuteReplies lets requests pass, and loses their replies.
 func (p *Proxy) MuteReplies() { p.set(func(s *spoil) { s.mute = true }) }
 
-// CutReplies has requests pass, and cuts the connection of each that contains
-// text, in upper or lower case, when its reply comes, instead of passing that on.
+// CutReplies lets requests pass. If a request contains text, in upper or lower case, its
+// connection is cut when the reply comes, and the reply is not passed on.
 func (p *Proxy) CutReplies(text string) {
 	p.set(func(s *spoil) { s.cut = bytes.ToLower([]byte(text)) })
 }
 
-// Refuse cuts all connections and has new ones refused.
+// Refuse cuts all connections, and makes new ones fail.
 func (p *Proxy) Refuse() {
 	p.mu.Lock()
 	if p.listener != nil {
@@ -96,7 +96,7 @@ func (p *Proxy) Refuse() {
 	p.Cut()
 }
 
-// Cut cuts all connections that there are. New ones are taken.
+// Cut cuts all present connections. New ones are accepted.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,7 +105,7 @@ func (p *Proxy) Cut() {
 	}
 }
 
-// Heal ends all that is spoilt. Connections of which something was lost are cut.
+// Heal ends all faults. Connections that have lost something are cut.
 func (p *Proxy) Heal() {
 	p.t.Helper()
 	p.set(func(s *spoil) {
@@ -140,7 +140,7 @@ func (p *Proxy) set(change func(*spoil)) {
 	change(&p.spoil)
 }
 
-// listen takes connections from now on.
+// listen makes the proxy accept connections from now on.
 func (p *Proxy) listen() error {
 	listener, err := net.Listen("tcp", p.Addr())
 	if err != nil {

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// link is a connection of a proxy's: to its client, and on to the server. lost
-// and doomed are guarded by the proxy's mutex.
+// link is a connection through a proxy: from a client, and on to the server. lost and doomed
+// are guarded by the proxy's mutex.
 type link struct {
 	client, server net.Conn
 	gone           chan struct{} // closed when it is cut
 	once           sync.Once
 
 	lost   bool // something that was sent did not arrive
-	doomed bool // to be cut at the next reply
+	doomed bool // the next reply cuts the link
 }
 
 // cut ends the link, in both directions.
@@ -28,7 +28,7 @@ func (l *link) cut() {
 	})
 }
 
-// serve is the life of a connection.
+// serve passes a client's connection on to the server, until it ends.
 func (p *Proxy) serve(client net.Conn) {
 	server, err := net.Dial("tcp", p.target)
 	if err != nil {
@@ -38,7 +38,7 @@ func (p *Proxy) serve(client net.Conn) {
 	l := &link{client: client, server: server, gone: make(chan struct{})}
 	p.mu.Lock()
 	p.links[l] = struct{}{}
-	if p.listener == nil { // it came at the last moment
+	if p.listener == nil { // Refuse was called meanwhile
 		l.cut()
 	}
 	p.mu.Unlock()
@@ -51,14 +51,14 @@ func (p *Proxy) serve(client net.Conn) {
 	p.mu.Unlock()
 }
 
-// piece is something under way.
+// piece is data under way.
 type piece struct {
 	data []byte
 	due  time.Time
 }
 
-// pass passes on what comes from one end to the other, if look says so of it,
-// until either is closed, and then cuts the link.
+// pass passes data on from one end to the other, if look returns true for it. When either
+// end is closed, pass cuts the link and returns.
 func (p *Proxy) pass(l *link, from, to net.Conn, look func(*link, []byte) bool) {
 	defer l.cut()
 	const window = 1024 // pieces under way, before the sender must wait
@@ -100,7 +100,7 @@ func (p *Proxy) pass(l *link, from, to net.Conn, look func(*link, []byte) bool) 
 	}
 }
 
-// due returns when what is sent now arrives.
+// due returns when data that is sent now arrives.
 func (p *Proxy) due() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -111,8 +111,8 @@ func (p *Proxy) due() time.Time {
 	return time.Now().Add(delay)
 }
 
-// arrive waits until something that is due then may arrive. It is false once the
-// link is cut.
+// arrive waits until data with that due time may arrive. It returns false if the link is
+// cut.
 func (p *Proxy) arrive(l *link, due time.Time) bool {
 	if wait := time.Until(due); wait > 0 {
 		timer := time.NewTimer(wait)
@@ -138,7 +138,7 @@ func (p *Proxy) arrive(l *link, due time.Time) bool {
 	}
 }
 
-// request looks at what a client has sent, all of which is passed on.
+// request looks at data that a client has sent. All of it is passed on.
 func (p *Proxy) request(l *link, data []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,7 +148,7 @@ func (p *Proxy) request(l *link, data []byte) bool {
 	return true
 }
 
-// reply looks at what the server has sent, and says whether it is passed on.
+// reply looks at data that the server has sent, and reports whether to pass it on.
 func (p *Proxy) reply(l *link, _ []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -38,8 +38,8 @@ func (s *Server) ping(pid int) error {
 	if _, err := c.do("PING"); err != nil && !denied(err) {
 		return err
 	}
-	// Another test may have taken the port first, so that the answer was its
-	// server's, and ours is about to end.
+	// Another test may have taken the port first. Then the answer was that of its server,
+	// and ours is about to end.
 	info, err := c.info("server")
 	if denied(err) {
 		return nil
@@ -53,8 +53,8 @@ func (s *Server) ping(pid int) error {
 	return nil
 }
 
-// denied reports whether err is a reply of a server that is ready, and asks for
-// a password or a permission.
+// denied reports whether err is the reply of a server that is ready, but asks for a password
+// or a permission.
 func denied(err error) bool {
 	var reply Error
 	if !errors.As(err, &reply) {

@@ -1,9 +1,9 @@
 // Package redistest starts real redis-servers for tests, and breaks them on
 // request: pauses, kills and restarts them.
 //
-// It imports the standard library only, so that it tests every driver and
-// depends on none. What it starts listens on 127.0.0.1 only, keeps its files in
-// the test's temporary directory, and ends with the test.
+// It imports the standard library only, so that it can test every driver and depends on
+// none. The servers listen on 127.0.0.1 only, keep their files in the test's temporary
+// directory, and end with the test.
 package redistest
 
 import (
@@ -21,11 +21,11 @@ func Available() bool {
 	return err == nil
 }
 
-// Race reports whether the race detector watches.
+// Race reports whether the race detector is on.
 var Race bool
 
-// NotEmbedded skips a test on the embedded Redis where the race detector watches and a
-// real Redis has the same test.
+// NotEmbedded skips a test on the embedded Redis if the race detector is on and the same
+// test can run on a real Redis.
 func NotEmbedded(t testing.TB) {
 	t.Helper()
 	if Race && Available() {
@@ -33,8 +33,8 @@ func NotEmbedded(t testing.TB) {
 	}
 }
 
-// Binary returns the path of redis-server. Where there is none it skips the
-// test, saying what would enable it; in CI, which sets CI=true, it fails the test.
+// Binary returns the path of redis-server. If there is none, it skips the test, and says
+// what would enable it. In CI, which sets CI=true, it fails the test instead.
 func Binary(t testing.TB) string {
 	t.Helper()
 	path, err := exec.LookPath(binary)
@@ -45,7 +45,7 @@ func Binary(t testing.TB) string {
 	return ""
 }
 
-// missing skips a test for want of what is said, and fails it in CI.
+// missing skips a test that lacks something, and fails it in CI. what says what is missing.
 func missing(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {

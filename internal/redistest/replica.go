@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// StartReplicatedCluster starts a Cluster as [StartCluster] does, whose masters
-// have a replica each. One takes over when its master was not heard of for the
+// StartReplicatedCluster starts a Cluster as [StartCluster] does, with a replica of each
+// master. A replica takes over when its master was not heard from for the
 // --cluster-node-timeout, and a second or two more.
 func StartReplicatedCluster(t testing.TB, args ...string) *Cluster {
 	t.Helper()
@@ -17,7 +17,7 @@ func StartReplicatedCluster(t testing.TB, args ...string) *Cluster {
 		c.meet(t, replica)
 		c.Replicas = append(c.Replicas, replica)
 	}
-	c.AwaitReady(t) // a node replicates only one that it knows
+	c.AwaitReady(t) // a node replicates only a node that it knows
 	for i, replica := range c.Replicas {
 		replica.MustDo(t, "CLUSTER", "REPLICATE", c.Nodes[i].id(t))
 	}
@@ -35,8 +35,8 @@ func (s *Server) id(t testing.TB) string {
 	return id
 }
 
-// Owner returns the node that serves a slot, as those see it that answer. It is
-// nil if none does, or if they do not agree.
+// Owner returns the node that serves a slot, according to the nodes that answer. It is nil
+// if they name none, or do not agree.
 func (c *Cluster) Owner(slot int) *Server {
 	var owner *Server
 	for _, node := range c.all() {
@@ -57,7 +57,7 @@ func (c *Cluster) Owner(slot int) *Server {
 	return owner
 }
 
-// AwaitOwner waits until all nodes that answer take owner to serve the slot.
+// AwaitOwner waits until all nodes that answer agree that owner serves the slot.
 func (c *Cluster) AwaitOwner(t testing.TB, slot int, owner *Server) {
 	t.Helper()
 	if !poll(readyTimeout, func() bool { return c.Owner(slot) == owner }) {

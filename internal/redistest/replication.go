@@ -7,22 +7,22 @@ import (
 	"testing"
 )
 
-// AwaitReplica waits until the server is a replica, and has all that its master
-// had at that time. (That its link is up does not say so: a master sends what was
-// written since the replica copied its data only when that has told it, up to a
-// second later, that it is done.)
+// AwaitReplica waits until the server is a replica, and has all that its master had when it
+// was first asked. (A link that is up does not mean so. A master sends what was written
+// since the replica copied its data only after the replica has told it, up to a second
+// later, that the copy is done.)
 func (s *Server) AwaitReplica(t testing.TB) {
 	t.Helper()
 	s.await(t, new(replica).check)
 }
 
-// AwaitMaster waits until the server takes itself for a master.
+// AwaitMaster waits until the server says that it is a master.
 func (s *Server) AwaitMaster(t testing.TB) {
 	t.Helper()
 	s.await(t, (*Server).leads)
 }
 
-// IsMaster reports whether the server answers, and takes itself for a master.
+// IsMaster reports whether the server answers, and says that it is a master.
 func (s *Server) IsMaster() bool { return s.leads() == nil }
 
 func (s *Server) await(t testing.TB, is func(*Server) error) {
@@ -36,7 +36,7 @@ func (s *Server) await(t testing.TB, is func(*Server) error) {
 	}
 }
 
-// leads returns nil if the server takes itself for a master.
+// leads returns nil if the server says that it is a master.
 func (s *Server) leads() error {
 	info, err := replication(s.Addr(), s)
 	if err == nil && info["role"] != "master" {
@@ -45,13 +45,13 @@ func (s *Server) leads() error {
 	return err
 }
 
-// replica is what is known of one.
+// replica is what is known of a replica.
 type replica struct {
-	master string // its port
+	master string // the master's port
 	wanted int64  // what the master had when it was first asked
 }
 
-// check returns nil if the server is a replica and has what is wanted.
+// check returns nil if the server is a replica, and has what its master had at first.
 func (r *replica) check(s *Server) error {
 	info, err := replication(s.Addr(), s)
 	if err != nil {

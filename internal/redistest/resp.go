@@ -22,7 +22,7 @@ type conn struct {
 	r *bufio.Reader
 }
 
-// dial connects to addr. The timeout is for all that is done on the connection.
+// dial connects to addr. The timeout is for everything that is done on the connection.
 func dial(addr string, timeout time.Duration) (*conn, error) {
 	end := time.Now().Add(timeout)
 	c, err := net.DialTimeout("tcp", addr, timeout)

@@ -11,28 +11,28 @@ import (
 	"time"
 )
 
-// SentinelGroup is a master with replicas and three sentinels that watch it and
-// replace it, about a second after it was last heard of.
+// SentinelGroup is a master with replicas, and three sentinels that watch it. They replace
+// it about a second after they last heard from it.
 type SentinelGroup struct {
 	// Name is what the sentinels call the master.
 	Name string
-	// Servers are the master and its replicas, as they were at first.
+	// Servers are the server that was the master at first, and then its replicas.
 	Servers   []*Server
 	Sentinels []*Server
 }
 
-// paces are those of the sentinels, in milliseconds. They ask and tell more often
-// than by default, so that a master that comes back is a replica after two
-// seconds, not twenty, and one that is new has been asked before it is taken to be
-// down. And one that a busy machine has held up for a while does not trust its own
-// eyes for a second and a half, rather than thirty, after half a second, not two.
+// paces are the intervals of the sentinels, in milliseconds. The sentinels ask and tell more
+// often than by default. So a master that comes back is a replica after two seconds, not
+// twenty, and a new master has been asked before it is taken to be down. The TILT intervals
+// are for a sentinel that a busy machine holds up. If that takes half a second, not two, it
+// stops trusting what it sees, for a second and a half, not thirty.
 var paces = []string{
 	"INFO-PERIOD", "1000", "PUBLISH-PERIOD", "400", "PING-PERIOD", "200",
 	"TILT-TRIGGER", "500", "TILT-PERIOD", "1500",
 }
 
-// StartSentinelGroup starts a master with so many replicas, and three sentinels.
-// It returns when all know each other and the replicas have what the master has.
+// StartSentinelGroup starts a master with that number of replicas, and three sentinels. It
+// returns when all know each other and the replicas have what the master has.
 func StartSentinelGroup(t testing.TB, replicas int) *SentinelGroup {
 	t.Helper()
 	Needs(t, 7, 0) // SENTINEL DEBUG
@@ -67,8 +67,8 @@ func StartSentinelGroup(t testing.TB, replicas int) *SentinelGroup {
 	return g
 }
 
-// AwaitReady waits until every sentinel knows the others and all servers, and
-// takes all of them to be well.
+// AwaitReady waits until every sentinel knows the other sentinels and all servers, and finds
+// the servers in order.
 func (g *SentinelGroup) AwaitReady(t testing.TB) {
 	t.Helper()
 	const limit = 30 * time.Second
@@ -83,7 +83,7 @@ func (g *SentinelGroup) AwaitReady(t testing.TB) {
 	}
 }
 
-// ready returns nil if the sentinel takes the group to be in order.
+// ready returns nil if the sentinel finds the group in order.
 func (g *SentinelGroup) ready(sentinel *Server) error {
 	master, err := sentinel.Do("SENTINEL", "MASTER", g.Name)
 	if err != nil {
@@ -149,7 +149,8 @@ func (g *SentinelGroup) Master() *Server {
 	return master
 }
 
-// AwaitMasterOtherThan waits until all sentinels name another one, and returns it.
+// AwaitMasterOtherThan waits until all sentinels name a master other than old, and returns
+// it.
 func (g *SentinelGroup) AwaitMasterOtherThan(t testing.TB, old *Server) *Server {
 	t.Helper()
 	const limit = 30 * time.Second
@@ -163,8 +164,8 @@ func (g *SentinelGroup) AwaitMasterOtherThan(t testing.TB, old *Server) *Server 
 	return master
 }
 
-// AwaitRejoined waits until a server that was the master is a replica, as the
-// sentinels make it, and the group is in order.
+// AwaitRejoined waits until the sentinels have made old, which was the master, a replica,
+// and the group is in order.
 func (g *SentinelGroup) AwaitRejoined(t testing.TB, old *Server) {
 	t.Helper()
 	var err error
@@ -190,5 +191,5 @@ func (g *SentinelGroup) Addrs() []string {
 	return addrs
 }
 
-// URL returns the sentinels' addresses as Cluster.URL returns its nodes'.
+// URL returns the addresses of the sentinels in the form of [Cluster.URL].
 func (g *SentinelGroup) URL() string { return urlOf(g.Addrs()) }

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// Server is a redis-server of a test. Its methods may be called from any
-// goroutine; those that return no error report one to the test that started it,
-// which they fail but do not stop.
+// Server is a redis-server of a test. Its methods may be called from any goroutine. Those
+// that return no error report errors to the test that started the server: they fail that
+// test, but do not stop it.
 type Server struct {
 	t    testing.TB
 	path string
@@ -29,8 +29,8 @@ type Server struct {
 }
 
 // Start starts a redis-server on a free port of 127.0.0.1, without persistence,
-// waits until it answers, and stops it when the test ends. It skips the test
-// where [Binary] does.
+// waits until it answers, and stops it when the test ends. It skips the test if [Binary]
+// does.
 //
 // The args follow the server's other arguments, and so override them:
 //
@@ -51,7 +51,7 @@ func Start(t testing.TB, args ...string) *Server {
 	return s
 }
 
-// try is Start, which reports why a server could not be started.
+// try is Start, but returns an error if the server could not be started.
 func try(t testing.TB, args []string) (*Server, error) {
 	t.Helper()
 	s := &Server{t: t, path: Binary(t), dir: t.TempDir(), args: args, timeout: 5 * time.Second}
@@ -123,7 +123,7 @@ func (s *Server) Restart() {
 
 var errNotStarted = errors.New("the server could not be started")
 
-// signal does what is named to the process.
+// signal calls do with the process. An error calls that name.
 func (s *Server) signal(name string, do func(*process) error) {
 	s.t.Helper()
 	s.mu.Lock()
@@ -157,7 +157,7 @@ func (s *Server) start() error {
 	return nil
 }
 
-// arguments returns those of the program.
+// arguments returns the arguments of the program.
 func (s *Server) arguments() []string {
 	var arguments []string
 	args := s.args

@@ -29,13 +29,13 @@ type Authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-// Certificate is one for 127.0.0.1, for servers and clients alike.
+// Certificate is a certificate for 127.0.0.1, for servers and clients alike.
 type Certificate struct {
 	CertFile, KeyFile string
 	Pair              tls.Certificate
 }
 
-// NewAuthority makes an authority, whose files are gone with the test.
+// NewAuthority makes an authority. Its files are deleted when the test ends.
 func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
 	a := &Authority{dir: t.TempDir()}
@@ -88,9 +88,9 @@ func (a *Authority) Config() *tls.Config {
 	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 }
 
-// StartTLS starts a server, as [Start] does, that also takes TLS, and returns it
-// and the URL for that, "rediss://127.0.0.1:12345". Where redis-server is built
-// without TLS it skips the test, and fails it in CI.
+// StartTLS starts a server, as [Start] does, that also accepts TLS. It returns the server
+// and its URL for TLS, "rediss://127.0.0.1:12345". If redis-server was built without TLS, it
+// skips the test, and fails it in CI.
 func StartTLS(t testing.TB, a *Authority, c Certificate, args ...string) (s *Server, url string) {
 	t.Helper()
 	port, ok := freePort()
@@ -123,8 +123,8 @@ func template() *x509.Certificate {
 	}
 }
 
-// sign makes the certificate of key, signed with that of parent, and writes it to
-// file.
+// sign makes the certificate of key, issued by parent and signed with signer, the key of
+// parent, and writes it to file.
 func sign(template, parent *x509.Certificate, key, signer *ecdsa.PrivateKey, file string) (*x509.Certificate, error) {
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
 	if err != nil {

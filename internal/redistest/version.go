@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// version is that of Redis, or the one that Valkey came from.
+// version is the version of Redis, or of the Redis that a Valkey is descended from.
 type version struct{ major, minor int }
 
 // Needs skips a test for which the redis-server in PATH is too old, and fails it in CI.
-// A Valkey, whichever, is taken for Redis 7.2.
+// Any Valkey is taken for Redis 7.2.
 func Needs(t testing.TB, major, minor int) {
 	t.Helper()
 	said, err := exec.Command(Binary(t), "--version").Output()
