@@ -58,7 +58,7 @@ if left == -2 then return {0, now} end
 if left == -1 then return {-1, now} end
 return {math.floor(now / 1000) + left, now}`)
 
-// slackMillis is how much longer than it must a state may live, in ms. It allows for
+// slackMillis is how much longer than necessary a state may live, in ms. It allows for
 // rounding, for a server that is held up between two readings of its clock, and for
 // algorithms that keep their states a little longer.
 const slackMillis = 200

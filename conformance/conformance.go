@@ -12,10 +12,10 @@
 // algorithm are the same function, that this function keeps the rules of package
 // algorithm, and that the decisions that Redis makes with it are right under concurrency.
 //
-// Every failure is a fault, with one exception: the suite may fail without a fault if the
+// A failure shows a fault, with one exception: the suite may fail without a fault if the
 // server's clock is set back while it runs. (Valkey 9 sets its clock back by less than a
 // millisecond, which the suite tolerates.) A pass is no proof, because many cases are
-// drawn at random, 100 for each check. To draw more, use
+// drawn at random, by default 100 for each check. To draw more, use
 //
 //	go test -rapid.checks=20000
 //

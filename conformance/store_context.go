@@ -66,8 +66,8 @@ func noDeadline(t testing.TB, h *subject) {
 var busyScript = store.NewScript("busy", "local x = 0 for i = 1, tonumber(ARGV[1]) do x = x + i % 7 end return {x}")
 
 // busy keeps the Redis that has key busy for about span, so that it answers nothing else.
-// busy returns once that has begun, and the channel is closed at its end. A client may give
-// up the long run, as it gives up a connection that hangs, but not before span has passed.
+// It returns once Redis is busy, and closes the channel once Redis is free again. A client
+// may give up the long run, as if the connection hung, but not before span has passed.
 func busy(t testing.TB, h *subject, key string, span time.Duration) <-chan struct{} {
 	t.Helper()
 	s := h.Open(t)

@@ -12,7 +12,7 @@ import (
 func argsUnchanged(t testing.TB, h *subject) {
 	s, space := h.Open(t), newKeyspace()
 	sum := "local x = 0 for i, v in ipairs(ARGV) do x = x + v end return {x, #KEYS}"
-	// Run gets the beginning of each. What is behind that is the caller's too.
+	// Run gets only the beginning of each slice. The rest must stay as it is, too.
 	allKeys := []string{space.key("c"), space.key("a"), space.key("b"), "sentinel", "sentinel"}
 	allArgs := []int64{9, 7, 8, -1, -1, -1}
 	keysBefore, argsBefore := slices.Clone(allKeys), slices.Clone(allArgs)

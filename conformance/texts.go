@@ -54,7 +54,7 @@ func texts(t testing.TB, s *subject) {
 }
 
 // textsLua takes units from each state several times, as the harness does. Its reply is
-// empty, or says in which case, and after how many requests, which function failed how.
+// empty, or says in which case and after how many requests which function failed, and how.
 const textsLua = `
 local params = {}
 for i = 1, parameters do params[i] = conformance[i] + 0 end

@@ -2,7 +2,7 @@ package conformance
 
 import "github.com/distributed-rate-limiter/ratelimit/store"
 
-// setBack is more µs than an unsteady clock is ever set back.
+// setBack, in µs, is further than an unsteady clock is ever set back.
 const setBack = 1000
 
 var valkeyScript = store.NewScript("valkey", "return {redis.VALKEY_VERSION_NUM or 0}")

@@ -10,8 +10,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/perlimiter"
 )
 
-// Slog returns an observer that logs what the limiter decides. If logger is nil, it logs to
-// whatever [slog.Default] is at the time.
+// Slog returns an observer that logs what limiters decide. If logger is nil, it logs to the
+// logger that is [slog.Default] at the time of each decision.
 //
 //	message              level  when
 //	ratelimit: allowed   Debug  Redis let the request through
