@@ -1,8 +1,8 @@
 package algorithm
 
-// Outcomes reads the outcomes of a run under one limit, in the order in which its
-// requests were appended: those of one append are a row. It must not be copied
-// once it is in use.
+// Outcomes reads the outcomes of a run under one limit, in the order in which its requests
+// were appended. The outcomes of the requests of one append are a row. An Outcomes must not
+// be copied once it is in use.
 //
 //	outcomes, err := program.Outcomes(reply)
 //	for each append {
@@ -15,17 +15,17 @@ package algorithm
 type Outcomes struct {
 	program *Program
 	reply   []int64
-	told    int // how many triples of the reply are read
+	told    int // how many triples of the reply have been read
 
-	n       int64 // units of each request of the row
-	begun   bool  // last and failed are the row's
+	n       int64 // units that each request of the row asked for
+	begun   bool  // whether last and failed belong to the row
 	last    Outcome
 	failed  error
-	counted int64 // how many of the row follow last that the reply only counts
-	more    int64 // to reset, for each of these
+	counted int64 // how many outcomes after last the reply only counts
+	more    int64 // how much later each of these resets than the one before
 }
 
-// Outcomes reads reply. Its error wraps [store.ErrReply]: the reply has no Now.
+// Outcomes returns a reader of reply. Its error wraps [store.ErrReply]: the reply has no Now.
 func (p *Program) Outcomes(reply []int64) (Outcomes, error) {
 	if len(reply) == 0 {
 		return Outcomes{}, p.CheckReply(reply, 0)
@@ -33,15 +33,14 @@ func (p *Program) Outcomes(reply []int64) (Outcomes, error) {
 	return Outcomes{program: p, reply: reply}, p.checkNow(reply)
 }
 
-// Row begins the outcomes of one append, of requests for n units each, n >= 0.
-// AppendOnes appends a row for each key.
+// Row begins the outcomes of one append, whose requests were for n units each, n >= 0.
+// AppendOnes appends one row for each key.
 func (o *Outcomes) Row(n int64) {
 	o.n, o.begun = n, false
 }
 
-// Next returns the outcome of the row's next request. Its error wraps [ErrFailed],
-// or [store.ErrReply] if the reply cannot be one to this run: then none of it is to be
-// trusted.
+// Next returns the outcome of the row's next request. Its error wraps [ErrFailed], or
+// [store.ErrReply] if the reply cannot be one to this run; then trust none of its outcomes.
 func (o *Outcomes) Next() (Outcome, error) {
 	if o.begun && (o.failed != nil || !o.last.Allowed()) {
 		return o.last, o.failed
@@ -58,7 +57,7 @@ func (o *Outcomes) Next() (Outcome, error) {
 	return o.last, o.failed
 }
 
-// count reads how many follow the last one, if that is what the reply says next.
+// count reads how many outcomes follow last, if the reply goes on with such a count.
 func (o *Outcomes) count() {
 	next := o.reply[min(1+perLimit*o.told, len(o.reply)):]
 	if len(next) >= perLimit && next[0] == retryCounted && next[1] > 0 {
@@ -67,12 +66,12 @@ func (o *Outcomes) count() {
 	}
 }
 
-// follow returns an outcome that is only counted.
+// follow returns the next outcome that the reply only counts.
 func (o *Outcomes) follow() (Outcome, error) {
-	if !o.begun { // it was said to be of the row before
+	if !o.begun { // it was counted for the row before
 		return Outcome{}, o.miscounted()
 	}
-	// What does not fit 64 bits comes out negative.
+	// A value that overflows 64 bits becomes negative, which is not possible either.
 	o.last.Remaining -= o.n
 	o.last.ResetAfter += o.more
 	o.counted--
@@ -84,8 +83,7 @@ func (o *Outcomes) follow() (Outcome, error) {
 	return o.last, nil
 }
 
-// End returns an error that wraps [store.ErrReply] if the reply has more than what
-// was read.
+// End returns an error that wraps [store.ErrReply] if the reply has more than what was read.
 func (o *Outcomes) End() error {
 	if o.counted > 0 {
 		return o.miscounted()

@@ -37,9 +37,9 @@ type Program struct {
 	params []int64
 }
 
-// Compose returns the program for the given limits, of which there is at least one. A
-// decision takes its units from all of them or from none. The script depends on the
-// limits' algorithms only, not on their parameters: limits of one kind share one cached
+// Compose returns the program for the given limits, of which there must be at least one. A
+// decision takes its units from all of them or from none. The script depends only on the
+// limits' algorithms, not on their parameters, so all limits of one kind share one cached
 // script. The error names the field of a plan that is wrong, and its value.
 func Compose(limits ...*Plan) (*Program, error) {
 	if len(limits) == 0 {
@@ -59,15 +59,16 @@ func Compose(limits ...*Plan) (*Program, error) {
 	return p, nil
 }
 
-// scripts are what a program runs.
+// scripts are the scripts of a program.
 type scripts struct {
 	script *store.Script
 	across *store.Script // nil for several limits
 }
 
-// composed has the scripts of the first kinds of limits that were asked for: making them
-// is most of what a limiter costs, and a program may have a limiter for each customer. No
-// more than maxComposed are kept, since an algorithm may write its Lua anew for each limit.
+// composed caches the scripts of the first kinds of limits that were asked for. Making
+// scripts is most of the cost of making a limiter, and a service may make one for each
+// customer. No more than maxComposed are kept, because an algorithm may write its Lua anew
+// for each limit.
 var composed struct {
 	sync.RWMutex
 	of map[string]scripts
@@ -75,9 +76,9 @@ var composed struct {
 
 const maxComposed = 64
 
-// scriptsOf returns the scripts of limits that are valid but for their Lua.
+// scriptsOf returns the scripts of limits. It checks their Lua; the rest of them is valid.
 func scriptsOf(limits []*Plan) (scripts, error) {
-	var key strings.Builder // all that a script is made of
+	var key strings.Builder // everything that goes into a script
 	key.Grow(len(limits) * (len(limits[0].Lua) + 128))
 	names := make([]string, len(limits))
 	for i, limit := range limits {
@@ -151,7 +152,7 @@ func (p *Plan) validateLua() error {
 	return nil
 }
 
-// maxExact is the greatest integer up to which a double holds every one.
+// maxExact is the limit up to which a double represents every integer.
 const maxExact = 1 << 53
 
 func validName(name string) bool {
@@ -167,8 +168,9 @@ var definition = regexp.MustCompile(`(?m)^local\s+(?:function\s+)?(\w+)\b`)
 
 const howToDefine = `: must be a local function, whose "local" is at the beginning of a line`
 
-// undefined returns those of the functions that lua does not define. Without this check,
-// it would show only when a limiter is asked, which would then fail open.
+// undefined returns those of the functions that lua does not define. Without this check, a
+// missing function would show only in the first decision, and the limiter would then fail
+// open.
 func undefined(lua string, functions ...string) []string {
 	found := map[string]bool{}
 	for _, match := range definition.FindAllStringSubmatch(lua, -1) {
@@ -177,7 +179,7 @@ func undefined(lua string, functions ...string) []string {
 	return slices.DeleteFunc(functions, func(name string) bool { return found[name] })
 }
 
-// composeMath returns the functions of a limit.
+// composeMath returns the Lua that defines a limit's functions.
 func composeMath(limit *Plan) string {
 	if limit.Plain == nil {
 		return limit.Lua + "\nlocal add = nil\n"
@@ -190,7 +192,7 @@ func composeSingle(limit *Plan, across bool) string {
 	b.WriteString(composeMath(limit))
 	b.WriteString(changeLua)
 	fmt.Fprintf(&b, "\nlocal additive, across = %t, %t\n", limit.Additive, across)
-	before := "" // what is before the args in ARGV
+	before := "" // Lua that turns a place in the args into one in ARGV
 	if across {
 		b.WriteString("local before = ARGV[1] + 1\n")
 		b.WriteString("local KEYS = {unpack(ARGV, 2, before)}\n")
@@ -245,30 +247,31 @@ func (p *Program) Across() *store.Script { return p.across }
 // them.
 func (p *Program) AppendParams(args []int64) []int64 { return append(args, p.params...) }
 
-// AppendRequest appends to args a request for n units, n >= 0, of the state whose key
-// is at place in the run's keys, counted from 0. A decision is one request to each of
-// the program's limits, in their order. If any request for units is denied, nothing is
-// taken. Decisions are made in the order in which they are appended.
+// AppendRequest appends to args a request for n units, n >= 0, of the state whose key is at
+// place in the run's keys, counted from 0. A decision is one request to each of the
+// program's limits, in their order. If any request for units is denied, nothing is taken.
+// Decisions are made in the order in which they are appended.
 func (p *Program) AppendRequest(args []int64, n int64, place int) []int64 {
 	return append(args, n, int64(place)+1)
 }
 
-// again is added to the place of a decision's key for each repeat. (65536 in single.lua.)
+// again is added to the place of a request's key for each repeat of the request. It is 65536
+// in single.lua.
 const again = 1 << 16
 
-// AppendRepeats appends to args a number of requests of n units each, n >= 0,
-// that are decided one right after the other, by the state of the key at place.
-// It is for programs of one limit.
+// AppendRepeats appends to args a number of requests for n units each, n >= 0, of the state
+// whose key is at place. They are decided one right after the other. AppendRepeats is for
+// programs of one limit.
 //
-// Once one of them is not allowed, or fails, those after it get the same outcome.
-// Read their outcomes by [Program.Outcomes].
+// Once one of the requests is denied, or fails, those after it get the same outcome. Read
+// their outcomes with [Program.Outcomes].
 func (p *Program) AppendRepeats(args []int64, n int64, requests, place int) []int64 {
 	return append(args, n, int64(requests-1)*again+int64(place)+1)
 }
 
-// AppendOnes appends to args a request for one unit of each key from place on. They
-// must be the last requests of the run, and the only ones for their keys. It is for
-// programs of one limit, and saves time.
+// AppendOnes appends to args a request for one unit of each key from place on. They must be
+// the last requests of the run, and the only ones for their keys. AppendOnes is for programs
+// of one limit, and costs less than AppendRequest for each key.
 func (p *Program) AppendOnes(args []int64, place int) []int64 {
 	return append(args, int64(place)+1)
 }

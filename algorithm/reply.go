@@ -9,17 +9,19 @@ import (
 // perLimit is how many integers the reply has for each limit of a decision.
 const perLimit = 3
 
-// What a retry can say besides 0, a time to wait, and NeverRetry.
+// The values of retry that are neither 0, a time to wait nor NeverRetry.
 const (
-	// retryFailed: the algorithm raised an error.
+	// retryFailed says that the algorithm raised an error.
 	retryFailed = -2
-	// retryCounted: these are many outcomes. The next integer says how many, and the
-	// one after it how much more each of them has to reset than the one before it.
+	// retryCounted says that the triple stands for several outcomes. The next integer is
+	// their number, and the one after it is how much later each of them resets than the one
+	// before.
 	retryCounted = -3
 )
 
-// CheckReply returns an error that wraps [store.ErrReply] unless reply is that of a
-// run with the given number of outcomes for each limit. Call it before Now and Outcome.
+// CheckReply returns an error that wraps [store.ErrReply] unless reply has the length and
+// the clock of a run with the given number of outcomes for each limit. Call it before Now
+// and Outcome.
 func (p *Program) CheckReply(reply []int64, outcomes int) error {
 	want := 1 + perLimit*len(p.limits)*outcomes
 	if len(reply) != want {
@@ -38,9 +40,9 @@ func (p *Program) checkNow(reply []int64) error {
 // Now returns the instant of a run, in µs since 1970.
 func (p *Program) Now(reply []int64) int64 { return reply[0] }
 
-// Outcome returns what the given limit said to the given decision of a run without
-// repeats, both counted from 0. Its error wraps [ErrFailed], or [store.ErrReply]
-// where the numbers cannot be an outcome, or are not there.
+// Outcome returns what the given limit answered in the given decision of a run without
+// repeats. Limits and decisions are counted from 0. The error wraps [ErrFailed], or
+// [store.ErrReply] if the numbers are missing or cannot be an outcome.
 func (p *Program) Outcome(reply []int64, decision, limit int) (Outcome, error) {
 	at := 1 + perLimit*(len(p.limits)*decision+limit)
 	if at+perLimit > len(reply) {
@@ -57,8 +59,8 @@ func (p *Program) Outcome(reply []int64, decision, limit int) (Outcome, error) {
 	return o, nil
 }
 
-// invalid returns an error that wraps [store.ErrReply] without its text (%.0w prints
-// nothing): the reply is an array of integers, but not one that the script can have given.
+// invalid returns an error that wraps [store.ErrReply] without showing its text (%.0w prints
+// nothing), because the reply is an array of integers, but not one that the script can give.
 func (p *Program) invalid(format string, args ...any) error {
 	return fmt.Errorf("algorithm: script %s: %s%.0w", p.script.Name(), fmt.Sprintf(format, args...), store.ErrReply)
 }

@@ -21,23 +21,23 @@ type Result struct {
 	// Remaining is how many units could be taken right after this request.
 	Remaining int64
 
-	// RetryAfter is 0 if the request is allowed. Otherwise it is the time after
-	// which it would be, if nobody else took units meanwhile, exact to the µs; or
-	// [Never]. A Degraded denial does not know it: it says 0, or Never if n is above
-	// Limit. So a loop that waits should pause, say for a second, if Degraded; the
-	// limiter's Wait does.
+	// RetryAfter is 0 if the request is allowed. Otherwise it is the time after which the
+	// request would be allowed if nobody else took units meanwhile, exact to the µs, or
+	// [Never]. A Degraded denial does not know this time: its RetryAfter is 0, or Never if n
+	// is above Limit. So a loop that waits should pause after a Degraded denial, say for a
+	// second, as the limiter's Wait does.
 	RetryAfter time.Duration
 
-	// ResetAfter is the time after which the identity is as good as new, if
-	// nobody takes units meanwhile, exact to the µs.
+	// ResetAfter is the time after which the identity is as good as new if nobody takes
+	// units meanwhile, exact to the µs.
 	ResetAfter time.Duration
 
 	// Now is the instant of the decision by Redis's clock, to the µs. It is the
 	// zero Time if Degraded.
 	Now time.Time
 
-	// Degraded tells that Redis did not decide this request: the limiter's
-	// failure mode did.
+	// Degraded reports that Redis did not decide this request: the limiter's failure mode
+	// did.
 	Degraded bool
 }
 
@@ -50,8 +50,8 @@ func (r Result) ResetAt() time.Time {
 	return r.Now.Add(r.ResetAfter)
 }
 
-// Result converts the outcome of a decision that was taken at now, in µs since
-// 1970, under the given limit.
+// Result converts the outcome of a decision made at now, in µs since 1970, by a Plan with
+// the given Limit.
 func (o Outcome) Result(limit, now int64) Result {
 	retry := time.Duration(o.RetryAfter) * time.Microsecond
 	if o.RetryAfter == NeverRetry {

@@ -1,21 +1,27 @@
--- How to write the state a, b, c at now, after what text was, if there was any, which may
--- have been read already, with what it promises, k: for how many ms, and as what; or true,
--- and what to add; or false, and what to put in place of text. read, write and add are the
--- algorithm's; add may be nil.
+-- change says how to write a key whose state at now is a, b, c. text is what the key held,
+-- or false if it held nothing. a0, b0, c0 and k are what read made of text, or nil if text
+-- has not been read yet. The result is one of
 --
--- A state lives for its reset, rounded up, and 2 ms more: Redis counts from the script's
--- beginning, which is earlier than now, in whole ms. But who has come back may come
--- again: theirs lives for as long as write promises, so that it can be added to. A second
--- more is for a server that is held up before it reads its clock. The ms are text, which
--- takes Redis less time; but %d is for 32 bits, on some machines.
+--   ms, new       the text new is to live for ms
+--   true, more    more is to be added to the integer that text is
+--   false, other  other is to overwrite text
+--
+-- read, write and add are the algorithm's; add may be nil.
+--
+-- A state lives for its reset, rounded up to whole ms, and 2 ms more, because Redis counts
+-- in whole ms from the beginning of the script, which is before now. But an identity that has
+-- come back may come again. So a state that replaces another lives for as long as write
+-- promises, to be changed in place meanwhile, and one second more, in case the server is held
+-- up before it reads its clock. ms is text, because that takes Redis less time, unless it is
+-- too large for %d, which is for 32 bits on some machines.
 local function change(read, write, add, now, text, reset, a, b, c, a0, b0, c0, k)
   local till = text and add and now + reset
   if till then
     if a0 == nil then a0, b0, c0, k = read(text) end
     local more, other = add(a0, b0, c0, k, a, b, c, till)
     if more then return true, more end
-    -- A shorter one would leave the end of text behind, and for a longer one Redis makes
-    -- room for twice as much.
+    -- A shorter text would leave the end of the old one behind, and for a longer one Redis
+    -- would make room for twice as much.
     if other and #other == #text then return false, other end
   end
   local new, kept = write(a, b, c, till)

@@ -1,7 +1,8 @@
--- The end of both harnesses: it writes what change has said of each key, and replies.
+-- The end of both harnesses: it writes each key as change has said, and replies.
 --
--- Before this text stand: lives and texts, what change returned for the key at each place
--- in KEYS, where lives is 0 to delete it and nil to leave it as it is; call; reply.
+-- The text before this one defines lives and texts, the two results of change for the key at
+-- each place in KEYS, except that a life of 0 deletes the key and nil leaves it as it is;
+-- call; and reply.
 
 for key = 1, #KEYS do
   local ms = lives[key]

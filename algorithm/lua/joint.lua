@@ -5,12 +5,12 @@
 --       each limit of each decision: n, and the place of its key in KEYS. A key
 --       belongs to one limit only.
 -- Reply now, then three integers for each limit of each decision, in order:
---       retry, remaining, reset. Units are taken only if every retry is 0 of the
---       limits whose n is not. A retry of -2 says that the algorithm failed on
---       this state; then none are taken.
+--       retry, remaining, reset. Units are taken only if the retry is 0 of every
+--       limit whose n is not 0. A retry of -2 says that the algorithm failed on
+--       this state; then no units are taken.
 --
--- Before this text stand: limits, a list of {read, step, write, place of the first
--- parameter, add}; change; first, the place of the first decision in ARGV.
+-- The text before this one defines limits, a list of {read, step, write, place of the first
+-- parameter, add}; change; and first, the place of the first decision in ARGV.
 
 local width = #limits
 local params = {}
@@ -22,7 +22,7 @@ for j = 1, width do
   end
 end
 
--- MGET gives nothing, and no error, for a key of another type: PSETEX mends it.
+-- MGET gives nothing for a key of another type, and no error; PSETEX overwrites such a key.
 local texts = redis.call('MGET', unpack(KEYS))
 
 -- As in single.lua.
@@ -46,7 +46,7 @@ local function decide(j, key, n)
   return retry, remaining, reset, a, b, c
 end
 
--- Of the decision at hand, what each limit was asked and says.
+-- What each limit was asked in the current decision, and what it answered.
 local ns, keys, retries, remains, resets2, as2, bs2, cs2 = {}, {}, {}, {}, {}, {}, {}, {}
 for i = first, #ARGV, 2 * width do
   local all = true
@@ -59,7 +59,7 @@ for i = first, #ARGV, 2 * width do
   for j = 1, width do
     local key, retry, remaining, reset = keys[j], retries[j], remains[j], resets2[j]
     if retry == 0 and not all then
-      -- Another limit said no: this one's numbers are those of a look.
+      -- Another limit denies, so this one reports what a look would.
       local _
       _, remaining, reset = decide(j, key, 0)
     elseif ns[j] > 0 and retry ~= -2 and (as2[j] ~= as[key] or bs2[j] ~= bs[key] or cs2[j] ~= cs[key]) then
@@ -70,7 +70,7 @@ for i = first, #ARGV, 2 * width do
   end
 end
 
--- All texts before the first write: what fails has then changed nothing.
+-- Make all texts before the first write, so that a failure changes nothing.
 local lives, call = {}, redis.call
 for key, reset in pairs(resets) do
   if reset > 0 then

@@ -2,34 +2,36 @@
 --
 -- KEYS  the states' keys, each once.
 -- ARGV  the limit's parameters; then two integers for each decision: n, and the
---       place of its key in KEYS, to which 65536 is added for each further
---       request of n units that follows at once. One integer more, in the end,
---       is the place from which on each key has one decision, of one unit, and
---       none of those.
+--       place of its key in KEYS, plus 65536 for each further request for n units
+--       that follows at once. If one more integer comes last, it is a place in
+--       KEYS: each key from there on has one decision, for one unit, and no others.
 -- Reply now, then three integers for each decision, in order: retry, remaining,
---       reset. A retry of -2 says that the algorithm failed on this state. What
---       is not allowed would not be right after either, so of requests that
---       follow at once there is nothing after the first that is not. Those that
---       are allowed, each with n less remaining and the same more to reset than
---       the one before, are not told one by one: -3, how many, how much more.
+--       reset. A retry of -2 says that the algorithm failed on this state. After a
+--       request that is not allowed, the same request would not be allowed either,
+--       so the reply leaves out those that follow it at once. Allowed requests that
+--       differ from the one before by the same amounts, n less remaining and some
+--       more to reset, are told together: -3, how many, how much more.
 --
--- Where the keys are in several hash slots, ARGV begins with how many they are, and
--- with them, and there are no KEYS. If not all can be read, as they are not all on this
--- server, the reply is an error that begins with CROSSSLOT, and nothing was written.
+-- If the keys are in several hash slots, ARGV begins with their number and the keys, and
+-- there are no KEYS. If some of them cannot be read, because they are not on this server,
+-- the reply is an error that begins with CROSSSLOT, and nothing was written.
 --
--- Before this text stand: read, step, write, and add, which may be nil; change; across, whether it is so, and then KEYS; additive, what the Plan says of step; first, the place of the
--- first decision in ARGV; p1 to p6, the parameters.
+-- The text before this one defines read, step, write, and add, which may be nil; change;
+-- across, whether the keys are in several slots, and KEYS if they are; additive, from the
+-- Plan; first, the place of the first decision in ARGV; and p1 to p6, the parameters.
 
--- One decision alone needs no tables. It is the same as below. ARGV[first] is its n; or,
--- where nothing follows, the place from which on each key has one of one unit: 1 as well.
+-- A decision alone needs no tables, but is made in the same way as below. ARGV[first] is its
+-- n. Or, if nothing follows, ARGV[first] is the place from which on each key has a decision
+-- for one unit: that place is 1, which is this n too.
 local alone, texts = not across and #KEYS == 1 and (ARGV[first + 1] or '1') == '1' and not ARGV[first + 2]
 if alone then
   texts = redis.pcall('GET', KEYS[1])
-  -- Of another type, perhaps: see below. Any other error is raised by this.
+  -- The key may be of another type: see below. MGET raises any other error.
   if type(texts) == 'table' then texts = redis.call('MGET', KEYS[1])[1] end
 elseif across then
-  -- Redis refuses each GET of a key that is another server's, or that is on its way to
-  -- one and may be there already; and an MGET of several slots.
+  -- Redis refuses to GET a key that belongs to another server, or is on its way to one and
+  -- may be there already. It refuses an MGET of several slots, so each key is read by
+  -- itself.
   local pcall = redis.pcall
   texts = {}
   for i = 1, #KEYS do
@@ -42,13 +44,14 @@ elseif across then
     texts[i] = text
   end
 else
-  -- MGET gives nothing, and no error, for a key of another type: PSETEX mends it.
+  -- MGET gives nothing for a key of another type, and no error; PSETEX overwrites such a
+  -- key.
   texts = redis.call('MGET', unpack(KEYS))
 end
 
--- Redis's clock, in µs since 1970. It is read once, since two readings in one
--- script may differ; and after the states, so that none has ended before now
--- that was still there to be read.
+-- Redis's clock, in µs since 1970. It is read once, because two readings in one script may
+-- differ. It is read after the states, so that a state that had expired when it was read has
+-- ended by now.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 
@@ -73,21 +76,21 @@ if alone then
   return {now, retry, remaining, reset}
 end
 
--- as, bs and cs are the states that further decisions may go by, texts those
--- that are final.
+-- as, bs and cs hold the states from which further decisions go on. texts holds what was
+-- read, and in the end what is to be written.
 local as, bs, cs, resets = {}, {}, {}, {}
--- Of what is to be written, how long that is to live which is in texts: 0 if not at all,
--- true if it is to be added to what is there, and false if it is to be put in its place.
+-- How each key is to be written: a number or its text is the ms for which texts[key] lives;
+-- 0 deletes the key; true adds texts[key] to what is there; false overwrites that.
 local lives = {}
 local reply, last = {now}, 1
 local KEYS, ARGV, call = KEYS, ARGV, redis.call
 local i, ones = first, #KEYS + 1
 if (#ARGV - first) % 2 == 0 then ones = ARGV[#ARGV] + 0 end
 
--- What a step that fails is not to take along, of the requests before it: the
--- state of their key, its reset if it is to be written, and how many of them the
--- reply lacks yet, with how much more to reset. No other function may use these:
--- an embedded Redis lets go of what they share when one fails.
+-- If a step fails, what the requests before it have done must not be lost: the state of
+-- their key; its reset, if the state is to be written; and how many outcomes the reply still
+-- lacks, with how much more to reset. Only decide may use these variables, because the Lua
+-- of an embedded Redis drops variables that functions share when one of the functions fails.
 local key, a, b, c, taken
 local count, more = 0, 0
 
@@ -106,7 +109,7 @@ local function decide(failed)
       last, failed = last + 3, false
     end
     if not ARGV[i + 1] then break end
-    i = i + 2 -- first of all: what fails is not tried again
+    i = i + 2 -- first of all, so that what fails is not tried again
     local n, place = ARGV[i - 2] + 0, ARGV[i - 1] + 0
     key = place % 65536
     local follow = (place - key) / 65536
@@ -115,7 +118,7 @@ local function decide(failed)
       a, b, c = read(texts[key] or '')
       as[key], bs[key], cs[key] = a, b, c
     end
-    local left, before = -1, 0 -- none, so that the first is told as it is
+    local left, before = -1, 0 -- matches no outcome, so that the first is told in full
     local leap = additive and n > 0
     repeat
       local retry, remaining, reset, a2, b2, c2 = step(a, b, c, now, n, p1, p2, p3, p4, p5, p6)
@@ -125,7 +128,7 @@ local function decide(failed)
       if retry == 0 and remaining == left - n and (reset - before == more or count == 0) then
         count, more = count + 1, reset - before
         if leap then
-          -- All that may be allowed of those that follow, at once.
+          -- Take all of the following requests that may be allowed, in one step.
           leap = false
           local k = math.min(follow, (remaining - remaining % n) / n)
           if k > 1 then
@@ -169,11 +172,11 @@ local function decide(failed)
   end
 end
 
--- Where read or step fails, the decision has failed; the others go on.
+-- If read or step fails, its decision has failed; the others go on.
 local failed = false
 while not pcall(decide, failed) do failed = true end
 
--- All texts before the first write: what fails has then changed nothing.
+-- Make all texts before the first write, so that a failure changes nothing.
 for key, a in pairs(as) do
   local reset = resets[key]
   if reset and reset > 0 then

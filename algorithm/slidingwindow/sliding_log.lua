@@ -1,7 +1,7 @@
 -- Sliding window log: the instant of every unit, so the window is exact.
 --
--- State: the units taken in the last period, oldest first, each the instant at
--- which it was taken, in µs since 1970, as 7 bytes, the most significant first.
+-- State: the instant at which each unit of the last period was taken, oldest first, in µs
+-- since 1970. Each is written as 7 bytes, the most significant first.
 --
 -- Parameters: limit, period (µs). period <= 2^51.
 
@@ -20,14 +20,16 @@ local function at(text, i)
   return (((((a * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f) * 256 + g
 end
 
--- A state is a text; how many more units were taken since it was read, which write adds to
--- it; and the instant of all of these. So a step makes no long text, unless it leaves out
--- what is at the beginning, which only the first step of an instant has to do.
+-- In a run, a state is a text, the number of units taken since it was read, which write adds
+-- to the text, and the instant at which all of these were taken. So a step makes no long
+-- text, unless it leaves out units at the beginning, which only the first step of an instant
+-- has to.
 
--- The first of the units that is later than t, or one more than they are. Of all of them,
--- only the first count are in text; the others are later. It is the first of all if that
--- is, also where somebody else has written them in another order: so what was kept once is
--- kept by all requests of one instant, as units that add up have to be.
+-- after returns the place of the first unit that is later than t, or all + 1 if none is.
+-- Only the first count of all units are in text; the others are later than t. If the first
+-- unit is later than t, the result is 1, even if somebody else has written the others in
+-- another order. So all requests of one instant keep what the first of them kept, as units
+-- that add up must.
 local function after(text, count, all, t)
   if count == 0 or at(text, 1) > t then return 1 end
   local lo, hi = 2, all + 1
@@ -57,7 +59,7 @@ local function step(text, more, instant, now, n, limit, period)
     last = at(text, count)
   end
   if last - now > period or last >= 2^53 then
-    -- From a clock that was wrong: what is later than now is taken to be now.
+    -- The state is from a clock that was wrong: units later than now count as taken now.
     local log = write(text, more, instant)
     local future = after(log, all, all, now)
     log = string.sub(log, 1, 7 * future - 7) .. string.rep(pack(now), all + 1 - future)
@@ -76,7 +78,7 @@ local function step(text, more, instant, now, n, limit, period)
   if need > limit then
     retry = -1
   elseif used + need > limit then
-    -- The order of a log that somebody else wrote is not to be relied upon.
+    -- Somebody else may have written the log, so do not rely on its order.
     local freed = last
     local place = first + used + need - limit - 1
     if place <= count then freed = math.min(at(text, place), last) end
@@ -84,10 +86,11 @@ local function step(text, more, instant, now, n, limit, period)
   elseif n > 0 then
     last = math.max(now, last)
     used = used + n
-    if more > 0 and last > instant then -- which no two steps of one script find
+    if more > 0 and last > instant then -- which does not happen within one script
       text, more = write(text, more, instant), 0
     end
-    -- To make a text takes long, by its length, even if it is one that there is already.
+    -- Making a text takes time in proportion to its length, even if there is an equal one
+    -- already.
     if first > 1 then text = string.sub(text, 7 * first - 6) end
     more, instant = more + n, last
   end

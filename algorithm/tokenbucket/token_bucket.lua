@@ -2,38 +2,38 @@
 --
 -- State: units owed (taken and not come back yet), and since when.
 --   u  units owed, 0..burst; 0 is a full bucket, the state of an absent key
---   t  the instant at which just u units were owed, in µs since 1970
---   f  what that instant has beyond whole µs, in d-ths of one: 0 <= f < d
---   k  for how long the key has been promised to be kept, 1 to 9; 0 says nothing
--- Written as the digits of u, of k, and the 15 of t from epoch on: with up to 921 units
--- owed at a whole µs, that is an integer that Redis stores in the pointer itself, and
--- adds to without a new time to live. Otherwise as "t.u.f.k", with u and f filled up to
--- four places by spaces: so the next one is as long, as a rule, and is put in its place,
--- without a new time to live either. (Zeros would make some Lua read them by eights.)
+--   t  the instant at which exactly u units were owed, in µs since 1970
+--   f  what that instant has beyond t, in d-ths of a µs: 0 <= f < d
+--   k  a promise of how long the key is kept, 1 to 9; 0 promises nothing
+-- With up to 921 units owed at a whole µs, the text is the digits of u, then k, then the 15
+-- digits of t - epoch: an integer that Redis stores in the pointer itself, and that can be
+-- added to without a new time to live. Otherwise the text is "t.u.f.k", with u and f padded
+-- with spaces to four places. So the next text is usually as long and can overwrite it, again
+-- without a new time to live. (Some Lua would read u and f as octal if they began with zeros.)
 --
 -- Parameters: burst, q, m, d. One unit comes back every q + m/d µs, 0 <= m < d.
--- With u, burst <= B: B * d < 2^53 and B * (q + 1) < 2^53.
+-- burst * d < 2^53 and burst * (q + 1) < 2^53; step keeps u within burst.
 
--- The least whole number of µs after t by which k units have come back.
+-- due returns the least whole number of µs after t by which k units have come back.
 local function due(k, f, q, m, d)
   local x = f + k * m
   return k * q + (x + -x % d) / d
 end
 
--- Of 2020: so the 15 digits of t do not begin with 0 from November 2023 until 2052. (Some
--- Lua reads by eights what does.)
+-- An instant in 2020, so that the 15 digits of t - epoch do not begin with 0 from November
+-- 2023 until 2052. (Some Lua reads as octal what begins with 0.)
 local epoch = 1600000000000000
 
--- A key with a promise k is kept until the third multiple of grid[k] after t: that is
--- the same for all t between two multiples, so that t can go on. From 2 s to 36 h.
+-- A key with the promise k is kept until the third multiple of grid[k] after t. That is the
+-- same for all t between two multiples, so that t can move on. In µs, from 2 s to 36 h.
 local grid = {2000000, 8000000, 32000000, 128000000, 512000000, 2048000000, 8192000000, 32768000000, 131072000000}
 
 local byte, cut, find, format = string.byte, string.sub, string.find, string.format
 
--- Digits are written by %d, nine at most: it is faster than %.0f, and may be for 32
--- bits only.
+-- Digits are written by %d, at most nine at a time: it is faster than %.0f, but may be for
+-- 32 bits only.
 
--- k is 10 more where the text is no integer.
+-- k is 10 more if the text is not an integer.
 local function read(text)
   local size = #text
   if size > 16 and size < 20 and find(text, '^[1-9]%d+$') then
@@ -47,7 +47,7 @@ local function read(text)
   end
   local t, u, f, k = string.match(text, '^(%d+)%. *(%d+)%. *(%d+)%.(%d)$')
   if t and #t < 17 and #u < 17 and #f < 17 then
-    t = tonumber(t) -- not by adding: a zero in front would make some Lua read it by eights
+    t = tonumber(t) -- not by adding 0: some Lua would read what begins with 0 as octal
     if t < 2^53 then return tonumber(u), t, tonumber(f), k + 10 end
   end
   return 0, 0, 0
@@ -90,7 +90,7 @@ local function add(u0, t0, f0, k, u, t, f, till)
   if on == 0 and more == 10 then return '10000000000000000' end -- as below, without its cost
   local form = '%d%06d%09d'
   if more < 0 and on > 0 then
-    -- The digits of a negative sum: one of more is borrowed.
+    -- The digits of a negative sum: one is borrowed from more.
     form, more, on = '-%d%06d%09d', -1 - more, 1000000000000000 - on
   end
   local low = on % 1000000000
@@ -104,8 +104,8 @@ local function step(u0, t0, f0, now, n, burst, q, m, d)
   if u == 0 then
     t, f = now, 0
   elseif t > now then
-    -- The clock has stepped back: nothing comes back until it is at t again,
-    -- unless that is further away than a whole refill.
+    -- The clock has stepped back: nothing comes back until it is at t again, unless t is
+    -- further away than a whole refill. Then the units count as owed from now on.
     if t - now > due(burst, 0, q, m, d) then
       t, f = now, 0
       u0, t0, f0 = u, t, f
