@@ -12,8 +12,8 @@ type Script struct {
 	sha1   string
 }
 
-// NewScript returns the script with the given Lua source. The name is for people: it
-// appears in errors, and nowhere in Redis.
+// NewScript returns the script with the given Lua source. The name is for people: it appears
+// in errors, and nowhere in Redis.
 func NewScript(name, source string) *Script {
 	sum := sha1.Sum([]byte(source))
 	return &Script{name: name, source: source, sha1: hex.EncodeToString(sum[:])}

@@ -12,7 +12,7 @@ type ledger struct {
 	limit, period int64
 }
 
-// width is the number of bytes by which a unit's instant is written.
+// width is the number of bytes of a unit's instant in a text.
 const width = 7
 
 func decode(text string) []int64 {
@@ -38,8 +38,8 @@ func encode(log []int64) string {
 	return string(text)
 }
 
-// after is the index of the first instant later than t. It is 0 if log[0] is, also where
-// the others are not in order.
+// after returns the index of the first instant later than t. It returns 0 if log[0] is
+// later, even if the others are not in order.
 func after(log []int64, t int64) int {
 	if len(log) == 0 || log[0] > t {
 		return 0
@@ -54,7 +54,7 @@ func (g ledger) step(text string, now, n int64) (string, algorithm.Outcome) {
 	if len(log) > 0 {
 		last = log[len(log)-1]
 	}
-	if last-now > g.period || last >= 1<<53 { // of a clock that was wrong
+	if last-now > g.period || last >= 1<<53 { // from a clock that was wrong
 		for i := after(log, now); i < len(log); i++ {
 			log[i] = now
 		}

@@ -23,23 +23,20 @@ const maxPeriod = 1 << 51 * time.Microsecond
 
 // Limit is a sliding window counter: Rate units per Period.
 //
-// It counts the units of two fixed windows, which begin at multiples of Period
-// since 1970, and takes those of the earlier one to be spread evenly over it:
-// with a quarter of the current window gone, three quarters of them still
-// count. (The method is known from Cloudflare, "How we built rate limiting
-// capable of scaling to millions of domains", 2017.) An identity's state is
-// three integers, whatever the Rate. ResetAfter is up to two Periods, since what
-// was taken in a window counts until the end of the next.
+// It counts the units of two fixed windows, which begin at multiples of Period since 1970,
+// and assumes that those of the earlier window are spread evenly over it: when a quarter of
+// the current window has passed, three quarters of them still count. (The method is known
+// from Cloudflare, "How we built rate limiting capable of scaling to millions of domains",
+// 2017.) An identity's state is three integers, whatever the Rate. ResetAfter is up to two
+// Periods, because units taken in a window count until the end of the next one.
 //
-// The estimate has a price. At most Rate + Rate x d/Period units are admitted in
-// any interval d: that is up to twice Rate in one Period, when a burst at the
-// end of a window meets a steady flow in the next. Where Rate must hold in
-// every Period, use [Log].
+// The estimate has a price. At most Rate + Rate x d/Period units are admitted in any
+// interval d: that is up to twice Rate in one Period, when a burst at the end of a window
+// meets a steady flow in the next. If Rate must hold in every Period, use [Log].
 //
-// A limit may be changed while keys live: what was taken still counts, up to
-// the new Rate, as long as the old limit would have remembered it. If Period is
-// shortened, the counts of a window that began before the new limit's last two
-// are dropped.
+// A limit may be changed while keys live: what was taken still counts, up to the new Rate,
+// for as long as the old limit would have remembered it. If Period is shortened, the counts
+// of a window that began before the last two windows of the new limit are dropped.
 type Limit struct {
 	// Rate is how many units may be taken in each Period: 1 to 94,906,265, the
 	// square root of 2^53.
@@ -52,16 +49,16 @@ type Limit struct {
 // Rate units are admitted. (An interval of d can hold Rate units once more for
 // each whole Period in d.)
 //
-// It remembers the instant of each unit: 7 bytes a unit, all of which are read
-// and written with each request that is let through. A request on a full log costs
-// Redis some 25 µs more for each 1,000 of Rate, where a batched one on a token bucket
-// costs 4 µs in all. (Requests for one identity that go to Redis together pay for that
-// once.) So that Redis is not busy for long at a time, few identities with full logs go
-// together: 16 at a Rate of 1,000, 3 at 5,000, one above 9,300. A Log suits a Rate of
-// some thousands, not of a million.
+// It remembers the instant of each unit, in 7 bytes, all of which are read and written with
+// each request that is let through. A request on a full log costs Redis some 25 µs more for
+// each 1,000 of Rate, whereas a batched request on a token bucket costs 4 µs in all.
+// (Requests for one identity that go to Redis together pay for that once.) To keep Redis
+// from being busy for long at a time, few identities with full logs go together: 16 at a
+// Rate of 1,000, 3 at 5,000, one above 9,300. A Log suits a Rate of some thousands, not of a
+// million.
 //
-// A limit may be changed while keys live: what was taken still counts, as long
-// as the old limit would have remembered it.
+// A limit may be changed while keys live: what was taken still counts, for as long as the
+// old limit would have remembered it.
 type Log struct {
 	// Rate is how many units may be taken in each Period: 1 to 1,000,000.
 	Rate int64
@@ -69,8 +66,7 @@ type Log struct {
 	Period time.Duration
 }
 
-// Compile implements [algorithm.Algorithm]. It refuses what is outside the
-// ranges of the fields.
+// Compile implements [algorithm.Algorithm]. It refuses fields outside their ranges.
 func (l Limit) Compile() (*algorithm.Plan, error) {
 	if err := check(l.Rate, 94_906_265, l.Period); err != nil {
 		return nil, err
@@ -89,8 +85,7 @@ func (l Limit) Compile() (*algorithm.Plan, error) {
 	}, nil
 }
 
-// Compile implements [algorithm.Algorithm]. It refuses what is outside the
-// ranges of the fields.
+// Compile implements [algorithm.Algorithm]. It refuses fields outside their ranges.
 func (l Log) Compile() (*algorithm.Plan, error) {
 	if err := check(l.Rate, 1_000_000, l.Period); err != nil {
 		return nil, err

@@ -14,15 +14,15 @@ type window struct {
 	limit, period int64
 }
 
-// counts says that c units were taken since the instant s, in µs, and p in the
-// period before.
+// counts says that c units were taken since the instant s, in µs, and p units in the period
+// before.
 type counts struct {
 	c, p, s int64
 }
 
 var (
-	// The first digit of 19, or that after the last colon, says for how long the key is
-	// kept, which is not for Step.
+	// The first digit of 19, or the one after the last colon, says for how long the key is
+	// kept, which does not matter to Step.
 	packedText   = regexp.MustCompile(`^[1-8]?([1-9][0-9]{9})([0-9]{4})([0-9]{4})$`)
 	separateText = regexp.MustCompile(`^([0-9]+):([0-9]+):([0-9]+):[0-9]$`)
 )
@@ -32,14 +32,14 @@ func read(text string) counts {
 		return counts{s: number(part[1]) * 1e6, c: number(part[2]), p: number(part[3])}
 	}
 	if part := separateText.FindStringSubmatch(text); part != nil && len(part[1]) <= 16 && len(part[2]) <= 15 && len(part[3]) <= 15 {
-		if s := number(part[1]); s < 1<<53 { // a later one is no clock's, and not exact in Lua
+		if s := number(part[1]); s < 1<<53 { // a later one is not from any clock, and not exact in Lua
 			return counts{s: s, c: number(part[2]), p: number(part[3])}
 		}
 	}
 	return counts{}
 }
 
-// plain leaves out of a text for how long the key is kept.
+// plain returns text without its promise of how long the key is kept.
 func plain(text string) string {
 	switch {
 	case packedText.MatchString(text) && len(text) == 19,
@@ -70,17 +70,17 @@ func (w window) at(old counts, now int64) counts {
 	both := min(c+p, w.limit)
 	s := now - now%w.period
 	switch {
-	case old.s-now > w.period: // of a clock that was wrong
+	case old.s-now > w.period: // from a clock that was wrong
 		return counts{both, 0, s}
 	case old.s > now: // the clock has stepped back
 		return counts{c, p, old.s}
 	case old.s == s:
 		return counts{c, p, s}
-	case old.s > s: // of another period
+	case old.s > s: // from another period
 		return counts{both, 0, s}
 	case old.s == s-w.period:
 		return counts{0, c, s}
-	case old.s > s-w.period: // of another period
+	case old.s > s-w.period: // from another period
 		return counts{0, both, s}
 	}
 	return counts{0, 0, s}

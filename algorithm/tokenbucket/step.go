@@ -19,11 +19,11 @@ type state struct {
 	u, t, f int64
 }
 
-// epoch is what t is counted from in a text that Redis takes for an integer.
+// epoch is the instant from which t is counted in a text that Redis stores as an integer.
 const epoch = 1_600_000_000_000_000
 
 var (
-	// Both say for how long the key is kept, too, which is not for Step.
+	// Both texts also say for how long the key is kept, which does not matter to Step.
 	wholeText = regexp.MustCompile(`^([1-9][0-9]{0,2})[0-9]([1-9][0-9]{14})$`)
 	otherText = regexp.MustCompile(`^([0-9]{1,16})\. *([0-9]{1,16})\. *([0-9]{1,16})\.[0-9]$`)
 )
@@ -33,14 +33,14 @@ func read(text string) state {
 		return state{u: number(part[1]), t: epoch + number(part[2])}
 	}
 	part := otherText.FindStringSubmatch(text)
-	if part == nil || number(part[1]) >= 1<<53 { // no clock's, and not exact in Lua
+	if part == nil || number(part[1]) >= 1<<53 { // not from any clock, and not exact in Lua
 		return state{}
 	}
 	return state{t: number(part[1]), u: number(part[2]), f: number(part[3])}
 }
 
-// plain leaves out of a text for how long the key is kept. What was put in the place of
-// another text may have a form that String would not have given it.
+// plain returns text without its promise of how long the key is kept. A text that overwrote
+// another one may have a form that String would not give it, so it is made anew.
 func plain(text string) string {
 	switch {
 	case wholeText.MatchString(text) && text[len(text)-16] != '0',
@@ -52,7 +52,7 @@ func plain(text string) string {
 	return text
 }
 
-// maxWhole is the most units owed that an integer of 64 bits has room for.
+// maxWhole is the most units owed for which the text fits an integer of 64 bits.
 const maxWhole = 921
 
 // number reads digits that cannot overflow.
@@ -68,8 +68,8 @@ func (s state) String() string {
 	return fmt.Sprintf("%010d.%4d.%4d.0", s.t, s.u, s.f)
 }
 
-// due is the least whole number of µs after s.t by which k units have come
-// back: (f + k x cost) / d, rounded up.
+// due returns the least whole number of µs after s.t by which k units have come back: (f + k
+// x cost) / d, rounded up.
 func (b *bucket) due(s state, k int64) int64 {
 	hi, lo := bits.Mul64(uint64(k), uint64(b.cost))
 	lo, carry := bits.Add64(lo, uint64(s.f)+uint64(b.d)-1, 0)
@@ -100,7 +100,7 @@ func (b *bucket) refill(s state, now int64) state {
 func (b *bucket) step(text string, now, n int64) (string, algorithm.Outcome) {
 	s, next := read(text), text
 	s.u = min(s.u, b.burst)
-	if s.f >= b.d { // of a limit with another d
+	if s.f >= b.d { // from a limit with another d
 		s.t, s.f = s.t+1, 0
 	}
 	switch {

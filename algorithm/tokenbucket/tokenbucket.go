@@ -1,6 +1,5 @@
-// Package tokenbucket is the token bucket algorithm: a bucket of Burst units
-// that is refilled at Rate units per Period. It lets bursts through and holds
-// the average exactly.
+// Package tokenbucket is the token bucket algorithm: a bucket of Burst units that is
+// refilled at Rate units per Period. It allows bursts and holds the average exactly.
 //
 // It is the algorithm to begin with. An identity's state is two integers.
 package tokenbucket
@@ -19,38 +18,37 @@ import (
 //go:embed token_bucket.lua
 var lua string
 
-// Limit is a token bucket. A fresh identity has Burst units. Each request takes
-// some; they come back one by one, one every Period/Rate, until there are Burst
-// again. That quotient is never rounded: 7 a second are exactly 7 x 3600 an hour.
+// Limit is a token bucket. A fresh identity has Burst units. Each request takes some; they
+// come back one by one, one every Period/Rate, until there are Burst again. That quotient is
+// never rounded: 7 a second are exactly 7 x 3600 an hour.
 //
 // At most Burst + Rate x d/Period units are admitted in any interval d.
 //
-// A limit may be changed while keys live. What counts is how many units an
-// identity owes: a raised Burst or Rate helps at once, and under a lowered
-// Burst no identity owes more than that. A debt is kept for as long as the limit
-// under which it was last added to would have needed to let it off.
+// A limit may be changed while keys live. What counts is how many units an identity owes: a
+// raised Burst or Rate helps at once, and under a lowered Burst no identity owes more than
+// that. A debt is remembered for as long as the limit under which units were last taken would
+// need to refill it.
 type Limit struct {
 	// Rate is how many units come back in each Period, at least 1.
 	Rate int64
 	// Period is the time in which Rate units come back, in whole microseconds.
 	Period time.Duration
-	// Burst is how many units there are at most, those that can be taken at
-	// once. 0 means Rate.
+	// Burst is the most units that there are, which can all be taken at once. 0 means Rate.
 	Burst int64
 }
 
-// maxRefill is the longest time that a bucket may take to fill, in µs: 142
-// years. Twice that is exact in a Lua number.
+// maxRefill is the longest time that a bucket may take to fill, in µs: 142 years. Twice that
+// is exact in a Lua number.
 const maxRefill = 1 << 52
 
-// maxExact is the greatest integer up to which a double holds every one.
+// maxExact is the limit up to which a double represents every integer.
 const maxExact = 1 << 53
 
-// Compile implements [algorithm.Algorithm]. It refuses a Rate or Period below
-// the least unit, a negative Burst, and what cannot be counted exactly in
-// integers below 2^53: a bucket that takes more than 142 years to fill, or
-// Burst x Rate above 2^53 after Rate and Period (in µs) are reduced to lowest
-// terms. No Rate and Burst of up to ten million are refused for the latter.
+// Compile implements [algorithm.Algorithm]. It refuses a Rate below 1, a Period below 1 µs
+// or not in whole µs, a negative Burst, and a limit that cannot be counted exactly in
+// integers below 2^53. Such a limit is a bucket that takes more than 142 years to fill, or
+// one with Burst x Rate above 2^53 after Rate and Period (in µs) are reduced to lowest
+// terms. No Rate and Burst of up to ten million each are refused for the latter reason.
 func (l Limit) Compile() (*algorithm.Plan, error) {
 	if l.Rate < 1 {
 		return nil, fmt.Errorf("tokenbucket: Rate is %d: must be at least 1", l.Rate)

@@ -7,33 +7,32 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// Now returns the time by the Redis's clock, to the microsecond, as the command
-// TIME does.
+// Now returns the time by the Redis's clock, to the microsecond, as the command TIME does.
 func (r *Redis) Now() time.Time { return r.clock.time() }
 
-// Advance moves the clock by d, and with it the end of every key that has one:
-// what expires within d is gone when Advance returns.
+// Advance moves the clock by d: every key that expires within d is gone when Advance
+// returns.
 //
-// Until the first Advance or SetTime the clock is the real one. From then on it
-// stands still between their calls, so that a test sees the times it expects, to
-// the microsecond. A negative d moves it back, as SetTime does.
+// Until the first Advance or SetTime the clock is the real one. From then on it stands still
+// between calls of these, so that a test sees the times it expects, to the microsecond. A
+// negative d moves the clock back, as SetTime does.
 func (r *Redis) Advance(d time.Duration) {
 	r.clock.mu.Lock()
 	defer r.clock.mu.Unlock()
 	r.clock.move(r.clock.now().Add(d))
 }
 
-// SetTime sets the clock to t, cut to the microsecond, and it stands still there; see
-// Advance. t must be in the years 1970 to 2261. The zero Time makes the clock the real
-// one again, running.
+// SetTime sets the clock to t, truncated to the microsecond, where it stands still; see
+// Advance. t must be in the years 1970 to 2261. The zero Time makes the clock the real one
+// again, which runs.
 //
-// A key expires at its time by the clock, however the clock got there. A clock that is
-// set back gives keys longer to live, as on Redis; but what has expired stays gone.
+// A key expires at its time by the clock, however the clock got there. A clock that is set
+// back gives keys longer to live, as on Redis, but keys that have expired stay gone.
 //
-// Unlike Redis's, a clock that runs goes on during a script: a key may expire between
-// two commands of one script. And it costs each command some 0.5 µs for each key there
-// is, since miniredis counts every key's time down. Where either matters, set the time,
-// for instance with SetTime(Now()).
+// Unlike Redis's clock, the real one here goes on during a script: a key may expire between
+// two commands of a script. And it costs each command some 0.5 µs for each key that exists,
+// because miniredis counts down the time of every key. If either matters, set the time, for
+// instance with SetTime(Now()).
 func (r *Redis) SetTime(t time.Time) {
 	r.clock.mu.Lock()
 	defer r.clock.mu.Unlock()
@@ -77,9 +76,9 @@ func (c *clock) move(t time.Time) {
 	t = t.Truncate(time.Microsecond)
 	c.set(from)
 	c.set(t)
-	// miniredis keeps what a key has left to live, not when it ends, and leaves
-	// that alone when its clock is set back. A command that comes between finds
-	// keys nearer to their end than they are, but expires none.
+	// miniredis keeps how long each key has left to live, not when it expires, and leaves
+	// that alone when its clock is set back. A command that comes in between finds keys
+	// nearer to their end than they are, but expires none.
 	if back := from.Sub(t); back > 0 {
 		c.server.FastForward(-back)
 	}
@@ -89,15 +88,15 @@ func (c *clock) move(t time.Time) {
 // release lets the real clock run. c.mu is held.
 func (c *clock) release() {
 	c.move(time.Now())
-	// With ClockTTL on, all keys would be taken to be thousands of years older.
+	// With ClockTTL on, miniredis would take all keys to be thousands of years older.
 	c.server.ClockTTL(false)
 	c.server.SetTime(time.Time{})
 	c.server.ClockTTL(true)
 	c.pinned = time.Time{}
 }
 
-// set sets miniredis's clock, and what keys have left to live where that moves it on.
+// set sets miniredis's clock, and counts down the time of keys if that moves it on.
 func (c *clock) set(t time.Time) {
 	c.server.SetTime(t)
-	c.server.DB(0) // it catches up when something looks at a database
+	c.server.DB(0) // miniredis catches up when something looks at a database
 }

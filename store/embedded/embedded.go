@@ -1,19 +1,18 @@
-// Package embedded is an in-process Redis (miniredis) for demos and users' own
-// tests, NOT for production: it limits one process only, and its state is lost
-// on exit.
+// Package embedded is an in-process Redis (miniredis) for demos and users' own tests, NOT
+// for production: it limits one process only, and its state is lost on exit.
 //
-// It speaks Redis's protocol on a loopback port, so any client may connect to it
-// beside the Store that it is. Its clock can be set and moved, so that a test of
-// a limit per day takes no time: see [Redis.Advance]. To see what becomes of a
-// service whose Redis is away, Close it.
+// It is a Store, and also speaks Redis's protocol on a loopback port, so that any client may
+// connect to it. Its clock can be set and moved, so that a test of a limit per day takes no
+// time: see [Redis.Advance]. To see how a service behaves without its Redis, call Close.
 //
-// For a testing/synctest bubble, Start it outside: in the bubble, where it would listen
-// on the network, time would never move. It has a clock of its own there, too. Begin by
-// SetTime(time.Now()), and Advance it by what you sleep.
+// To use it in a testing/synctest bubble, call Start outside the bubble: inside, it would
+// listen on the network, and the bubble's time would never move. Its clock does not follow
+// the bubble's, so begin with SetTime(time.Now()), and Advance it by the time that you
+// sleep.
 //
-// A script that passes here may still fail on Redis: miniredis runs another Lua,
-// which prints numbers differently, knows fewer commands and libraries, and loses
-// the codes of errors. Run your tests on a real Redis, too.
+// A script that passes here may still fail on Redis. miniredis has another Lua, which prints
+// numbers differently; it knows fewer commands and libraries, and loses the codes of errors.
+// Run your tests on a real Redis, too.
 package embedded
 
 import (
@@ -48,7 +47,7 @@ func Start() (*Redis, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedded: %w", err)
 	}
-	// Not server.Dial, which is an unbuffered pipe: where a client writes more than
+	// Do not use server.Dial, which makes an unbuffered pipe: when a client writes more than
 	// some kilobytes before it reads, each end waits for the other.
 	addr := server.Addr()
 	client, err := goredis.Open("redis://" + addr)
@@ -72,8 +71,8 @@ func (r *Redis) Run(ctx context.Context, s *store.Script, keys []string, args []
 // Prompt implements [store.Prompt].
 func (r *Redis) Prompt() bool { return r.store.Prompt() }
 
-// Close stops the Redis, and returns when nothing of it is left running. What it
-// held is lost. To close it again does nothing.
+// Close stops the Redis, and returns when nothing of it is left running. Its contents are
+// lost. Closing it again does nothing.
 func (r *Redis) Close() error { return r.close() }
 
 // Addr returns the address for clients, such as "127.0.0.1:12345".

@@ -6,35 +6,35 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The verbs are of type any once and for all, since making them so allocates.
+// The verbs are converted to type any only once, because the conversion allocates.
 var (
 	evalsha any = "evalsha"
 	eval    any = "eval"
 )
 
-// call is all that one command needs, and that its caller may give up on. Room
-// for a run of ordinary size is part of it.
+// call is all that one command needs; its caller may give up on it. It includes room for a
+// run of ordinary size.
 type call struct {
 	reply   reply
 	texts   [4]string
 	numbers [12]int64
 	cmd     *redis.RawWriteToCmd
-	err     error // of a command that was sent by gather
+	err     error // the error of a command that was sent by gather
 }
 
-// command returns the command that runs script, which is a digest or a source,
-// with keys and args, and has its reply written to the call's. Across slots, keys are not
-// declared as such, but are args, after their number; the first tells a cluster client
-// where to send it all the same.
+// command returns the command that runs script, which is a digest or a source, with keys and
+// args, and writes its reply to c.reply. Across slots, the keys are not declared as such:
+// they are args, after their number. The first key still tells a cluster client where to
+// send the command.
 //
-// It is of a kind that go-redis never sends again once it may have been run,
-// since its reply may have been written already: not for the MaxRetries of the
-// client, nor for the MaxRedirects of a cluster client, nor of the ring. What
-// follows a reply that says that nothing was run (MOVED, ASK) is not excluded.
+// go-redis never sends a command of this kind again once it may have been run, because its
+// reply may have been written already. That holds for the MaxRetries of the client, for the
+// MaxRedirects of a cluster client, and for a ring. go-redis still follows a reply that says
+// that nothing was run (MOVED, ASK).
 //
-// The arguments are pointers into two copies, rather than values, each of which
-// would be an allocation of its own. They are copies since a client may still
-// write a command that its caller has given up on.
+// The arguments are pointers into two copies, because each argument passed by value would be
+// an allocation of its own. They are copies because a client may still write a command that
+// its caller has given up on.
 func (c *call) command(ctx context.Context, verb any, script string, keys []string, args []int64, across bool) *redis.RawWriteToCmd {
 	texts := append(append(c.texts[:0], script), keys...)
 	numbers := append(c.numbers[:0], args...)
@@ -56,14 +56,14 @@ func (c *call) command(ctx context.Context, verb any, script string, keys []stri
 	if len(keys) > 0 {
 		cmd.SetFirstKeyPos(first) // what a cluster client routes by
 	}
-	// Not knowing this, a cluster client asks a node for it, once, for as long as
-	// 5 s, while all others wait.
+	// If it did not know this, a cluster client would ask a node for it, once, for as long
+	// as 5 s, while all other callers wait.
 	cmd.SetStepCount(1)
 	return cmd
 }
 
-// failure returns the error of the call's command, which was one of a pipeline that was
-// refused.
+// failure returns the error of the call's command in a pipeline. refused is the error of the
+// whole pipeline if it was refused, and goes for each command without an outcome of its own.
 func (c *call) failure(cmd redis.Cmder, refused error) error {
 	if err := cmd.Err(); err != nil || c.reply.want >= 0 {
 		return err
@@ -71,8 +71,9 @@ func (c *call) failure(cmd redis.Cmder, refused error) error {
 	return refused
 }
 
-// refusal returns the error of a pipeline of which no command has one: an error reply to
-// what sets up the connection. go-redis does not tell the commands of that.
+// refusal returns err, the error of a pipeline, if none of its commands has an error,
+// otherwise nil. Such an err is an error reply to a command that set up the connection;
+// go-redis does not pass it to the commands of the pipeline.
 func refusal(cmds []redis.Cmder, err error) error {
 	for _, cmd := range cmds {
 		if cmd.Err() != nil {

@@ -9,14 +9,14 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/flights"
 )
 
-// gather has commands that come while some are in flight go to the server together, in
-// a pipeline.
+// gather sends commands that come while some are in flight to the server together, in a
+// pipeline.
 type gather struct {
 	client *redis.Client
 	flights.Flights[*call]
 }
 
-// newGather returns nil for a client of several servers: who hangs there would hold
+// newGather returns nil for a client of several servers, because one that hangs would hold
 // up commands to the others.
 func newGather(client Client) *gather {
 	one, ok := client.(*redis.Client)
@@ -28,9 +28,9 @@ func newGather(client Client) *gather {
 	return g
 }
 
-// process does what the client's Process does. It returns by the end of ctx if the
-// command goes with others: the client may still have it then, or get it in the next
-// moments.
+// process does what the client's Process does. If the command goes with others, process
+// returns by the end of ctx at the latest; the client may then still have the command, or
+// get it in the next moments.
 func (g *gather) process(ctx context.Context, c *call) error {
 	if !g.Do(ctx, c, len(c.cmd.Args())) {
 		return ctx.Err()
@@ -44,8 +44,8 @@ func (g *gather) one(ctx context.Context, _ int, c *call) bool {
 	return true
 }
 
-// several sends commands, and notes their errors, also if a hook of the client's panics,
-// or ends the goroutine.
+// several sends commands and notes their errors, even if a hook of the client panics or ends
+// the goroutine.
 func (g *gather) several(ctx context.Context, all []*call) {
 	defer func() {
 		if p := recover(); p != nil {

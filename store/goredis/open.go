@@ -13,7 +13,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/wire"
 )
 
-// The settings of Open's clients; its comment says why.
+// The settings of Open's clients. The comment of Open gives the reasons.
 const (
 	dialTimeout     = 2 * time.Second
 	ioTimeout       = 3 * time.Second
@@ -23,8 +23,8 @@ const (
 	maxRedirects    = 3
 )
 
-// Open returns a Store on a client of its own; close it with Close. Open does no
-// network I/O, so it succeeds while Redis is down; the first Run connects.
+// Open returns a Store on a client of its own, which Close closes. Open does no network I/O,
+// so it succeeds while Redis is down; the first Run connects.
 //
 // The URL is one of
 //
@@ -81,7 +81,8 @@ func Open(url string, opts ...Option) (*Store, error) {
 	return store, nil
 }
 
-// dialer connects as go-redis does by default.
+// dialer returns a function that connects as go-redis does by default, and guards
+// connections.
 func dialer(t *driver.Target) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	dial := redis.NewDialer(&redis.Options{DialTimeout: dialTimeout, TLSConfig: t.TLSConfig})
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {

@@ -18,9 +18,9 @@ var (
 	_ store.Spanning    = (*Store)(nil)
 )
 
-// Partition implements [store.Partitioned]. To a *redis.Client all keys are on
-// one server; to a *redis.Ring each may be on another, and partitions do not tell
-// which; otherwise they are taken to be on a Cluster.
+// Partition implements [store.Partitioned]. For a *redis.Client all keys are on one server.
+// For a *redis.Ring each key may be on another shard, and partitions do not tell on which.
+// For any other client the keys are assumed to be on a Cluster.
 func (s *Store) Partition(key string) (uint64, bool) {
 	if s == nil {
 		return 0, false
@@ -36,7 +36,7 @@ func (s *Store) Partition(key string) (uint64, bool) {
 	return hashslot.Partition(key), true
 }
 
-// newLayout returns nil for a client that is not known to be one of a Cluster.
+// newLayout returns nil for a client that is not known to be for a Cluster.
 func newLayout(client Client) *driver.Layout {
 	if _, ok := client.(*redis.ClusterClient); !ok {
 		return nil
@@ -44,10 +44,10 @@ func newLayout(client Client) *driver.Layout {
 	return &driver.Layout{}
 }
 
-// Server implements [store.Spanning], for a *redis.ClusterClient of several nodes. RunAll of
-// several runs makes it learn the servers in the background if it does not know them: at
-// once at first, a second after the Cluster has turned out to be different, and every ten
-// seconds if they cannot be learned.
+// Server implements [store.Spanning], for a *redis.ClusterClient of several nodes. If the
+// servers are not known, a RunAll of several runs makes the Store learn them in the
+// background: at once at first, a second after the Cluster has turned out to be different,
+// and every ten seconds if they cannot be learned.
 func (s *Store) Server(partition uint64) (uint64, bool) {
 	if s == nil {
 		return 0, false
@@ -55,7 +55,7 @@ func (s *Store) Server(partition uint64) (uint64, bool) {
 	return s.layout.Server(partition)
 }
 
-// learnLayout asks for the Cluster's layout, if it is time to.
+// learnLayout asks for the Cluster's layout, if that is due.
 func (s *Store) learnLayout(runs []store.Run) {
 	if len(runs) < 2 || len(runs[0].Keys) == 0 || !s.layout.Due() {
 		return
@@ -80,9 +80,9 @@ func (s *Store) learnLayout(runs []store.Run) {
 	})
 }
 
-// RunAll implements [store.Pipelined], by a pipeline where the client has them: a
-// cluster client's goes to all nodes at once. On a Ring, a shard that hangs may
-// hold up runs on others until ctx ends.
+// RunAll implements [store.Pipelined], with a pipeline if the client has pipelines. That of
+// a cluster client goes to all nodes at once. On a Ring, a shard that hangs may hold up runs
+// on others until ctx ends.
 func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.Run) {
 	if s.runAll(ctx, script, runs, false) {
 		s.learnLayout(runs)
@@ -96,7 +96,7 @@ func (s *Store) RunAcross(ctx context.Context, script *store.Script, runs []stor
 	}
 }
 
-// runAll is false if it could not begin.
+// runAll reports whether it could begin.
 func (s *Store) runAll(ctx context.Context, script *store.Script, runs []store.Run, across bool) bool {
 	var err error
 	switch {
@@ -139,7 +139,7 @@ func (s *Store) runAll(ctx context.Context, script *store.Script, runs []store.R
 	return true
 }
 
-// send sends those of runs whose places are given.
+// send sends the runs at places.
 func (s *Store) send(ctx context.Context, pipeline func() redis.Pipeliner, verb any, script string, runs []store.Run, places []int, across bool) {
 	var since time.Time
 	for len(places) > 0 {
@@ -147,7 +147,8 @@ func (s *Store) send(ctx context.Context, pipeline func() redis.Pipeliner, verb 
 	}
 }
 
-// sendOnce returns the places of those that were not sent, and may be sent again.
+// sendOnce sends the runs at places once. It returns the places of those that were not sent
+// and may be sent again.
 func (s *Store) sendOnce(ctx context.Context, since *time.Time, pipeline redis.Pipeliner, verb any, script string, runs []store.Run, places []int, across bool) (again []int) {
 	calls := make([]call, len(places))
 	for i, place := range places {

@@ -9,25 +9,25 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// reply takes in the reply to a command as go-redis reads it, and keeps the
-// integers of a flat array of them. It is the io.Writer of a
-// redis.RawWriteToCmd, which writes to it each line of the reply without its
-// end, then the end, and then the contents of a string.
+// reply takes in the reply to a command as go-redis reads it, and keeps the integers if it
+// is a flat array of them. It is the io.Writer of a redis.RawWriteToCmd, which writes to it
+// each line of the reply without its end, then the end, and, for a string, its contents
+// after that.
 //
-// Of redis.Cmd it would get each integer in an allocation of its own, and
-// redis.IntSliceCmd makes integers of what is none.
+// redis.Cmd would allocate each integer by itself, and redis.IntSliceCmd makes integers of
+// values that are none.
 type reply struct {
 	ints []int64
 	want int  // how many ints the array has; -1 before its header
 	skip int  // bytes of a string's contents still to come
 	end  bool // the end of a line comes next
-	// bad is the type of what should not be there, once something was.
+	// bad has the type of the first value that should not be there, if isBad is true.
 	bad   any
 	isBad bool
 }
 
-// replyError is an error reply. go-redis treats it as one of its own: it does
-// not close the connection for it, and follows redirections.
+// replyError is an error reply. go-redis treats it like an error reply that it has read
+// itself: it does not close the connection, and follows redirections.
 type replyError string
 
 func (e replyError) Error() string { return string(e) }
@@ -38,11 +38,11 @@ func (replyError) RedisError() {}
 // errProtocol makes go-redis close the connection.
 var errProtocol = errors.New("the reply breaks the protocol")
 
-// maxRoom is how many integers there is room made for on the word of a header.
+// maxRoom is the most integers for which room is made because of a header alone.
 const maxRoom = 4096
 
-// Write implements io.Writer. It returns an error reply as an error, when it has
-// been read to its end.
+// Write implements io.Writer. When it has read an error reply to its end, it returns it as
+// an error.
 func (r *reply) Write(p []byte) (int, error) {
 	switch {
 	case r.end:
@@ -54,14 +54,14 @@ func (r *reply) Write(p []byte) (int, error) {
 	default:
 		r.end = true
 		if err := r.line(p[0], p[1:]); err != nil {
-			*r = reply{want: -1} // what follows a redirection is another reply
+			*r = reply{want: -1} // after a redirection comes another reply
 			return 0, err
 		}
 	}
 	return len(p), nil
 }
 
-// line takes in one line: the kind of what it begins, and what else it says.
+// line takes in one line: kind is its first byte, and rest is what follows.
 func (r *reply) line(kind byte, rest []byte) error {
 	switch kind {
 	case '-':
@@ -100,7 +100,7 @@ func (r *reply) line(kind byte, rest []byte) error {
 	return nil
 }
 
-// other takes in a line of what has no place in an array of integers.
+// other takes in a line of a value that has no place in an array of integers.
 func (r *reply) other(kind byte, rest []byte) error {
 	var value any
 	switch kind {
@@ -134,15 +134,15 @@ func (r *reply) other(kind byte, rest []byte) error {
 	return nil
 }
 
-// refuse notes the first thing that should not be there. The reply is read to
-// its end all the same, so that the connection can be used on.
+// refuse notes the first value that should not be there. The reply is still read to its end,
+// so that the connection stays usable.
 func (r *reply) refuse(value any) {
 	if !r.isBad {
 		r.bad, r.isBad = value, true
 	}
 }
 
-// integers returns the integers of a reply that was read.
+// integers returns the integers of a reply that has been read.
 func (r *reply) integers() ([]int64, error) {
 	switch {
 	case r.isBad:

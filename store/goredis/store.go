@@ -23,10 +23,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// Client is what the driver needs of a go-redis client. *redis.Client,
-// *redis.ClusterClient, *redis.Ring, redis.UniversalClient and
-// *redis.AutoPipeliner have it. So has a redis.Pipeliner, but that does not run what
-// it is given, so it will not do.
+// Client is what the driver needs of a go-redis client. *redis.Client, *redis.ClusterClient,
+// *redis.Ring, redis.UniversalClient and *redis.AutoPipeliner have it. A redis.Pipeliner has
+// it too, but will not do, because it does not run the commands that it is given.
 type Client interface {
 	Process(ctx context.Context, cmd redis.Cmder) error
 }
@@ -34,14 +33,14 @@ type Client interface {
 // Store runs scripts through a go-redis client. It is safe for concurrent use.
 type Store struct {
 	client Client
-	gather *gather      // nil where the client has more than one server
-	close  func() error // nil where the client is the caller's
+	gather *gather      // nil if the client has more than one server
+	close  func() error // nil if the client is the caller's
 	prompt bool
 	text   string // what Format shows
-	// secrets are those of Open's URL and options.
+	// secrets are the passwords in Open's URL and options.
 	secrets driver.Secrets
 	warmer  *driver.Warmer
-	layout  *driver.Layout // nil where there is no Cluster, or it is not asked how it is
+	layout  *driver.Layout // nil unless the client is known to be for a Cluster
 }
 
 var _ store.Store = (*Store)(nil)
@@ -56,19 +55,19 @@ var (
 	errNotRun = errors.New("the client did not run the command (is it a redis.Pipeliner?)")
 )
 
-// New returns a Store that runs on client. The caller still owns the client, and has
-// to set it up and to close it. Set ContextTimeoutEnabled: see [Store.Prompt].
+// New returns a Store that runs on client. The caller still owns the client, and must set it
+// up and close it. Set ContextTimeoutEnabled: see [Store.Prompt].
 //
-// Whatever the client's MaxRetries and MaxRedirects say, a run whose outcome is unknown
-// is never sent again.
+// Whatever the client's MaxRetries and MaxRedirects say, a run whose outcome is unknown is
+// never sent again.
 //
-// A *redis.Client has one server. Runs that come while four are in flight go to it
-// together, in the next pipeline. So limiters that share a Store share round trips. Such
-// pipelines use the connections that the client keeps for pipelines (PipelinePoolSize),
-// and a hook of the client sees them with a context that is no caller's. Do not use a
-// Store in a testing/synctest bubble and outside of it at the same time.
+// A *redis.Client has one server. Runs that come while four are in flight go to it together,
+// in the next pipeline. So limiters that share a Store share round trips. Such pipelines use
+// the connections that the client keeps for pipelines (PipelinePoolSize), and hooks of the
+// client see them with a context that is not any caller's. Do not use a Store inside and
+// outside a testing/synctest bubble at the same time.
 //
-// New(nil) is nil, whose Run returns an error.
+// New(nil) is nil. Run of a nil Store returns an error.
 func New(client Client) *Store {
 	if driver.IsNil(client) {
 		return nil
@@ -83,26 +82,26 @@ func New(client Client) *Store {
 	}
 }
 
-// Close closes a client that [Open] made; to close it again does nothing. It does nothing
-// to a client that was given to [New].
+// Close closes the client if [Open] made it; closing it again does nothing. Close does not
+// close a client that was given to [New].
 func (s *Store) Close() error {
 	if s == nil || s.close == nil {
 		return nil
 	}
 	s.warmer.Close()
 	s.layout.Close()
-	// The client may be closing some connection by itself, and closes it once more.
+	// The client may be closing some connection itself, and then closes it twice.
 	if err := s.close(); err != nil && !errors.Is(err, redis.ErrClosed) && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("goredis: close: %w", err)
 	}
 	return nil
 }
 
-// String names the Redis, or the type of the client. It shows no password.
+// String names the Redis, or the type of the client. It never shows a password.
 func (s Store) String() string { return "goredis.Store(" + s.text + ")" }
 
-// Format implements fmt.Formatter, so that no verb shows the client, whose
-// options have the password.
+// Format implements fmt.Formatter, so that no verb shows the client, whose options contain
+// the password.
 func (s Store) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // Run implements [store.Store].
@@ -119,7 +118,7 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 	return s.run(s.shared(ctx), script, keys, args, false)
 }
 
-// run runs script: EVALSHA, and EVAL where the server does not have it.
+// run runs script: by EVALSHA, and by EVAL if the server does not have it.
 func (s *Store) run(ctx context.Context, script *store.Script, keys []string, args []int64, across bool) ([]int64, error) {
 	reply, err := s.do(ctx, evalsha, script.SHA1(), keys, args, across)
 	if err != nil && driver.NoScript(err) {
@@ -128,8 +127,8 @@ func (s *Store) run(ctx context.Context, script *store.Script, keys []string, ar
 	return reply, err
 }
 
-// shared returns a context like ctx whose Done costs less, since a go-redis client asks for
-// it in every run.
+// shared returns a context like ctx whose Done costs less, because a go-redis client asks
+// for Done in every run.
 func (s *Store) shared(ctx context.Context) context.Context {
 	if limiters, ok := ctx.(*deadline.Context); ok && s.prompt {
 		return limiters.Shared()
@@ -145,7 +144,7 @@ func (s *Store) do(ctx context.Context, verb any, script string, keys []string, 
 		call.cmd = call.command(ctx, verb, script, keys, args, across)
 		err := s.process(ctx, call)
 		if err == nil {
-			err = call.cmd.Err() // which waits for it where the client is an AsyncAutoPipeline
+			err = call.cmd.Err() // Err waits for the command if the client is an AsyncAutoPipeline
 		}
 		switch {
 		case err == nil:
@@ -161,15 +160,15 @@ func (s *Store) do(ctx context.Context, verb any, script string, keys []string, 
 }
 
 // closedTime is for how long a run looks for a connection that the server has not closed,
-// after it has met the first one that is.
+// after it has met the first closed one.
 const closedTime = time.Second
 
-// notSent reports whether err is that of a connection which the server had closed before
-// anything was written to it, so that the command may be sent again. Each such connection
-// is met once, since the client drops it. since is when the first of a run was, and is set
-// by notSent.
+// notSent reports whether err says that the server had closed the connection before anything
+// was written to it. The command may then be sent again. A run meets each such connection
+// once, because the client drops it. since is when the run met the first one, and is set by
+// notSent.
 //
-// go-redis sees a closed connection by itself, and takes another, but not over TLS.
+// go-redis itself notices a closed connection and takes another, but not over TLS.
 func notSent(ctx context.Context, since *time.Time, err error) bool {
 	if !errors.Is(err, wire.ErrClosed) || ctx.Err() != nil {
 		return false
@@ -187,9 +186,9 @@ func (s *Store) process(ctx context.Context, c *call) error {
 	return s.gather.process(ctx, c)
 }
 
-// learn has a cluster client look for the nodes again, in the background, after an error
-// that is not a reply: the node may be gone. By itself, the client would do so only after
-// a redirection, or after a while.
+// learn makes a cluster client look for the nodes again, in the background, after an error
+// that is not a reply: the node may be gone. By itself, the client would do so only after a
+// redirection, or after a while.
 func (s *Store) learn(ctx context.Context, err error) {
 	cluster, ok := s.client.(interface{ ReloadState(context.Context) })
 	if !ok || errors.Is(err, store.ErrReply) || errors.Is(err, redis.ErrClosed) {
@@ -200,12 +199,12 @@ func (s *Store) learn(ctx context.Context, err error) {
 	}
 }
 
-// maxWarm is how many connections are enough for those who have no time to make one: for
-// the flights of one server, and some that begin beside slow ones.
+// maxWarm is how many idle connections are enough for runs that have no time to make one:
+// for the flights of one server, and some that begin beside slow ones.
 const maxWarm = 4 * flights.Few
 
-// warm makes a connection in the background, to where keys are, if a run on them
-// ended with err since it ran out of time.
+// warm makes a connection in the background, to the server that has keys, if err says that a
+// run on them ran out of time.
 func (s *Store) warm(keys []string, err error) {
 	keys = slices.Clone(keys[:min(1, len(keys))])
 	s.warmer.After(err, func(ctx context.Context) {
@@ -215,8 +214,9 @@ func (s *Store) warm(keys []string, err error) {
 			_ = s.client.Process(ctx, nothing())
 			return
 		}
-		// Those that are idle may be too few for as many as come at once. Beside that many
-		// another one has to be made.
+		// There may be fewer idle connections than runs that come at once. Run as many
+		// scripts as there are idle connections, and one more, for which another connection
+		// must be made.
 		stats := c.PoolStats()
 		if stats.IdleConns < maxWarm {
 			var all sync.WaitGroup
@@ -237,7 +237,7 @@ func (s *Store) warm(keys []string, err error) {
 	})
 }
 
-// failure returns err as [store.Store] has it, with the package's name before it.
+// failure returns err in the form that [store.Store] prescribes, after the package's name.
 func (s *Store) failure(ctx context.Context, err error) error {
 	if reply, ok := errors.AsType[replyError](err); ok {
 		return driver.Server(reply.Error(), err)
