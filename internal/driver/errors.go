@@ -1,5 +1,5 @@
-// Package driver is what the drivers of this module share: it gives the errors
-// of a Redis client the shape that store.Store promises.
+// Package driver is what the drivers of this module share. Among other things, it gives the
+// errors of a Redis client the form that store.Store prescribes.
 package driver
 
 import (
@@ -12,12 +12,13 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// Wrap returns err, which a client gave back for a run with ctx, as rule 5 of
-// store.Store has it, its text preceded by the driver's name.
+// Wrap returns err, which a client returned for a run with ctx, in the form that rule 5 of
+// store.Store prescribes. The text begins with the driver's name.
 //
-// Whose time was up is read from ctx, never from err: clients share dials, and
-// have timeouts of their own, so that an error may be a context.DeadlineExceeded
-// that is not ours. Such a one does not match the errors of package context here.
+// Whether the run's own time was up is read from ctx, never from err. Clients share dials,
+// and have timeouts of their own, so err may be a context.DeadlineExceeded that does not
+// come from ctx. Wrap then returns an error that does not match the errors of package
+// context.
 func Wrap(ctx context.Context, name string, err error) error {
 	if ours := Ended(ctx, err); ours != nil {
 		return &endedError{driver: name, ours: ours, cause: err}
@@ -28,9 +29,9 @@ func Wrap(ctx context.Context, name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// Server returns an error that is both the *store.ServerError with the given
-// message and cause, the client's own error for the reply. Where Redis quotes the
-// arguments of a command, it ends before that, and cause is not in it.
+// Server returns an error that is both the *store.ServerError with the given message and
+// cause, the client's own error for the reply. If Redis quotes the arguments of a command in
+// the message, the message is cut before that, and cause is left out.
 func Server(message string, cause error) error {
 	if before, _, ok := strings.Cut(message, quoted); ok {
 		message, cause = before, nil
@@ -38,17 +39,16 @@ func Server(message string, cause error) error {
 	return &serverError{server: &store.ServerError{Message: message}, cause: cause}
 }
 
-// NoScript reports whether err is the reply that the server does not have the
-// script that EVALSHA named, so that nothing was run. Kvrocks puts an "ERR "
-// before it.
+// NoScript reports whether err is the reply that the server does not have the script named
+// by EVALSHA, so that nothing was run. Kvrocks puts "ERR " before that reply.
 func NoScript(err error) bool {
 	server, ok := errors.AsType[*store.ServerError](err)
 	return ok && strings.HasPrefix(strings.TrimPrefix(server.Message, "ERR "), "NOSCRIPT")
 }
 
-// Ended returns what ended ctx, or nil while it lives, for a run with it that gave
-// err. A socket's deadline, set from the context's, can fire a moment before the
-// context's own timer does.
+// Ended returns the error with which ctx ended, or nil if it has not, for a run with ctx
+// that returned err. A socket's deadline, set from the context's, can pass a moment before
+// the context's own timer fires.
 func Ended(ctx context.Context, err error) error {
 	if e := ctx.Err(); e != nil {
 		return e
@@ -64,7 +64,7 @@ func Ended(ctx context.Context, err error) error {
 	return nil
 }
 
-// endedError is a run that its own context ended.
+// endedError is the error of a run that its own context ended.
 type endedError struct {
 	driver      string
 	ours, cause error
@@ -84,9 +84,9 @@ func (e *endedError) Unwrap() []error {
 	return []error{e.ours, e.cause}
 }
 
-// foreignError is a run that another one's context, or a timeout of the
-// client's, ended. It has no Unwrap, since that would let errors.Is find the
-// context error inside.
+// foreignError is the error of a run that was ended by another run's context, or by a
+// timeout of the client. It has no Unwrap, because that would let errors.Is find the context
+// error inside.
 type foreignError struct {
 	driver string
 	cause  error
@@ -102,10 +102,10 @@ func (e *foreignError) Is(target error) bool {
 
 func (e *foreignError) As(target any) bool { return errors.As(e.cause, target) }
 
-// Timeout makes the error a timeout for those who ask by interface.
+// Timeout makes the error a timeout for callers that ask by interface.
 func (e *foreignError) Timeout() bool { return errors.Is(e.cause, context.DeadlineExceeded) }
 
-// serverError is an error reply, to be found under both its names.
+// serverError is an error reply, which can be found as a *store.ServerError and as cause.
 type serverError struct {
 	server *store.ServerError
 	cause  error

@@ -51,7 +51,7 @@ const name = "goredis"
 var (
 	errNoClient = errors.New("goredis: the store has no client (it was made of nil)")
 	errNoScript = errors.New("goredis: the script is nil")
-	// errNotRun has no name before it: see failure.
+	// errNotRun does not begin with the package's name: failure adds it.
 	errNotRun = errors.New("the client did not run the command (is it a redis.Pipeliner?)")
 )
 

@@ -9,36 +9,37 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
 )
 
-// alone decides which runs stay on their caller's goroutine, on a connection that is theirs
-// meanwhile. On the connections that all share, commands and replies are handed from one
-// goroutine to another. That takes two fifths of the time of a lone caller, and a third of
-// its CPU: the scheduler wakes a further thread for it, on a core that Redis could use.
+// alone decides which runs stay on their caller's goroutine, each on a connection that it
+// has to itself meanwhile. On the connections that all runs share, the client hands commands
+// and replies from one goroutine to another. That takes two fifths of the time of a lone
+// caller, and a third of its CPU, because the scheduler wakes another thread for it, on a
+// core that Redis could use.
 //
-// It takes a client that has such a connection, which Open makes where there is one server,
-// and nothing else of the Store in flight: otherwise commands go together. The connection
-// has to be there already, since some callers have too little time to make one; and to have
-// been used lately, since nobody pings it.
+// A run can be alone only if the client has such a connection, as Open arranges for a client
+// of one server, and if nothing else of the Store is in flight: otherwise commands go
+// together. The connection must be there already, because some callers have too little time
+// to make one. And it must have been used lately, because nobody pings it.
 type alone struct {
-	known bool         // that the client is one of those
-	ready atomic.Bool  // the connection is there
-	made  time.Time    // what these count from:
+	known bool         // whether Open made the client, for one server
+	ready atomic.Bool  // whether the connection is there
+	made  time.Time    // the instant from which the times below count
 	used  atomic.Int64 // when the last reply came on the connection
-	came  atomic.Int64 // when the last reply came on another, while there was no connection
-	tried atomic.Int64 // when the connection was last to be made
+	came  atomic.Int64 // when the last reply came on another, while this one was not there
+	tried atomic.Int64 // when the last attempt to make the connection began
 
 	maker driver.Warmer
 }
 
-// lately is how long after a reply on the connection it may be used, and how soon runs are
-// to follow each other to be worth one. The others are pinged as often.
+// lately is how long after a reply on the connection it may be used, and how soon runs must
+// follow each other to be worth a connection. The other connections are pinged as often.
 const lately = pingInterval
 
-// retryPause is how long after one attempt to make the connection another may begin.
+// retryPause is the least time between two attempts to make the connection.
 const retryPause = time.Second
 
 func (a *alone) now() int64 { return int64(time.Since(a.made)) + 1 }
 
-// may reports whether a run may be alone, if nothing else is in flight.
+// may reports whether a run may be alone, provided that nothing else is in flight.
 func (a *alone) may() bool {
 	if !a.ready.Load() {
 		return false
@@ -50,8 +51,8 @@ func (a *alone) may() bool {
 	return true
 }
 
-// ended notes whether a run that was alone, or the making of the connection, got a reply.
-// Otherwise the client has closed the connection.
+// ended notes whether a run that was alone, or the attempt to make the connection, got a
+// reply. If not, the client has closed the connection.
 func (a *alone) ended(heard bool) {
 	if heard {
 		a.used.Store(a.now())
@@ -59,7 +60,7 @@ func (a *alone) ended(heard bool) {
 	a.ready.Store(heard)
 }
 
-// wants tells, after a run that got its reply, whether the connection is to be made now.
+// wants reports, after a run that got its reply, whether to make the connection now.
 func (a *alone) wants() bool {
 	if !a.known || a.ready.Load() {
 		return false
@@ -70,8 +71,9 @@ func (a *alone) wants() bool {
 		(tried == 0 || now-tried >= int64(retryPause)) && a.tried.CompareAndSwap(tried, now)
 }
 
-// prepare has the connection made in the background, or tried if it is there, after a run
-// on keys that ended with err.
+// prepare follows a run on keys that ended with err. If the connection is wanted, prepare
+// runs a script that does nothing, in the background. That makes the connection, or tries the
+// one that the client still has.
 func (s *Store) prepare(c session, keys []string, err error) {
 	if err != nil || !s.gather.wants() {
 		return

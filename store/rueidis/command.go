@@ -8,11 +8,11 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// command returns the command that runs script, which is a digest or a source, with keys,
-// and the decimal forms of args, which are parts of one string. Across slots, keys are not
-// declared as such, but are args, after their number; the first tells the client where to
-// send it all the same. rueidis does not send such a command again by itself: it would have
-// to be built in another way for that.
+// command returns the command that runs script, which is a digest or a source, with keys and
+// the decimal forms of args, which are parts of one string. Across slots, the keys are not
+// declared as such: they are args, after their number. The first key still tells the client
+// where to send the command. rueidis does not send such a command again by itself, because
+// it is not built as one that may be retried.
 func command(b client.Builder, verb, script string, keys []string, args []int64, across bool) client.Completed {
 	var room [512]byte
 	var places [64]int
@@ -38,8 +38,8 @@ func command(b client.Builder, verb, script string, keys []string, args []int64,
 	return c.Build()
 }
 
-// decode returns the integers of a reply that is a flat array of them. The
-// client's own AsIntSlice makes integers of what is none.
+// decode returns the integers of a reply that is a flat array of them. The client's own
+// AsIntSlice makes integers of values that are none.
 func decode(message *client.RedisMessage) ([]int64, error) {
 	if !message.IsArray() {
 		return nil, badReply(message)
@@ -57,7 +57,8 @@ func decode(message *client.RedisMessage) ([]int64, error) {
 	return ints, nil
 }
 
-// badReply names the type of a message that should not be.
+// badReply returns the error for a message that should not be there. It names the type of
+// the message.
 func badReply(message *client.RedisMessage) error {
 	if message.IsNil() {
 		return store.BadReply(nil)

@@ -11,20 +11,21 @@ import (
 	client "github.com/redis/rueidis"
 )
 
-// The errors of a connector have no name before them: see failure.
+// The errors of a connector do not begin with the package's name: failure adds it.
 var (
 	errClosed  = errors.New("the store is closed")
 	errNotMade = errors.New("the client was not made")
 )
 
-// panicPause is how long a panic of the client's, while it was made, is the answer. What is
-// left of such a client (see make) is too much to have it each time.
+// panicPause is how long a panic of the client, while it is made, answers for further
+// attempts. What is left behind by such an attempt (see make) is too much to leave behind at
+// each call.
 const panicPause = refreshInterval
 
-// connector makes a client when it is first wanted, since making one connects.
+// connector makes a client when one is first wanted, because making one connects.
 type connector struct {
-	// connect makes the client. Where Redis is down it fails, or returns a client
-	// all the same that connects by itself later. It may panic.
+	// connect makes the client. If Redis is down, connect fails, or returns a client that
+	// connects by itself later. It may panic.
 	connect func() (client.Client, error)
 
 	client atomic.Pointer[client.Client] // nil until it is made
@@ -34,14 +35,14 @@ type connector struct {
 	closed bool
 }
 
-// making is an attempt to make the client. err is set once done is closed.
+// making is an attempt to make the client. err is set before done is closed.
 type making struct {
 	done chan struct{}
 	err  error
 }
 
-// get returns the client. While it is being made, once for all who want it,
-// nobody waits for longer than until the end of their own context.
+// get returns the client. One attempt to make it serves all callers that want it, and none
+// of them waits for it longer than until the end of its own context.
 func (c *connector) get(ctx context.Context) (client.Client, error) {
 	for {
 		if made := c.client.Load(); made != nil {
@@ -62,7 +63,7 @@ func (c *connector) get(ctx context.Context) (client.Client, error) {
 	}
 }
 
-// join returns the attempt under way, which it starts where there is none.
+// join returns the attempt under way. It starts one if there is none.
 func (c *connector) join() (*making, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -73,7 +74,7 @@ func (c *connector) join() (*making, error) {
 		return c.making, nil
 	}
 	m := &making{done: make(chan struct{})}
-	if c.client.Load() != nil { // made a moment ago: get looks again
+	if c.client.Load() != nil { // made a moment ago, so get looks again
 		close(m.done)
 		return m, nil
 	}
@@ -82,12 +83,13 @@ func (c *connector) join() (*making, error) {
 	return m, nil
 }
 
-// make makes the client. rueidis panics where a sentinel, or the master, sends a reply that
-// has fewer elements than it should: while it makes a client, that is here, and is an error.
+// make makes the client. rueidis panics if a sentinel, or the master, sends a reply with
+// fewer elements than it should. While rueidis makes a client, it does so on this goroutine,
+// and the panic becomes an error.
 //
-// What remains is a goroutine of the client that was not made, which waits for a lock that
-// nobody will give back. And a client that has been made looks for the master again on
-// goroutines of its own, where such a reply still ends the process.
+// What remains then is a goroutine of the failed client, which waits for a lock that nobody
+// will release. And once a client has been made, it looks for the master again on goroutines
+// of its own, where such a reply still ends the process.
 func (c *connector) make(m *making) {
 	made, panics, err := c.attempt()
 	c.mu.Lock()
@@ -111,7 +113,7 @@ func (c *connector) make(m *making) {
 	close(m.done)
 }
 
-// attempt makes the client, or tells that it panics.
+// attempt makes the client, or reports that making it panicked.
 func (c *connector) attempt() (made client.Client, panics bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -122,14 +124,14 @@ func (c *connector) attempt() (made client.Client, panics bool, err error) {
 	return made, false, err
 }
 
-// again lets the next one who wants the client make an attempt.
+// again lets the next caller that wants the client make an attempt.
 func (c *connector) again() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.making = nil
 }
 
-// close closes the client, or has it closed as soon as it is made.
+// close closes the client, now or as soon as it is made.
 func (c *connector) close() {
 	c.mu.Lock()
 	c.closed = true
@@ -140,16 +142,16 @@ func (c *connector) close() {
 	}
 }
 
-// handed are the open connections that a client was handed: while it was made, or after that,
-// also by attempts which it did not wait for. Nobody else has them, so they are closed if it
-// was not made, and when it is closed.
+// handed holds the open connections that were handed to a client: while it was made, or
+// later, and also those of attempts that the client did not wait for. Nobody else has them,
+// so they are closed if the client was not made, and when it is closed.
 type handed struct {
 	mu    sync.Mutex
 	ended bool
 	conns map[*handedConn]struct{}
 }
 
-// handedConn is a connection that is forgotten once it is closed.
+// handedConn is a connection that handed forgets once it is closed.
 type handedConn struct {
 	net.Conn
 	of *handed
@@ -163,7 +165,7 @@ func (c *handedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// add notes a connection, and returns what the client is to be handed.
+// add notes a connection, and returns the one to hand to the client.
 func (h *handed) add(conn net.Conn) net.Conn {
 	c := &handedConn{conn, h}
 	h.mu.Lock()
@@ -179,25 +181,25 @@ func (h *handed) add(conn net.Conn) net.Conn {
 	return c
 }
 
-// end closes all connections, and those that come later.
+// end closes all connections, and makes add close those that come later.
 func (h *handed) end() {
 	h.mu.Lock()
 	conns := h.conns
 	h.conns, h.ended = nil, true
 	h.mu.Unlock()
 	for c := range conns {
-		_ = c.Conn.Close() // over TLS, it may wait for a peer
+		_ = c.Conn.Close() // over TLS, Close may wait for the peer
 	}
 }
 
-// owned is a client that leaves no connection open when it is closed. By itself, rueidis
-// leaves the one that it is just setting up, and goes on to use it.
+// owned is a client that leaves no connection open when it is closed. rueidis itself leaves
+// open the connection that it is just setting up, and goes on to use it.
 type owned struct {
 	client.Client
 	conns *handed
 }
 
-// Close closes the client.
+// Close closes the client and its connections.
 func (o owned) Close() {
 	o.Client.Close()
 	o.conns.end()

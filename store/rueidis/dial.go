@@ -9,19 +9,19 @@ import (
 )
 
 const (
-	// failurePause is how long a failure to connect answers for further attempts,
-	// so that a server that is down is asked ten times a second, not each time.
+	// failurePause is how long a failure to connect answers for further attempts, so that a
+	// server that is down is asked ten times a second, rather than for each call.
 	failurePause = 100 * time.Millisecond
-	// sparePause is how long a connection waits for somebody to take it. It is
-	// short, since a connection that was left alone may be dead.
+	// sparePause is how long a connection waits for somebody to take it. It is short,
+	// because an unused connection may be dead.
 	sparePause = time.Second
 )
 
-// dialer connects for a client. To each address there is one attempt at a time,
-// for all who want a connection to it, and nobody waits for it longer than until
-// the end of their own context. The attempt goes on: who comes next finds it
-// ahead, or done. So a connection comes about even where that takes longer than
-// any caller has time for.
+// dialer connects for a client. For each address there is one attempt at a time, which
+// serves all callers that want a connection to it, and no caller waits for it longer than
+// until the end of its own context. The attempt goes on without them: the next caller finds
+// it under way, or done. So a connection comes about even if that takes longer than any
+// caller has time for.
 type dialer struct {
 	network string
 	timeout time.Duration
@@ -33,15 +33,15 @@ type dialer struct {
 	attempts map[string]*attempt // by address
 }
 
-// attempt is one attempt to connect. Its fields are set once done is closed.
+// attempt is one attempt to connect. conn and err are set before done is closed.
 type attempt struct {
 	done chan struct{}
-	conn net.Conn // nil also once somebody has taken it
+	conn net.Conn // nil if err is not, or once somebody has taken it
 	err  error
 }
 
-// attemptError is why an attempt failed. That may be a timeout, and is still not the end of
-// a caller's context; see notSent.
+// attemptError is why an attempt failed. The cause may be a timeout, but that of the
+// attempt, which is not the end of a caller's context; see notSent.
 type attemptError struct{ error }
 
 func (e *attemptError) Unwrap() error { return e.error }
@@ -51,7 +51,7 @@ func newDialer(network string, timeout time.Duration) *dialer {
 	return &dialer{network: network, timeout: timeout, ctx: ctx, cancel: cancel, attempts: make(map[string]*attempt)}
 }
 
-// dial is a DialCtxFn.
+// dial is the DialCtxFn of a client's options.
 func (d *dialer) dial(ctx context.Context, addr string, settings *net.Dialer, config *tls.Config) (net.Conn, error) {
 	for {
 		a := d.join(addr, settings, config)
@@ -63,11 +63,11 @@ func (d *dialer) dial(ctx context.Context, addr string, settings *net.Dialer, co
 		if conn, err := d.take(addr, a); conn != nil || err != nil {
 			return conn, err
 		}
-		// Another one was faster.
+		// Another caller was faster.
 	}
 }
 
-// close ends attempts and closes what nobody has taken.
+// close ends all attempts, and closes the connections that nobody has taken.
 func (d *dialer) close() {
 	d.cancel()
 	d.mu.Lock()
@@ -77,7 +77,7 @@ func (d *dialer) close() {
 	}
 }
 
-// join returns the attempt to connect to addr, which it starts where there is none.
+// join returns the attempt to connect to addr. It starts one if there is none.
 func (d *dialer) join(addr string, settings *net.Dialer, config *tls.Config) *attempt {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -121,7 +121,7 @@ func (d *dialer) run(a *attempt, addr string, settings net.Dialer, config *tls.C
 	})
 }
 
-// take returns what came of the attempt, or nothing where another one took it.
+// take returns the result of the attempt, or nothing if another caller took it.
 func (d *dialer) take(addr string, a *attempt) (net.Conn, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -134,8 +134,8 @@ func (d *dialer) take(addr string, a *attempt) (net.Conn, error) {
 	return conn, nil
 }
 
-// forget makes the next one who wants a connection start an attempt. It is
-// called with mu held.
+// forget makes the next caller that wants a connection start an attempt. It closes a
+// connection that nobody has taken. It is called with mu held.
 func (d *dialer) forget(addr string, a *attempt) {
 	if d.attempts[addr] == a {
 		delete(d.attempts, addr)

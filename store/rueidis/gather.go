@@ -15,7 +15,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/flights"
 )
 
-// gather has commands end with their contexts, whatever the client does; and those that
+// gather makes commands end with their contexts, whatever the client does. Commands that
 // come while some are in flight go to the server together, by DoMulti.
 type gather struct {
 	flights.Flights[*work]
@@ -23,33 +23,34 @@ type gather struct {
 	alone
 }
 
-// work is commands of one Run or RunAll, and what came of them. It serves one Run after
-// another, so that they allocate nothing of it.
+// work is the commands of one Run or RunAll, and their results. It serves one Run after
+// another, so that a Run does not allocate it.
 type work struct {
 	client   client.Client
 	commands []client.Completed
 	results  []client.RedisResult
-	err      error // instead of results
+	err      error // the error of all commands, instead of results
 	words    int
 }
 
-// panicked has no name before it: see failure.
+// panicked returns the error for a panic of the client. It does not begin with the package's
+// name: see failure.
 func panicked(p any) error { return fmt.Errorf("the client panicked: %v", p) }
 
 var errNotRun = errors.New("rueidis: the client did not run the command")
 
-// newGather returns the one of a client to which commands of several callers go apart or
-// together, and of which it is known or not that nobody else uses it.
+// newGather returns the gather of a client. apart says that commands of several callers must
+// not go together; known says that the client has one server and that nobody else uses it.
 func newGather(apart, known bool) *gather {
 	g := &gather{alone: alone{known: known, made: time.Now()}}
 	g.Here, g.Fly, g.Apart = g.here, g.fly, apart
 	return g
 }
 
-// apart reports whether commands of several callers are to go apart. They may go together
-// only by a client that is known to send each of several commands once, to one server. (One
+// apart reports whether commands of several callers must go apart. They may go together only
+// by a client that is known to send each of several commands once, to one server. (A client
 // that follows a server's redirections by itself, Standalone.EnableRedirect, sends all of
-// them again if one is refused. And hooks, which are clients too, should see each command
+// them again if one is refused. And a hook, which is a client too, should see each command
 // under its caller's context.)
 func apart(c client.Client) bool {
 	t := reflect.TypeOf(c)
@@ -59,7 +60,7 @@ func apart(c client.Client) bool {
 	return t.Elem().Name() != "singleClient" && t.Elem().Name() != "sentinelClient"
 }
 
-// begin returns work to which commands are to be added.
+// begin returns work without commands, to add some to.
 func (g *gather) begin(c client.Client) *work {
 	w, ok := g.idle.Get().(*work)
 	if !ok {
@@ -74,13 +75,13 @@ func (w *work) add(verb, script string, keys []string, args []int64, across bool
 	w.words += 3 + len(keys) + len(args)
 }
 
-// do has the commands of w sent. An error is that of all of them, and w is then not the
-// caller's any more; otherwise the caller has to put w back.
+// do sends the commands of w. If it returns an error, that is the error of all of them, and
+// w no longer belongs to the caller. Otherwise the caller must put w back.
 func (g *gather) do(ctx context.Context, w *work) error {
 	if !g.Do(ctx, w, w.words) {
 		err := driver.Wrap(ctx, name, ctx.Err())
 		if limiters, ok := ctx.(*deadline.Context); ok {
-			limiters.End() // for the client, which has been given Watched
+			limiters.End() // tells the client, whose context is a view made by Watched
 		}
 		return err
 	}
@@ -92,7 +93,7 @@ func (g *gather) do(ctx context.Context, w *work) error {
 	return nil
 }
 
-// put lets work be used again, unless it has several commands: rueidis writes these from
+// put lets work be used again, unless it has several commands. rueidis writes these from
 // where they are, and may still do so after DoMulti has returned because its context ended.
 func (g *gather) put(w *work) {
 	if len(w.commands) > 1 {
@@ -104,21 +105,21 @@ func (g *gather) put(w *work) {
 	g.idle.Put(w)
 }
 
-// here has commands sent by their caller's goroutine, if they are alone, on a connection
-// that is theirs meanwhile.
+// here sends commands on their caller's goroutine, if they are alone, on a connection that
+// is theirs meanwhile.
 func (g *gather) here(ctx context.Context, flights int, w *work) bool {
 	limiters, ok := ctx.(*deadline.Context)
 	if !ok || flights > 1 || !g.may() {
 		return false
 	}
-	// A limiter's context may be told late that it was cancelled, so its deadline is all
-	// that the client is to see to.
+	// A run may notice late that a limiter's context was cancelled, so the client need watch
+	// only the deadline.
 	w.send(limiters.Uncancelled())
 	g.ended(w.heard())
 	return true
 }
 
-// heard reports whether all commands got a reply, be it an error.
+// heard reports whether all commands got a reply, even an error reply.
 func (w *work) heard() bool {
 	for i := range w.results {
 		if w.results[i].NonRedisError() != nil {
@@ -146,7 +147,7 @@ func (g *gather) fly(ctx context.Context, all []*work) {
 		w.err = errNotRun
 		together.commands = append(together.commands, w.commands...)
 	}
-	defer func() { // also if the client ends the goroutine
+	defer func() { // even if the client ends the goroutine
 		rest := together.results
 		for _, w := range all {
 			if w.err = together.err; w.err == nil {
@@ -158,11 +159,11 @@ func (g *gather) fly(ctx context.Context, all []*work) {
 	together.send(ctx)
 }
 
-// send sends commands.
+// send sends the commands of w, and waits for their results.
 func (w *work) send(ctx context.Context) {
 	w.err = errNotRun
-	// A client panics on error replies that begin like a redirection but are none: "ASK"
-	// is one.
+	// A client panics on an error reply that begins like a redirection but is none, such as
+	// "ASK".
 	defer func() {
 		if p := recover(); p != nil {
 			w.err = fmt.Errorf("%s: %w", name, panicked(p))

@@ -13,7 +13,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/wire"
 )
 
-// The settings of Open's clients; its comment says why.
+// The settings of Open's clients. The comment of Open gives the reasons.
 const (
 	dialTimeout     = 2 * time.Second
 	ioTimeout       = 3 * time.Second
@@ -23,9 +23,9 @@ const (
 	maxRedirections = 3
 )
 
-// Open returns a Store on a client of its own; close it with Close. Open does no
-// network I/O, so it succeeds while Redis is down, whether that is a server, a cluster
-// or behind sentinels; the first Run connects.
+// Open returns a Store on a client of its own, which Close closes. Open does no network I/O,
+// so it succeeds while Redis is down, whether that is a server, a cluster or behind
+// sentinels; the first Run connects.
 //
 // The URL is one of
 //
@@ -64,7 +64,7 @@ func Open(url string, opts ...Option) (*Store, error) {
 	connector := &connector{connect: func() (made client.Client, err error) {
 		conns := &handed{}
 		defer func() {
-			if made == nil { // also if it panics
+			if made == nil { // even if NewClient panics
 				conns.end()
 			}
 		}()

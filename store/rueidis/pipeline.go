@@ -21,8 +21,8 @@ var (
 	_ store.Spanning    = (*Store)(nil)
 )
 
-// Partition implements [store.Partitioned]: a cluster client's keys are in the
-// hash slots of its Cluster, all others on one server.
+// Partition implements [store.Partitioned]. The keys of a cluster client are in the hash
+// slots of its Cluster; those of any other client are on one server.
 func (s *Store) Partition(key string) (uint64, bool) {
 	if s == nil || !s.cluster {
 		return 0, false
@@ -30,7 +30,7 @@ func (s *Store) Partition(key string) (uint64, bool) {
 	return hashslot.Partition(key), true
 }
 
-// newLayout returns nil where there is no Cluster.
+// newLayout returns nil if there is no Cluster.
 func newLayout(cluster bool) *driver.Layout {
 	if !cluster {
 		return nil
@@ -38,10 +38,10 @@ func newLayout(cluster bool) *driver.Layout {
 	return &driver.Layout{}
 }
 
-// Server implements [store.Spanning], for a client of a Cluster of several nodes. RunAll of
-// several runs makes it learn the servers in the background if it does not know them: at
-// once at first, a second after the Cluster has turned out to be different, and every ten
-// seconds if they cannot be learned.
+// Server implements [store.Spanning], for a client of a Cluster of several nodes. If the
+// servers are not known, a RunAll of several runs makes the Store learn them in the
+// background: at once at first, a second after the Cluster has turned out to be different,
+// and every ten seconds if they cannot be learned.
 func (s *Store) Server(partition uint64) (uint64, bool) {
 	if s == nil {
 		return 0, false
@@ -49,7 +49,7 @@ func (s *Store) Server(partition uint64) (uint64, bool) {
 	return s.layout.Server(partition)
 }
 
-// learnLayout asks for the Cluster's layout, if it is time to.
+// learnLayout asks for the Cluster's layout, if that is due.
 func (s *Store) learnLayout(c session, runs []store.Run) {
 	if len(runs) < 2 || len(runs[0].Keys) == 0 || !s.layout.Due() {
 		return
@@ -66,8 +66,8 @@ func (s *Store) learnLayout(c session, runs []store.Run) {
 	})
 }
 
-// slotsOf reads a reply to CLUSTER SLOTS: the first and the last slot of each range, and
-// its nodes, of which each has an address, a port and an ID.
+// slotsOf reads a reply to CLUSTER SLOTS: for each range its first slot, its last slot and
+// its nodes. Each node has an address, a port and an ID.
 func slotsOf(ranges []client.RedisMessage) (slots []driver.Slots, err error) {
 	for _, r := range ranges {
 		parts, err := r.ToArray()
@@ -75,7 +75,7 @@ func slotsOf(ranges []client.RedisMessage) (slots []driver.Slots, err error) {
 			return nil, err
 		}
 		if len(parts) < 3 {
-			continue // nobody's
+			continue // no node has the range
 		}
 		var s driver.Slots
 		if s.First, err = parts[0].ToInt64(); err != nil {
@@ -91,7 +91,7 @@ func slotsOf(ranges []client.RedisMessage) (slots []driver.Slots, err error) {
 		if len(master) < 2 {
 			continue
 		}
-		host, _ := master[0].ToString() // unknown is nil
+		host, _ := master[0].ToString() // nil if unknown
 		port, err := master[1].ToInt64()
 		if err != nil {
 			return nil, err
@@ -106,8 +106,8 @@ func slotsOf(ranges []client.RedisMessage) (slots []driver.Slots, err error) {
 	return slots, nil
 }
 
-// RunAll implements [store.Pipelined]: by DoMulti, but each by itself where there is no
-// Cluster, and the client is not known to send each of several commands once.
+// RunAll implements [store.Pipelined], by DoMulti. Each run goes by itself if there is no
+// Cluster and the client is not known to send each of several commands once.
 func (s *Store) RunAll(ctx context.Context, script *store.Script, runs []store.Run) {
 	if c, ok := s.runAll(ctx, script, runs, false); ok {
 		s.learnLayout(c, runs)
@@ -121,7 +121,7 @@ func (s *Store) RunAcross(ctx context.Context, script *store.Script, runs []stor
 	}
 }
 
-// runAll returns the client. ok is false if it could not begin.
+// runAll returns the client. ok is false if the runs could not begin.
 func (s *Store) runAll(ctx context.Context, script *store.Script, runs []store.Run, across bool) (c session, ok bool) {
 	start := time.Now()
 	c, err := s.client(ctx, script)
@@ -165,8 +165,8 @@ func (s *Store) runAll(ctx context.Context, script *store.Script, runs []store.R
 	return c, true
 }
 
-// sendAll sends those of runs whose places are given, and returns the places of
-// those for which the server does not have the script.
+// sendAll sends the runs at places, and returns the places of those for which the server
+// does not have the script.
 func (s *Store) sendAll(ctx context.Context, start time.Time, c session, verb, script string, runs []store.Run, places []int, across bool) (unknown []int) {
 	if len(places) == 0 {
 		return nil

@@ -35,8 +35,8 @@ const name = "rueidis"
 var (
 	errNoClient = errors.New("rueidis: the store has no client (it was made of nil)")
 	errNoScript = errors.New("rueidis: the script is nil")
-	// errCrossSlot is what a cluster would reply, had the client not refused to
-	// send the command.
+	// errCrossSlot is what a cluster would reply if the client did not refuse to send the
+	// command.
 	errCrossSlot = driver.Server("CROSSSLOT Keys in request don't hash to the same slot",
 		errors.New("rueidis: the keys of one run are in different hash slots of the cluster"))
 )
@@ -44,18 +44,18 @@ var (
 // Store runs scripts through a rueidis client. It is safe for concurrent use.
 type Store struct {
 	get   func(context.Context) (client.Client, error)
-	close func() // nil where the client is the caller's
+	close func() // nil if the client is the caller's
 	text  string // what Format shows
-	// cluster reports whether the client is one of a Cluster.
+	// cluster reports whether the client is for a Cluster.
 	cluster bool
 	gather  *gather
-	// secrets are those of Open's URL and options.
+	// secrets are the passwords in Open's URL and options.
 	secrets driver.Secrets
 	warmer  *driver.Warmer
-	layout  *driver.Layout // nil where there is no Cluster
+	layout  *driver.Layout // nil if there is no Cluster
 }
 
-// session is a client, with the secrets that none of its errors may tell.
+// session is a client, with the secrets that no error may reveal.
 type session struct {
 	client.Client
 	secrets driver.Secrets
@@ -63,20 +63,20 @@ type session struct {
 
 var _ store.Store = (*Store)(nil)
 
-// New returns a Store that runs on c. The caller still owns the client, and has to set
-// it up and to close it. Leave its ConnLifetime unset, as it is by default: rueidis never
-// sends a script whose outcome is unknown again, except if a connection's lifetime ends
-// while the server hangs.
+// New returns a Store that runs on c. The caller still owns the client, and must set it up
+// and close it. Leave its ConnLifetime unset, as it is by default: rueidis never sends a
+// script whose outcome is unknown again, except if a connection's lifetime ends while the
+// server hangs.
 //
 // If the client has one server, also behind Sentinels, runs that come while four are in
 // flight go together, by DoMulti. So limiters that share a Store share round trips. With
-// other clients, and with one in a wrapper that sees its commands, each run goes by
-// itself. In a testing/synctest bubble, use a client that was made there, and its Store.
+// other clients, and with a client in a wrapper that sees its commands, each run goes by
+// itself. In a testing/synctest bubble, use a client and a Store that were made there.
 //
-// A Store of [Open] can do more, since nobody else uses its client: a lone caller gets
-// its answer sooner.
+// A Store of [Open] can do more, because nobody else uses its client: a lone caller gets its
+// answer sooner.
 //
-// New(nil) is nil, whose Run returns an error.
+// New(nil) is nil. Run of a nil Store returns an error.
 func New(c client.Client) *Store {
 	if driver.IsNil(c) {
 		return nil
@@ -93,8 +93,8 @@ func New(c client.Client) *Store {
 	}
 }
 
-// Close closes a client that [Open] made; to close it again does nothing. It does nothing
-// to a client that was given to [New]. The error is always nil.
+// Close closes the client if [Open] made it; closing it again does nothing. Close does not
+// close a client that was given to [New]. The error is always nil.
 func (s *Store) Close() error {
 	if s != nil && s.close != nil {
 		s.close()
@@ -102,11 +102,11 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// String names the Redis, or the type of the client. It shows no password.
+// String names the Redis, or the type of the client. It never shows a password.
 func (s Store) String() string { return "rueidis.Store(" + s.text + ")" }
 
-// Format implements fmt.Formatter, so that no verb shows the client, whose
-// options have the password.
+// Format implements fmt.Formatter, so that no verb shows the client, whose options contain
+// the password.
 func (s Store) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // Run implements [store.Store].
@@ -122,15 +122,15 @@ func (s *Store) Run(ctx context.Context, script *store.Script, keys []string, ar
 	return reply, err
 }
 
-// run runs script on c, for a Run that began at start: EVALSHA, and EVAL where the
-// server does not have it.
+// run runs script on c, for a Run that began at start: by EVALSHA, and by EVAL if the server
+// does not have it.
 func (s *Store) run(ctx context.Context, start time.Time, c session, script *store.Script, keys []string, args []int64, across bool) (reply []int64, err error) {
-	defer func() { // the client also builds commands
+	defer func() { // building a command may panic, too
 		if p := recover(); p != nil {
 			reply, err = nil, fmt.Errorf("%s: %w", name, panicked(p))
 		}
 	}()
-	// The builder of a cluster client panics where keys have different slots.
+	// A cluster client's builder panics if keys have different slots.
 	if !across && c.Mode() == client.ClientModeCluster && !hashslot.Same(keys) {
 		return nil, errCrossSlot
 	}
@@ -144,7 +144,8 @@ func (s *Store) run(ctx context.Context, start time.Time, c session, script *sto
 	return decode(&message)
 }
 
-// send sends a command and returns the reply, or its error as [store.Store] has it.
+// send sends a command and returns the reply, or its error in the form that [store.Store]
+// prescribes.
 func (s *Store) send(ctx context.Context, start time.Time, c session, verb, script string, keys []string, args []int64, across bool) (client.RedisMessage, error) {
 	for {
 		w := s.gather.begin(c.Client)
@@ -160,11 +161,11 @@ func (s *Store) send(ctx context.Context, start time.Time, c session, verb, scri
 	}
 }
 
-// warm makes a connection in the background, to where keys are, if a run on them
-// ended with err since it ran out of time.
+// warm makes a connection in the background, to the server that has keys, if err says that a
+// run on them ran out of time.
 func (s *Store) warm(c session, keys []string, err error) {
 	if err == nil {
-		return // as nearly always: nothing is copied
+		return // the usual case, in which nothing is copied
 	}
 	keys = slices.Clone(keys[:min(1, len(keys))])
 	s.warmer.After(err, func(ctx context.Context) {
@@ -190,8 +191,8 @@ func (s *Store) client(ctx context.Context, script *store.Script) (session, erro
 	return session{c, s.secrets}, nil
 }
 
-// replyError returns err, which came instead of a reply or as one, as
-// [store.Store] has it.
+// replyError returns err, which came instead of a reply or as one, in the form that
+// [store.Store] prescribes.
 func replyError(ctx context.Context, secrets driver.Secrets, message *client.RedisMessage, err error) error {
 	if err == nil {
 		return nil
@@ -205,20 +206,20 @@ func replyError(ctx context.Context, secrets driver.Secrets, message *client.Red
 	return failure(ctx, secrets, err)
 }
 
-// othersTime is for how long a run puts up with others whose contexts end. It is
-// less than the time in which a client gives up to connect by itself.
+// othersTime is how long a run puts up with other callers whose contexts end. It is less
+// than the time after which a client itself gives up connecting.
 const othersTime = time.Second
 
-// notSent reports whether err, of a run that began at start, is that of another
-// caller, with whom this one waited for a connection, and whose context ended
-// while it was made. Then the command was not written, and may be sent again.
+// notSent reports whether err, of a run that began at start, is the error of another caller.
+// This run waited for a connection together with that caller, whose context ended while the
+// connection was made. The command was then not written, and may be sent again.
 //
-// The client makes a context's error of its own accord only for the caller whose
-// context it is, and for those who wait for the same connection: they get it
-// before the first byte of theirs is written. The dialer of Open tells it from the
-// timeout of an attempt, which answers all for a while, so to send again would be to spin.
+// The client returns the error of a context only to the caller whose context it is, and to
+// those that wait for the same connection, which get it before the first byte of theirs is
+// written. The dialer of Open marks the timeout of an attempt, which must not count here: it
+// answers all callers for a while, so sending again would be to spin.
 //
-// Or it is that of a connection which the server had closed.
+// notSent also reports true for the error of a connection that the server had closed.
 func notSent(ctx context.Context, start time.Time, err error) bool {
 	if err == nil || driver.Ended(ctx, err) != nil || time.Since(start) > othersTime {
 		return false
@@ -236,8 +237,8 @@ func notSent(ctx context.Context, start time.Time, err error) bool {
 	return ok && dial.Op == "dial" && (dial.Timeout() || errors.Is(dial, context.Canceled))
 }
 
-// failure returns err, which is not that of a reply to a script, as [store.Store]
-// has it, with the package's name before it.
+// failure returns err, which is not the error of a reply to a script, in the form that
+// [store.Store] prescribes, after the package's name.
 func failure(ctx context.Context, secrets driver.Secrets, err error) error {
 	if client.IsRedisNil(err) {
 		return store.BadReply(nil)
@@ -248,9 +249,9 @@ func failure(ctx context.Context, secrets driver.Secrets, err error) error {
 	return secrets.Wrap(ctx, name, err)
 }
 
-// setupMessage returns the reply to a command that set up the connection, given
-// its text without the "ERR " that it may have begun with: nearly all of those
-// replies begin with a code of their own (WRONGPASS, NOAUTH, LOADING, …).
+// setupMessage returns the reply to a command that set up the connection, given its text
+// without the "ERR " with which it may have begun. Nearly all other replies to such commands
+// begin with a code of their own (WRONGPASS, NOAUTH, LOADING, …).
 func setupMessage(text string) string {
 	switch (&store.ServerError{Message: text}).Prefix() {
 	case "", "DB", "AUTH", "HELLO", "SELECT", "CLIENT": // not codes
