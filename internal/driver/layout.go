@@ -14,53 +14,55 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// Layout knows which hash slots of a Cluster are on one server, for store.Spanning. The
-// zero Layout is ready for use and knows nothing; a nil one never will.
+// Layout knows which hash slots of a Cluster are on one server, for store.Spanning. The zero
+// Layout is ready for use and knows nothing; a nil Layout never will.
 //
-// A node of a Redis Cluster wants the keys that a command declares to be in one slot. Of
-// those that a script uses without having declared them it wants that they are its own,
-// and looks at that for each command of the script: see scriptVerifyClusterState in
-// Redis's script.c, and luaRedisGenericCommand before Redis 7. What speaks its protocol
-// only, such as a proxy with servers behind it, may not, and give the script a key of
-// that name from where it does not belong. So that is tried out first.
+// A node of a Redis Cluster requires that the keys that a command declares are in one slot.
+// Keys that a script uses without having declared them must only be the node's own, which
+// the node checks for each command of the script: see scriptVerifyClusterState in Redis's
+// script.c, and luaRedisGenericCommand before Redis 7. A server that only speaks Redis's
+// protocol, such as a proxy with servers behind it, may not check this, and may give the
+// script a key of that name from a server where it does not belong. So Learn tries this out
+// first.
 //
-// Redis that refuses a script a key is asked anew, a little later; meanwhile each run
-// keeps to one slot. It does so for as long as slots are on their way, and when they have
-// arrived.
+// If Redis refuses a script a key, Learn is due again a little later; until it has
+// succeeded, each run keeps to one slot. Redis refuses keys for as long as slots are
+// migrating, and for an old layout also after they have arrived.
 type Layout struct {
 	servers atomic.Pointer[layout]
-	next    atomic.Pointer[time.Time] // when to learn it; nil for at once
+	next    atomic.Pointer[time.Time] // when Learn is due; nil means at once
 
 	mu     sync.Mutex
-	cancel context.CancelFunc // of what is under way; nil if nothing is
+	cancel context.CancelFunc // of the Learn under way; nil if none is
 	closed bool
 }
 
-// layout has the server of each slot, from 1; 0 is none.
+// layout has the number of the server of each slot, from 1; 0 means that none is known.
 type layout [hashslot.Count]uint16
 
-// Slots is a range of slots, First and Last included, and the name of the server that
-// has them.
+// Slots is a range of slots, First and Last included, and the name of the server that has
+// it.
 type Slots struct {
 	First, Last int64
 	Server      string
 }
 
 const (
-	// learnTimeout bounds what is asked for a layout.
+	// learnTimeout bounds the time for learning a layout.
 	learnTimeout = 5 * time.Second
-	// whenRefused is how long after a script was refused a key the layout is asked for
-	// again, and whenUnknown after it could not be learnt.
+	// whenRefused is how long after a script was refused a key the layout is learned again,
+	// and whenUnknown how long after it could not be learned.
 	whenRefused = time.Second
 	whenUnknown = 10 * time.Second
 )
 
 // probe reports whether a server refuses a script the keys that it does not have, and only
-// those: it is run with two keys of its own and one of another's, none of which is there.
+// those. It is run with two keys of the server's own and one of another server's, none of
+// which exists.
 //
-// Valkey 9.0.0 and 9.0.1, and what was released before them to try it out, must not be
-// given such scripts: where one writes keys of several slots, they put some where they do
-// not belong when they load that from their append-only file. See
+// Valkey 9.0.0, its release candidates and 9.0.1 must not be given such scripts: if a
+// script writes keys of several slots, these servers put some keys into wrong slots when
+// they load them from the append-only file. See
 // https://github.com/valkey-io/valkey/issues/2995.
 var probe = store.NewScript("probe", `local valkey = redis.VALKEY_VERSION_NUM or 0
 if 0x080900 <= valkey and valkey < 0x090002 then return {0} end
@@ -70,7 +72,7 @@ local text = redis.pcall('GET', ARGV[4])
 return {type(text) == 'table' and text.err and 1 or 0}
 `)
 
-// Server returns the server that has a partition, of package hashslot.
+// Server returns the server that has a partition, as package hashslot numbers partitions.
 func (l *Layout) Server(partition uint64) (server uint64, ok bool) {
 	if l == nil {
 		return 0, false
@@ -83,7 +85,7 @@ func (l *Layout) Server(partition uint64) (server uint64, ok bool) {
 	return server, server != 0
 }
 
-// Due reports whether Learn is to be called.
+// Due reports whether to call Learn.
 func (l *Layout) Due() bool {
 	if l == nil || l.servers.Load() != nil {
 		return false
@@ -92,9 +94,9 @@ func (l *Layout) Due() bool {
 	return next == nil || !time.Now().Before(*next)
 }
 
-// Learn finds out, in the background. Slots asks for all ranges of slots; run is
-// RunAcross for one run. Keys that it tries are like the given one, so that who may use
-// that may use these.
+// Learn learns the layout in the background. slots asks for all ranges of slots; run is
+// RunAcross for one run. The keys that Learn tries begin with the given key, so that a user
+// with permission for that key may use them.
 func (l *Layout) Learn(key string, slots func(ctx context.Context) ([]Slots, error), run func(ctx context.Context, s *store.Script, keys []string) ([]int64, error)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -107,7 +109,7 @@ func (l *Layout) Learn(key string, slots func(ctx context.Context) ([]Slots, err
 	go func() {
 		var found *layout
 		defer func() {
-			_ = recover() // a client may panic, or its hook
+			_ = recover() // the client may panic, or a hook of it
 			cancel()
 			l.mu.Lock()
 			defer l.mu.Unlock()
@@ -132,8 +134,8 @@ func (l *Layout) Learn(key string, slots func(ctx context.Context) ([]Slots, err
 	}()
 }
 
-// Note looks at how runs across slots ended. If a script of any of them was refused a key,
-// what is known of the servers is forgotten.
+// Note looks at how runs across slots ended. If a script in any of them was refused a key,
+// Note forgets the servers.
 func (l *Layout) Note(runs []store.Run) {
 	if slices.ContainsFunc(runs, refused) {
 		l.forget()
@@ -159,7 +161,7 @@ func (l *Layout) wait(d time.Duration) {
 	l.next.Store(&next)
 }
 
-// Close ends what is under way, and has nothing begin any more.
+// Close ends the Learn that is under way, and lets none begin any more.
 func (l *Layout) Close() {
 	if l == nil {
 		return
@@ -172,7 +174,7 @@ func (l *Layout) Close() {
 	}
 }
 
-// layoutOf returns what a server told, as far as it can be.
+// layoutOf returns the layout of ranges, as far as it can be told from them.
 func layoutOf(ranges []Slots) *layout {
 	servers, numbers := &layout{}, map[string]uint16{}
 	for _, r := range ranges[:min(len(ranges), hashslot.Count)] { // there are no more
@@ -188,8 +190,8 @@ func layoutOf(ranges []Slots) *layout {
 	return servers
 }
 
-// probes returns three keys that begin like the given one: two of one server, in two
-// slots, and one of another. It returns nil if there are none.
+// probes returns three keys that begin with the given one: two of one server, in two slots,
+// and one of another server. It returns nil if it finds none.
 func (servers *layout) probes(key string) []string {
 	const enough = 1000
 	first := key + "-0"

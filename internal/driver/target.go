@@ -8,7 +8,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/redisurl"
 )
 
-// Options are what the options of a driver's Open set.
+// Options are the options of a driver's Open.
 type Options struct {
 	Cluster          bool
 	Sentinel         bool
@@ -34,8 +34,8 @@ var (
 	errTLS          = errors.New("WithTLSConfig: want a rediss:// URL")
 )
 
-// Resolve reads the URL, and checks that the options go with it and with each
-// other. In the Target, TLSConfig is a copy, and set if and only if TLS is true.
+// Resolve reads the URL, and checks that the options fit it and each other. In the Target,
+// TLSConfig is a copy, and set if and only if TLS is true.
 func Resolve(url string, o Options) (*Target, error) {
 	config, err := redisurl.Parse(url)
 	if err != nil {

@@ -7,38 +7,38 @@ import (
 	"time"
 )
 
-// warmTimeout is how long a connection may take to be made. Both clients give up
-// earlier by themselves.
+// warmTimeout is how long making a connection may take. Both clients give up earlier by
+// themselves.
 const warmTimeout = 5 * time.Second
 
-// Nothing is a script that does nothing, and needs no right that others do not.
+// Nothing is a script that does nothing, and needs no permission that other scripts do not.
 const Nothing = "return {0}"
 
 // Warmer makes connections for runs that have too little time to make one.
 //
-// A run whose context ends takes along the connection that was being made for it.
-// So where it takes longer to make a connection than any run has time for (over TLS,
-// to somewhere far away, on a busy machine), there would never be one, though a run on
-// it would be in time. Therefore, after a run that ran out of time, a script that does
-// nothing is run for nobody, with enough time, one at a time; and its connection is left
-// to others.
+// When the context of a run ends, the connection that was being made for the run is lost. So
+// if making a connection takes longer than any run has time for (over TLS, to a distant
+// server, on a busy machine), there would never be a connection, though a run on one would
+// be in time. Therefore, after a run that ran out of time, a script that does nothing is run
+// on behalf of no caller, with enough time and one at a time, and its connection is left to
+// other runs.
 //
 // The zero Warmer is ready for use, and a nil one does nothing.
 type Warmer struct {
 	mu     sync.Mutex
-	cancel context.CancelFunc // of what is under way; nil if nothing is
+	cancel context.CancelFunc // of the call of connect under way; nil if none is
 	closed bool
 }
 
-// After is told of the error of a run. If the run ran out of time, connect is
-// called, which is to run something like it; it may panic.
+// After receives the error of a run. If the run ran out of time, After calls connect in the
+// background, as Go does. connect should run a script where that run went; it may panic.
 func (w *Warmer) After(err error, connect func(ctx context.Context)) {
 	if errors.Is(err, context.DeadlineExceeded) {
 		w.Go(connect)
 	}
 }
 
-// Go has connect called, in the background, unless another one is under way.
+// Go calls connect in the background, unless another call is under way.
 func (w *Warmer) Go(connect func(ctx context.Context)) {
 	if w == nil {
 		return
@@ -62,7 +62,7 @@ func (w *Warmer) Go(connect func(ctx context.Context)) {
 	}()
 }
 
-// Close ends what is under way, and has nothing begin any more.
+// Close ends the call that is under way, and lets none begin any more.
 func (w *Warmer) Close() {
 	if w == nil {
 		return

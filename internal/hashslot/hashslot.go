@@ -6,9 +6,9 @@ import "strings"
 // Count is how many hash slots a Redis Cluster has.
 const Count = 16384
 
-// Of returns the slot of key: CRC16 of its hash tag, which is what stands
-// between the first "{" and the next "}", or of all of it where there is no such
-// tag or the tag is empty.
+// Of returns the slot of key. That is the CRC16, modulo Count, of the key's hash tag, which
+// is the text between the first "{" and the next "}", or of the whole key if there is no
+// such tag or the tag is empty.
 //
 // See https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags.
 func Of(key string) uint16 {
@@ -20,16 +20,16 @@ func Of(key string) uint16 {
 	return crc16(key) % Count
 }
 
-// Partition returns the slot of key as store.Partitioned has it: a Cluster's
-// nodes have ranges of slots.
+// Partition returns the slot of key as a partition of store.Partitioned, spread over 64
+// bits: each node of a Cluster has ranges of slots.
 func Partition(key string) uint64 { return uint64(Of(key)) << shift }
 
-// OfPartition returns the slot that a partition is.
+// OfPartition returns the slot of a partition.
 func OfPartition(partition uint64) uint16 { return uint16(partition >> shift) }
 
 const shift = 50 // 64 bits less the 14 of a slot
 
-// Same reports whether all keys are in one slot; no keys are.
+// Same reports whether all keys are in one slot. It is true if there are no keys.
 func Same(keys []string) bool {
 	if len(keys) < 2 {
 		return true

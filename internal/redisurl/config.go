@@ -5,9 +5,8 @@
 //	rediss://…                                  the same, over TLS
 //	unix://[user:password@]/path/to.sock[?db=n]
 //
-// Characters of a user, a password or a path that mean something in a URL
-// (/ ? # % : @, spaces) are percent-encoded, as net/url.QueryEscape or
-// encodeURIComponent do.
+// Characters of a user, a password or a path that have a meaning in a URL (/ ? # % : @,
+// spaces) must be percent-encoded, as net/url.QueryEscape or encodeURIComponent do.
 package redisurl
 
 import (
@@ -18,7 +17,7 @@ import (
 	"strings"
 )
 
-// DefaultPort is the port of an address that names none.
+// DefaultPort is the port of an address without one.
 const DefaultPort = "6379"
 
 // Config is what a URL says. Formatting one, with whatever verb, shows that it
@@ -26,20 +25,20 @@ const DefaultPort = "6379"
 type Config struct {
 	// Network is "tcp" or "unix".
 	Network string
-	// Addrs has the host:port of the URL's host and of each addr parameter, in
-	// this order, or the one path of a socket. It is never empty.
+	// Addrs has the host:port of the URL's host and of each addr parameter, in this order,
+	// or the only path of a socket. It is never empty.
 	Addrs []string
 	// TLS is true for rediss.
 	TLS bool
 	// Username is "" for Redis's default user. It is never set without Password.
 	Username string
-	// Password is "" where there is no authentication.
+	// Password is "" if there is no authentication.
 	Password string
-	// DB is the number of the database, 0 or more. It is 0 where none is named.
+	// DB is the number of the database, 0 or more. It is 0 if the URL names none.
 	DB int
 }
 
-// String returns the URL, with xxxxx for a password.
+// String returns the URL, with xxxxx in place of a password.
 func (c Config) String() string {
 	var b strings.Builder
 	switch {

@@ -2,10 +2,10 @@ package redisurl
 
 import "errors"
 
-// These are all the errors of Parse. They are constants that quote nothing of
-// the text, since any of it may turn out to be a piece of a password: a "/" that
-// was not percent-encoded in one makes the rest look like a database number, a
-// forgotten host makes all of it look like a port.
+// These are all the errors of Parse. Their texts are fixed and quote nothing of the URL,
+// because any of it may turn out to be a piece of a password. In a password, a "/" that was
+// not percent-encoded makes the rest look like a database number; without a host, all of it
+// looks like a port.
 var (
 	errScheme = errors.New("url: scheme: want redis://, rediss:// (TLS) or unix://")
 

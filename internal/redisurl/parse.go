@@ -11,9 +11,9 @@ import (
 
 // Parse reads a URL. It does no network I/O.
 //
-// Its errors name the part of the URL that is wrong and what is wanted there.
-// They quote nothing, since what is misread as another part may be a piece of a
-// password; this is why it does not leave the work to net/url, whose errors do.
+// Its errors name the part of the URL that is wrong and what is wanted there. They quote
+// nothing, because a part that is misread as another may be a piece of a password. That is
+// why Parse does not leave the work to net/url, whose errors quote the URL.
 func Parse(raw string) (*Config, error) {
 	scheme, rest, ok := strings.Cut(raw, "://")
 	if !ok {
@@ -98,8 +98,8 @@ func parseUnix(rest string) (*Config, error) {
 	return nil, errParamUnix
 }
 
-// parts are those of a URL after its scheme. User and password are decoded, the
-// others are as they were written.
+// parts are the parts of a URL after its scheme. User and password are decoded; the others
+// are as written.
 type parts struct {
 	user, password string
 	host           string
@@ -115,8 +115,8 @@ func split(rest string) (p parts, err error) {
 	} else {
 		rest = ""
 	}
-	// Nothing after the host may have an @, so this one ends a password in which
-	// a slash or a question mark was not encoded.
+	// Nothing after the host may contain an @. So this one ends a password in which a slash
+	// or a question mark was not encoded.
 	if strings.ContainsRune(rest, '@') {
 		return p, errSpecial
 	}
@@ -135,8 +135,7 @@ func split(rest string) (p parts, err error) {
 	return p, nil
 }
 
-// credentials reads user:password. An @ or a second colon is taken as it is, as
-// net/url does.
+// credentials reads user:password. It takes a further @ or colon as it is, as net/url does.
 func (p *parts) credentials(userinfo string) (err error) {
 	if strings.ContainsFunc(userinfo, isSpace) {
 		return errSpecial
@@ -148,8 +147,8 @@ func (p *parts) credentials(userinfo string) (err error) {
 	if p.password, err = unescape(password); err != nil {
 		return err
 	}
-	// Clients differ in what they do with a user that has no password; one of
-	// them logs in as the default user instead.
+	// Clients differ in how they treat a user without a password; one of them logs in as the
+	// default user instead.
 	if p.user != "" && p.password == "" {
 		return errUserOnly
 	}
@@ -158,7 +157,7 @@ func (p *parts) credentials(userinfo string) (err error) {
 
 // parseAddr reads host[:port] and returns host:port.
 func parseAddr(s string) (string, error) {
-	if strings.Contains(s, ",") { // it would be a name that no server has
+	if strings.Contains(s, ",") { // it would be part of a name that no server has
 		return "", errSeveral
 	}
 	host, port := s, DefaultPort
@@ -203,8 +202,8 @@ func parseDB(s string) (int, error) {
 	return n, nil
 }
 
-// parseNumber reads decimal digits; unlike strconv.Atoi, no sign. The text of
-// its error is not for people: it quotes s.
+// parseNumber reads decimal digits and, unlike strconv.Atoi, no sign. Its error is not for
+// people: the text quotes s.
 func parseNumber(s string, most int) (int, error) {
 	if strings.Trim(s, "0123456789") != "" {
 		return 0, strconv.ErrSyntax
@@ -225,6 +224,6 @@ func unescape(s string) (string, error) {
 	return s, nil
 }
 
-// isSpace reports whether r is a space or a control character, which no part of
-// a URL has as it is.
+// isSpace reports whether r is a space or a control character, which must be encoded in any
+// part of a URL.
 func isSpace(r rune) bool { return r <= ' ' || r == 0x7f }

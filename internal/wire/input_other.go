@@ -4,5 +4,5 @@ package wire
 
 import "syscall"
 
-// hasInput is false: here it is not known.
+// hasInput returns false, because it is not known here whether there is input.
 func hasInput(syscall.RawConn) bool { return false }

@@ -1,13 +1,13 @@
-// Package wire holds a connection to a server to Redis's protocol. A client that
-// is sent what no Redis sends may panic on a goroutine of its own, which ends the
-// process, or make room for as much as the server says is coming.
+// Package wire makes sure that a server keeps to Redis's protocol. If a client is sent what
+// no Redis sends, it may panic on a goroutine of its own, which ends the process, or
+// allocate as much memory as the server says is coming.
 //
 //	*99999999999\r\n   room for so many elements
 //	$-5\r\n            a slice of -5 bytes
 //	*1\r\n*1\r\n…      a call in a call in a call
 //	:1\r\n:1\r\n       an answer that nothing asked for
 //
-// [Guard] ends such a connection before the client sees it.
+// [Guard] ends such a connection before the client sees the offending bytes.
 package wire
 
 import (
@@ -16,11 +16,11 @@ import (
 	"strconv"
 )
 
-// The most that one reply may be. A script's reply is one to some thousand
-// integers, the slots of a large Cluster are some hundred kilobytes.
+// The bounds of one reply. A script's reply is one to some thousand integers; the slots of a
+// large Cluster are some hundred kilobytes.
 const (
 	maxDepth = 32
-	// maxSize is in bytes of memory, of which an element takes elementSize.
+	// maxSize is in bytes of memory; an element takes elementSize of them.
 	maxSize     = 32 << 20
 	elementSize = 64
 	// maxHeader is the length of the longest line that says how much follows.
@@ -29,36 +29,37 @@ const (
 
 var errProtocol = errors.New("wire: the server breaks Redis's protocol")
 
-// scanner follows a stream of values as it goes by, in pieces of any size.
+// scanner follows a stream of values as it passes, in pieces of any size.
 type scanner struct {
-	size   int  // that one value may have, as maxSize is for replies
-	pushes bool // may be among them
-	values int  // that are over, pushes not counted
+	size   int  // the most memory that one value may take, as maxSize is for replies
+	pushes bool // whether pushes may be among the values
+	values int  // how many values are over, not counting pushes
 
-	pending []int  // elements that are still to come, of each array that is open
-	room    int    // for what is left of the value
-	skip    int    // bytes of a string that are still to come, its end included
-	line    []byte // so far, up to maxHeader
-	length  int    // of the line so far
-	before  byte   // the last one of the line so far
-	push    bool   // the value is one
+	pending []int  // for each open array, how many elements are still to come
+	room    int    // the memory left for the rest of the value
+	skip    int    // how many bytes of a string are still to come, including its end
+	line    []byte // the line so far, up to maxHeader bytes
+	length  int    // the length of the line so far
+	before  byte   // the last byte of the line so far
+	push    bool   // whether the value is a push
 
-	// Of what a client writes: whether it has asked for messages, which is told by the
-	// first element of a command. It is looked at only while it matters.
-	verbs      bool   // are looked at, until one subscribes
-	first      bool   // the element that comes is one
-	verb       []byte // so far, up to maxVerb
-	subscribes bool   // one did
+	// The next fields are for what a client writes. The first element of a command, its
+	// verb, tells whether the client subscribes to messages. Verbs are looked at only while
+	// that matters.
+	verbs      bool   // whether verbs are looked at, which ends when one subscribes
+	first      bool   // whether the next element is a verb
+	verb       []byte // the verb so far, up to maxVerb bytes
+	subscribes bool   // whether a verb subscribed
 }
 
-// subscribe is how the verbs end whose answers are not replies: also those that
-// unsubscribe, as rueidis does before it subscribes.
+// subscribe is the end of the verbs that are answered by something other than a reply. They
+// include those that unsubscribe, as rueidis does before it subscribes.
 const subscribe = "SUBSCRIBE\r\n"
 
-// maxVerb is as much of a verb as must be seen.
+// maxVerb is how many bytes of a verb must be seen.
 const maxVerb = len("PUN" + subscribe)
 
-// scan takes in a piece.
+// scan takes in a piece of the stream.
 func (s *scanner) scan(piece []byte) error {
 	for len(piece) > 0 {
 		if len(s.pending) == 0 && s.skip == 0 && s.length == 0 {
@@ -111,9 +112,9 @@ func (s *scanner) scan(piece []byte) error {
 	return nil
 }
 
-// quick returns the length of an element that the piece begins with, if it is a
-// string that is in it whole: most of what is written is. It takes a tenth of the
-// time of what is done otherwise, which is the same.
+// quick returns the length of the element at the beginning of piece if that is a whole
+// string, as most of what is written is, otherwise 0. It does the same as the code for other
+// elements, in a tenth of the time.
 func (s *scanner) quick(piece []byte) int {
 	if len(s.pending) == 0 || s.length > 0 || piece[0] != '$' || s.first {
 		return 0
@@ -130,10 +131,10 @@ func (s *scanner) quick(piece []byte) int {
 	return end + len("\r\n")
 }
 
-// text reports whether a line of that kind may be a long one.
+// text reports whether a line of the given kind may be long.
 func text(kind byte) bool { return kind == '+' || kind == '-' || kind == '(' || kind == ',' }
 
-// begin takes in a line: the kind of what it begins, and what else it says.
+// begin takes in a line: kind is its first byte, and rest is what follows.
 func (s *scanner) begin(kind byte, rest []byte) error {
 	if len(s.pending) == 0 {
 		s.push = kind == '>'
@@ -144,7 +145,7 @@ func (s *scanner) begin(kind byte, rest []byte) error {
 		s.over()
 		return nil
 	case ':':
-		// rueidis makes some number of what is none, or too large.
+		// rueidis makes some number of text that is not an integer or is too large.
 		if !integer(rest) {
 			return errProtocol
 		}
@@ -211,8 +212,8 @@ func integer(text []byte) bool {
 	return err == nil
 }
 
-// count reads how many there are, for each of which there must be room. -1 is
-// none, not even an empty one.
+// count reads the number of elements or bytes to come, for each of which there must be room
+// for each bytes. -1 stands for a null value, which is not even an empty one.
 func (s *scanner) count(text []byte, each int) (int, bool) {
 	if string(text) == "-1" {
 		return -1, true
@@ -228,7 +229,7 @@ func (s *scanner) count(text []byte, each int) (int, bool) {
 	return n, true
 }
 
-// over notes that a value is over, and with it the arrays that it is the last of.
+// over notes that a value is over, and with it the arrays that it completes.
 func (s *scanner) over() {
 	if s.first {
 		s.note()
@@ -245,7 +246,7 @@ func (s *scanner) over() {
 	}
 }
 
-// note notes what verb it was.
+// note notes whether the verb subscribes.
 func (s *scanner) note() {
 	at := len(s.verb) - len(subscribe)
 	s.subscribes = at >= 0 && bytes.EqualFold(s.verb[at:], []byte(subscribe))
