@@ -11,7 +11,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// addAcross adds one to each key, if all are here.
+// addAcross adds one to each key, if all keys are on this server.
 var addAcross = store.NewScript("add across", `
 local reply = {#KEYS}
 for i = 2, ARGV[1] + 1 do
@@ -20,7 +20,7 @@ end
 for i = 2, ARGV[1] + 1 do reply[i] = redis.call('INCR', ARGV[i]) end
 return reply`)
 
-// spanning is what a Store of a Cluster is.
+// spanning is what the Store of a Cluster implements.
 type spanning interface {
 	store.Store
 	store.Partitioned
@@ -28,8 +28,8 @@ type spanning interface {
 	store.Spanning
 }
 
-// across: keys of several slots of one node are in one run; and nothing is run if one of
-// them is not there, or on its way.
+// across: keys in several slots of one node are in one run, and nothing is run if one of
+// them is not on that node or is migrating.
 func across(t *testing.T, d Driver) {
 	c := redistest.StartCluster(t)
 	opened := open1(t, d, c.URL(), withCluster)
@@ -98,9 +98,10 @@ func across(t *testing.T, d Driver) {
 	require.False(t, ok, "it was wrong")
 	eventually(t, learnt)
 
-	// Two slots go from one node to another at once. Of the one, no key is there yet,
-	// so that Redis would send who asks for one on to the other node (ASK); where it must
-	// not be decided about the key of the other slot, which has not arrived.
+	// Two slots migrate from one node to another at the same time. The first slot has no
+	// keys yet, so Redis would redirect a command for one of its keys to the other node
+	// (ASK). That node must not decide about the key in the second slot, which has not
+	// arrived.
 	slot := func(key string) int { return c.Slot(t, key) }
 	value := func(node *redistest.Server, key string) any { return node.MustDo(t, "GET", key) }
 	empty, full := keys[a][0], keys[a][1]
@@ -116,7 +117,7 @@ func across(t *testing.T, d Driver) {
 	for _, move := range moves {
 		move.End(t)
 	}
-	mustRefuse(full, keys[a][2]) // which are together no more
+	mustRefuse(full, keys[a][2]) // they are on different nodes now
 	var reply []int64
 	eventually(t, func() (err error) {
 		_ = run(t, s, store.NewScript("none", "return {}"), []string{full}) // the client finds out

@@ -18,7 +18,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// connection: user, password, database and socket of the URL are used.
+// connection: the user, password, database and socket of the URL are used.
 func connection(t *testing.T, d Driver) {
 	redistest.Needs(t, 6, 0)
 	socket := filepath.Join(t.TempDir(), "redis.sock")
@@ -64,7 +64,7 @@ func connection(t *testing.T, d Driver) {
 	})
 }
 
-// denied requires err to be a reply with that code.
+// denied requires err to be an error reply with the code prefix.
 func denied(t *testing.T, err error, prefix string) {
 	t.Helper()
 	server := (*store.ServerError)(nil)
@@ -72,7 +72,8 @@ func denied(t *testing.T, err error, prefix string) {
 	require.Equal(t, prefix, server.Prefix(), server.Message)
 }
 
-// tlsServer: rediss checks the server's certificate, and can show one.
+// tlsServer: with rediss, the client checks the server's certificate, and can show one of
+// its own.
 func tlsServer(t *testing.T, d Driver) {
 	authority := redistest.NewAuthority(t)
 	server, url := redistest.StartTLS(t, authority, authority.Issue(t), "--tls-auth-clients", "yes")
@@ -96,7 +97,7 @@ func tlsServer(t *testing.T, d Driver) {
 	another := x509.HostnameError{}
 	require.ErrorAs(t, err, &another)
 
-	// Another authority signs what looks the same.
+	// Another authority signs the same kind of certificate.
 	s = open1(t, d, url, func(o *driver.Options) { o.TLSConfig = redistest.NewAuthority(t).Config() })
 	_, err = s.Run(context.Background(), incr, []string{"k"}, nil)
 	require.ErrorContains(t, err, "x509")
@@ -113,7 +114,7 @@ func tlsServer(t *testing.T, d Driver) {
 	require.Error(t, err)
 }
 
-// quoted: no error has the password in it where a server, or a sentinel, quotes it.
+// quoted: no error contains the password when a server, or a sentinel, quotes it.
 func quoted(t *testing.T, d Driver) {
 	const password = "Hunter2Secret"
 	const reply = "ERR bad password '" + password + "'"
@@ -146,7 +147,7 @@ func quoted(t *testing.T, d Driver) {
 	}
 }
 
-// texts returns what err says, and what all those say that it wraps.
+// texts returns the text of err, and the texts of all errors that it wraps.
 func texts(err error) []string {
 	all := []string{err.Error()}
 	for _, cause := range Causes(err) {
@@ -155,7 +156,7 @@ func texts(err error) []string {
 	return all
 }
 
-// Causes returns the errors that err wraps, without those that they wrap.
+// Causes returns the errors that err wraps directly.
 func Causes(err error) []error {
 	switch err := err.(type) { //nolint:errorlint // one at a time
 	case interface{ Unwrap() error }:

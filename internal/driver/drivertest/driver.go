@@ -1,6 +1,6 @@
-// Package drivertest has the tests that both drivers of this module must pass
-// beside the conformance suite: how they connect, and what they make of servers
-// that fail or lie.
+// Package drivertest has the tests that both drivers of this module must pass, besides the
+// conformance suite: how they connect, and what they do when servers fail or send wrong
+// replies.
 package drivertest
 
 import (
@@ -27,10 +27,10 @@ type Opened interface {
 type Driver struct {
 	// Open is the driver's Open.
 	Open func(url string, o driver.Options) (Opened, error)
-	// Clients are ways to make a client for the server at an address, wrapped by
-	// the driver's New; what they make is closed with the test.
+	// Clients are ways to make a client for the server at an address, wrapped by the
+	// driver's New. The clients are closed at the end of the test.
 	Clients map[string]func(t testing.TB, addr string) store.Store
-	// IOTimeout is when a Run of Open's client gives up without a context's help.
+	// IOTimeout is when a Run of Open's client gives up if its context does not end.
 	IOTimeout time.Duration
 }
 
@@ -66,7 +66,7 @@ func Run(t *testing.T, d Driver) {
 
 var incr = store.NewScript("incr", `return {redis.call('INCR', KEYS[1])}`)
 
-// open1 opens a store with no options, closed with the test.
+// open1 opens a store, by default without options, which is closed at the end of the test.
 func open1(t testing.TB, d Driver, url string, o ...func(*driver.Options)) Opened {
 	t.Helper()
 	var options driver.Options
@@ -79,7 +79,7 @@ func open1(t testing.TB, d Driver, url string, o ...func(*driver.Options)) Opene
 	return s
 }
 
-// run runs the script and stops the test at an error.
+// run runs the script, and stops the test if that fails.
 func run(t testing.TB, s store.Store, script *store.Script, keys []string, args ...int64) []int64 {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)

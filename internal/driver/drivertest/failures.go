@@ -18,8 +18,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// contexts: a context that has ended, or ends while the server hangs, ends a Run
-// with its own error.
+// contexts: a context that has ended, or ends while the server hangs, ends a Run with the
+// context's own error.
 func contexts(t *testing.T, d Driver) {
 	server := redistest.Start(t)
 	each(t, d, server.Addr(), func(t *testing.T, s store.Store) {
@@ -43,8 +43,8 @@ func contexts(t *testing.T, d Driver) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.NotErrorIs(t, err, context.Canceled)
 
-		// Clients look at cancellation while they wait for a connection, not all of
-		// them while they wait for a reply; so there is a deadline, too.
+		// Clients notice cancellation while they wait for a connection, but not all of them
+		// do while they wait for a reply. So there is a deadline, too.
 		canceled, cancel := context.WithTimeout(context.Background(), 400*time.Millisecond)
 		timer := time.AfterFunc(50*time.Millisecond, cancel)
 		defer timer.Stop()
@@ -71,7 +71,8 @@ func contexts(t *testing.T, d Driver) {
 	})
 }
 
-// foreignTimeout: a timeout of the client's is not one of the caller's context.
+// foreignTimeout: a timeout of the client is not reported as the end of the caller's
+// context.
 func foreignTimeout(t *testing.T, d Driver) {
 	server := redistest.Start(t)
 	s := open1(t, d, server.URL())
@@ -88,7 +89,7 @@ func foreignTimeout(t *testing.T, d Driver) {
 	require.Less(t, time.Since(start), 2*d.IOTimeout)
 }
 
-// refused: a server that is not there is an error at once, and none of a context.
+// refused: a server that is not there gives an error at once, and not that of a context.
 func refused(t *testing.T, d Driver) {
 	server := redistest.Start(t)
 	s := open1(t, d, server.URL())
@@ -112,7 +113,7 @@ func refused(t *testing.T, d Driver) {
 	})
 }
 
-// restart: once the server is back, so is the store.
+// restart: once the server is back, the store works again.
 func restart(t *testing.T, d Driver) {
 	server := redistest.Start(t)
 	each(t, d, server.Addr(), func(t *testing.T, s store.Store) {
@@ -129,7 +130,7 @@ func restart(t *testing.T, d Driver) {
 			_, err := s.Run(ctx, incr, key, nil)
 			return err
 		})
-		eventually(t, func() error { // on whatever connections there are
+		eventually(t, func() error { // on all connections that there are
 			for range 50 {
 				if _, err := s.Run(context.Background(), incr, key, nil); err != nil {
 					return err
@@ -140,8 +141,8 @@ func restart(t *testing.T, d Driver) {
 	})
 }
 
-// closed: where the server has closed connections while they were idle, each run is still
-// run, and once.
+// closed: if the server has closed connections while they were idle, each run is still run,
+// and only once.
 func closed(t *testing.T, d Driver) {
 	authority := redistest.NewAuthority(t)
 	plain := redistest.Start(t)
@@ -157,7 +158,7 @@ func closed(t *testing.T, d Driver) {
 		t.Run(name, func(t *testing.T) {
 			s := open1(t, d, c.url, c.open)
 			want := int64(0)
-			// closes has the server close the connections, of which there are some.
+			// closes makes the server close the connections, after some have been opened.
 			closes := func() {
 				var all sync.WaitGroup
 				for range 4 {
@@ -172,7 +173,7 @@ func closed(t *testing.T, d Driver) {
 				at := time.Now()
 				eventually(t, func() error {
 					list, ok := c.server.MustDo(t, "CLIENT", "LIST", "TYPE", "normal").(string)
-					if clients := strings.Count(list, "\n"); !ok || clients > 1 { // that one asks
+					if clients := strings.Count(list, "\n"); !ok || clients > 1 { // the one that asks
 						return fmt.Errorf("%d clients are there", clients)
 					}
 					if idle := time.Since(at); idle < 20*time.Millisecond {
@@ -215,8 +216,8 @@ func atMostOnce(t *testing.T, d Driver) {
 	}
 	warm.Wait()
 
-	// attempt starts runs on a paused server, calls while while they wait, and
-	// returns how many succeeded and how many executions there were.
+	// attempt starts runs on a server that is paused for pause. It returns how many of them
+	// succeeded and how many executions there were.
 	attempt := func(name string, pause time.Duration, timeout time.Duration) (succeeded, executed int) {
 		server.Pause()
 		var wg sync.WaitGroup
@@ -244,7 +245,7 @@ func atMostOnce(t *testing.T, d Driver) {
 		if pause > timeout {
 			server.Resume()
 		}
-		// Replies on all connections, so what was sent before has been run.
+		// Once there is a reply, the server has also run what was sent before.
 		eventually(t, func() error {
 			_, err := s.Run(context.Background(), incr, []string{"after"}, nil)
 			return err

@@ -14,17 +14,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fake is a server that replies to each EVALSHA and EVAL what a test wants, byte
-// for byte, and to all else just enough for clients to connect: as a server alone, as
-// the only node of a Cluster, or as a sentinel and its master in one.
+// fake is a server that replies to each EVALSHA and EVAL exactly what a test wants, byte for
+// byte, and to all other commands just enough for clients to connect. It serves as a lone
+// server, as the only node of a Cluster, and as a sentinel and its master in one.
 type fake struct {
 	listener net.Listener
-	scripts  atomic.Int64 // commands that run one
-	conns    atomic.Int64 // that are open
+	scripts  atomic.Int64 // how many commands that run a script were received
+	conns    atomic.Int64 // how many are open
 
 	mu      sync.Mutex
 	reply   string
-	instead map[string]string // replies to other commands than scripts
+	instead map[string]string // replies to commands that run no script
 }
 
 func startFake(t testing.TB) *fake {
@@ -64,14 +64,14 @@ func (f *fake) port() string {
 	return port
 }
 
-// set sets the reply from now on.
+// set sets the reply to scripts from now on.
 func (f *fake) set(reply string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.reply = reply
 }
 
-// say sets the reply to commands from now on, and that to all others to the usual one.
+// say sets the reply to the given commands from now on; all others get their usual replies.
 func (f *fake) say(reply string, commands ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -14,10 +14,10 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// Count is a script that counts its runs under a key, and says its argument again.
+// Count is a script that counts its runs under a key, and repeats its argument.
 var Count = store.NewScript("count", "return {redis.call('INCR', KEYS[1]), tonumber(ARGV[1])}")
 
-// AwaitFlights returns once there are so many flights of f, and runs that wait.
+// AwaitFlights returns once f has the given numbers of flights and of runs that wait.
 func AwaitFlights[T any](t *testing.T, f *flights.Flights[T], flying, waiting int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -26,8 +26,8 @@ func AwaitFlights[T any](t *testing.T, f *flights.Flights[T], flying, waiting in
 	}, 10*time.Second, time.Millisecond)
 }
 
-// Busy has so many in flight as long as the function that it returns is not called, and
-// nobody else go since they are slow. There must be none before.
+// Busy keeps n flights in the air until the function that it returns is called. Meanwhile no
+// other flight begins because these are slow. There must be no flights before.
 func Busy[T comparable](t *testing.T, f *flights.Flights[T], n int) (land func()) {
 	t.Helper()
 	AwaitFlights(t, f, 0, 0)
@@ -53,8 +53,8 @@ func Busy[T comparable](t *testing.T, f *flights.Flights[T], n int) (land func()
 	})
 }
 
-// GoTogether has many callers run Count on s at once: each is run once, and each caller
-// gets the reply to its own. It returns how many they were.
+// GoTogether lets many callers run Count on s at once. Each run must be run once, and each
+// caller must get the reply to its own run. GoTogether returns how many runs there were.
 func GoTogether(t *testing.T, s store.Store) int {
 	const callers, runs = 64, 50
 	var all sync.WaitGroup
@@ -78,8 +78,8 @@ func GoTogether(t *testing.T, s store.Store) int {
 	return callers * runs
 }
 
-// HungFlight has two runs go together to a server that hangs. One leaves when its context
-// ends, the other one gets its reply; it says that each was run once.
+// HungFlight lets two runs go together to a server that hangs. One leaves when its context
+// ends; the other gets its reply, which says that each was run once.
 func HungFlight[T comparable](t *testing.T, s store.Store, f *flights.Flights[T], server *redistest.Server) {
 	land := Busy(t, f, flights.Few)
 	var reply []int64

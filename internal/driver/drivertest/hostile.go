@@ -13,10 +13,10 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
 )
 
-// hostile: a server that breaks the protocol, so as to have the client panic on a
-// goroutine of its own, run out of memory or of stack, or take one reply for
-// another, ends its connections, no more. The client is Open's: one with settings
-// of its own is at the server's mercy.
+// hostile: a server that breaks the protocol loses its connections, and nothing worse
+// happens. Without protection, the client would panic on a goroutine of its own, run out of
+// memory or of stack, or take one reply for another. The client is Open's: a client that the
+// caller has set up is at the server's mercy.
 func hostile(t *testing.T, d Driver) {
 	replies := map[string]string{
 		"NegativeString": "$-5\r\n",
@@ -35,7 +35,7 @@ func hostile(t *testing.T, d Driver) {
 		"NoEnd":          strings.Repeat("x", 100_000),
 	}
 	for name, c := range map[string]struct {
-		at   string // the command that is answered so; "" is a run
+		at   string // the command that gets these answers; "" is a run
 		open func(*driver.Options)
 	}{
 		"SetUp":    {"HELLO", func(*driver.Options) {}},
@@ -53,7 +53,7 @@ func hostile(t *testing.T, d Driver) {
 					f.say(reply, c.at)
 				}
 				var all sync.WaitGroup
-				for range 20 { // so that they are pipelined
+				for range 20 { // so that runs are pipelined
 					all.Go(func() {
 						for range 2 {
 							ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
@@ -87,10 +87,10 @@ func hostile(t *testing.T, d Driver) {
 	}
 }
 
-// ShortReplies: what keeps to the protocol, but has fewer elements than the client reads of
-// it, does not end the process when it is the first that it hears of a sentinel or a master,
-// and leaves no connection open. It is for a driver on whose goroutine the client asks:
-// go-redis panics on one of its own.
+// ShortReplies: a reply that keeps to the protocol, but has fewer elements than the client
+// reads of it, does not end the process when it is the first reply of a sentinel or a
+// master, and leaves no connection open. The test is for a driver whose client asks on the
+// driver's own goroutine: go-redis panics on one of its own.
 func ShortReplies(t *testing.T, d Driver) {
 	for command, replies := range map[string][]string{
 		"SENTINEL": {"*0\r\n", "*-1\r\n", "*1\r\n+127.0.0.1\r\n", "*2\r\n*-1\r\n:1\r\n"},

@@ -16,8 +16,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
 )
 
-// open: Open connects to nothing, refuses what does not fit together, and tells
-// nobody the password.
+// open: Open does not connect, refuses settings that do not fit together, and reveals the
+// password to nobody.
 func open(t *testing.T, d Driver) {
 	const password = "Hunter2Secret"
 	t.Run("NoNetwork", func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// badReply: of all that a server may reply, only a flat array of integers passes.
+// badReply: of all possible replies, only a flat array of integers is accepted.
 func badReply(t *testing.T, d Driver) {
 	f := startFake(t)
 	good := map[string][]int64{
@@ -63,7 +63,7 @@ func badReply(t *testing.T, d Driver) {
 			ints, err := s.Run(context.Background(), incr, []string{"k"}, nil)
 			require.ErrorIs(t, err, store.ErrReply, "%s: %v", name, ints)
 			require.Nil(t, ints)
-			// The connection is in step: the next reply is the next one.
+			// The connection is still in step: the next reply belongs to the next run.
 			f.set("*1\r\n:7\r\n")
 			require.Equal(t, []int64{7}, run(t, s, incr, []string{"k"}), name)
 		}
@@ -82,7 +82,7 @@ func badReply(t *testing.T, d Driver) {
 	})
 }
 
-// serverError: an error reply keeps its text and code, and is sent once.
+// serverError: an error reply keeps its text and code, and the script is sent once.
 func serverError(t *testing.T, d Driver) {
 	f := startFake(t)
 	each(t, d, f.addr(), func(t *testing.T, s store.Store) {

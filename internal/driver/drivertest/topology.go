@@ -21,15 +21,15 @@ import (
 func withCluster(o *driver.Options)  { o.Cluster = true }
 func withSentinel(o *driver.Options) { o.Sentinel, o.MasterName = true, "main" }
 
-// cluster: runs go to the node of their keys, and only one node's are lost when
-// it is.
+// cluster: runs go to the node of their keys, and a node that is lost takes only its own
+// runs with it.
 func cluster(t *testing.T, d Driver) {
 	c := redistest.StartCluster(t)
 	s := open1(t, d, c.URL(), withCluster)
 	for i := range 100 {
 		require.Equal(t, []int64{1}, run(t, s, incr, []string{fmt.Sprintf("key%d", i)}))
 	}
-	// No key, and keys whose hash tags are none.
+	// Run without keys, and with keys whose braces are not hash tags.
 	run(t, s, store.NewScript("none", `return {}`), nil)
 	for _, key := range []string{"", "{", "}", "{}", "{}x", "}x{"} {
 		require.Equal(t, []int64{1}, run(t, s, incr, []string{key}))
@@ -56,8 +56,8 @@ func cluster(t *testing.T, d Driver) {
 		require.Equal(t, []int64{want}, run(t, s, incr, []string{"moved"}))
 	}
 
-	// One node hangs for longer than the client waits: whatever was sent to it is
-	// run once at most, and the other nodes answer.
+	// One node hangs for longer than the client waits. What was sent to it is run once at
+	// most, and the other nodes answer.
 	const runs = 30
 	var keys [runs]string
 	for i := range keys {
@@ -104,8 +104,7 @@ func migrate(t *testing.T, c *redistest.Cluster, key string, nodes ...int) {
 	c.Nodes[from].MustDo(t, "CLUSTER", "SETSLOT", slot, "NODE", id)
 }
 
-// sentinel: the master is found through a sentinel, also where that is started
-// only later, and so is its successor.
+// sentinel: the master is found through a sentinel, and so is its successor.
 func sentinel(t *testing.T, d Driver) {
 	master := redistest.Start(t)
 	replica := redistest.Start(t, "--replicaof", "127.0.0.1", strconv.Itoa(master.Port()))
