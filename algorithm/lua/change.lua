@@ -2,9 +2,9 @@
 -- or false if it held nothing. a0, b0, c0 and k are what read made of text, or nil if text
 -- has not been read yet. The result is one of
 --
---   ms, new       the text new is to live for ms
---   true, more    more is to be added to the integer that text is
---   false, other  other is to overwrite text
+--   ms, new       write new, to live for ms
+--   true, more    add more to the integer that text is
+--   false, other  overwrite text with other
 --
 -- read, write and add are the algorithm's; add may be nil.
 --

@@ -77,10 +77,10 @@ if alone then
 end
 
 -- as, bs and cs hold the states from which further decisions go on. texts holds what was
--- read, and in the end what is to be written.
+-- read, and in the end what to write.
 local as, bs, cs, resets = {}, {}, {}, {}
--- How each key is to be written: a number or its text is the ms for which texts[key] lives;
--- 0 deletes the key; true adds texts[key] to what is there; false overwrites that.
+-- How to write each key: a number or its text is the ms for which texts[key] lives; 0
+-- deletes the key; true adds texts[key] to the value that is there; false overwrites that.
 local lives = {}
 local reply, last = {now}, 1
 local KEYS, ARGV, call = KEYS, ARGV, redis.call
@@ -88,7 +88,7 @@ local i, ones = first, #KEYS + 1
 if (#ARGV - first) % 2 == 0 then ones = ARGV[#ARGV] + 0 end
 
 -- If a step fails, what the requests before it have done must not be lost: the state of
--- their key; its reset, if the state is to be written; and how many outcomes the reply still
+-- their key; its reset, if the state must be written; and how many outcomes the reply still
 -- lacks, with how much more to reset. Only decide may use these variables, because the Lua
 -- of an embedded Redis drops variables that functions share when one of the functions fails.
 local key, a, b, c, taken

@@ -4,5 +4,5 @@ package wire
 
 import "syscall"
 
-// hasInput returns false, because it is not known here whether there is input.
+// hasInput returns false, because here it cannot tell.
 func hasInput(syscall.RawConn) bool { return false }
