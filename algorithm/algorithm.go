@@ -105,8 +105,8 @@ type Plan struct {
 	// nothing.
 	Additive bool
 
-	// Plain, if not nil, says that a state may be changed in place: by adding to its text,
-	// which is an integer, or by overwriting the text. Either leaves the time to live of the
+	// Plain, if not nil, says that a state may be changed in place: by adding to its text, if
+	// that is an integer, or by overwriting the text. Either leaves the time to live of the
 	// key as it is, and costs Redis less than writing the state anew. Lua must then define a
 	// fourth local function, and read and write do more:
 	//
@@ -114,10 +114,9 @@ type Plan struct {
 	//	write(a, b, c, till) -> text, kept     till and kept are in µs since 1970
 	//	add(a, b, c, k, a2, b2, c2, till) -> more, other
 	//
-	// If write is given a till, its text may promise, in a form that only read and add need
-	// to know, that the key lives until kept, which is till or later. Until then the state
-	// may be changed in place. kept is nil if the text promises nothing, as it must without
-	// a till.
+	// If write is given a till, its text may promise, in a form of its own, that the key
+	// lives until kept, which is till or later. Until then the state may be changed in place.
+	// kept is nil if the text promises nothing, as it must without a till.
 	//
 	// add says how to change the text of a state a, b, c, which promises k, into one of a2,
 	// b2, c2. It may answer only if the promise reaches till. Its more is an integer to add,
