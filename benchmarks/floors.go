@@ -61,7 +61,7 @@ func floorRueidis() *contestant {
 
 func leastGoRedis() *contestant {
 	return &contestant{name: nameLeastGoRedis, kind: floor, client: "go-redis",
-		note: "`GET`, `TIME` and `INCRBY` in a script, by which an exact limiter could do, and a reply of four numbers; nothing between them",
+		note: "`GET`, `TIME` and `INCRBY` in a script, and a reply of four numbers: the least that an exact limiter needs, and nothing else",
 		warm: onRueidis(leastSource), open: onGoRedis(leastSource)}
 }
 

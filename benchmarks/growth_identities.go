@@ -10,10 +10,10 @@ import (
 func (l *lab) growIdentities(ctx context.Context, g *growth, numbers []int) (*growth, error) {
 	g.memory = true
 	g.intro = fmt.Sprintf("%d callers of one process, every identity known to Redis by two decisions, "+
-		"drawn evenly. Memory is what Redis has in use beyond what it had before there were any, divided by the keys; "+
-		"it is not told of so few keys that Redis's buffers for connections would blur it. "+
-		"A cold read is one of as much memory, at random: a key takes Redis %d of them, if none of it was seen lately, "+
-		"and on a virtual machine they may be dear.", growthCallers, coldReads)
+		"drawn evenly. Memory is what Redis uses beyond what it used before, divided by the keys; "+
+		"it is left out for few keys, where Redis's buffers for connections would blur it. "+
+		"A cold read is one random read from that much memory. A key takes Redis %d of them if it was not used lately, "+
+		"and on a virtual machine they may be expensive.", growthCallers, coldReads)
 	all := identities(slices.Max(numbers))
 	subject, err := l.openBatched(ctx, all[:1])
 	if err != nil {

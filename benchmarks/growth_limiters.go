@@ -15,7 +15,7 @@ import (
 // that only the number of limiters grows.
 func (l *lab) growLimiters(ctx context.Context, g *growth, numbers []int) (*growth, error) {
 	g.intro = fmt.Sprintf("Limiters in one process, on one Store, each with a namespace of its own; %d callers, "+
-		"each of whose calls goes to any of the limiters. %s identities, each of one limiter, all known to Redis.",
+		"each of whose calls goes to any of the limiters. %s identities, each belonging to one limiter, all known to Redis.",
 		growthCallers, count(int64(l.keys)))
 	var subjects []*subject
 	return l.grow(ctx, g, numbers, func(p *point) error {

@@ -32,7 +32,7 @@ func ratelimitGoRedis() *contestant {
 
 func ratelimitGoRedisAlone() *contestant {
 	return &contestant{name: nameOurs + ", WithoutBatching", kind: alone, client: "go-redis", module: modulePath,
-		note: "token bucket; each call is a run of its own, which go in pipelines",
+		note: "token bucket; each call is a run of its own; runs share pipelines",
 		warm: ratelimitGoRedis().open,
 		open: func(c *clients, l limit) (*subject, error) {
 			return openOurs(goredis.New(c.goredis), l, ratelimit.WithoutBatching())

@@ -27,7 +27,7 @@ func (r *report) write(w io.Writer) error {
 	r.contestants(b)
 	if len(r.growths) > 0 {
 		fmt.Fprint(b, "## How cost grows\n\n")
-		fmt.Fprintf(b, "All of it is ratelimit as it comes, on go-redis, with a token bucket. Sizes take turns too,\neach on a database of its own.\n\n")
+		fmt.Fprintf(b, "All of this measures ratelimit with its defaults, on go-redis, with a token bucket. Sizes take\nturns too, each on a database of its own.\n\n")
 		for _, g := range r.growths {
 			r.growth(b, g)
 		}
@@ -44,29 +44,30 @@ func (r *report) method(b *strings.Builder) {
 	t.add("rounds", fmt.Sprintf("%d, of %v for each contestant", s.rounds, s.time))
 	t.add("connections of go-redis", poolText(s.pool))
 	t.write(b)
-	fmt.Fprintf(b, `All were measured in one run, on one Redis: trust the ratios, not the figures. All that use
-go-redis share one client; on rueidis, ratelimit has the one that its Open makes, where a
-caller who is alone has a connection of its own, and the floors another. In each round the contestants were measured one right after the other, so
-that noise hits all alike. Figures are medians over the rounds; a ratio is the median of
-each round's own. For one caller each round is ten short ones: how fast a virtual machine
-wakes is most of such a latency, and changes within seconds.
+	fmt.Fprintf(b, `All contestants were measured in one run, on one Redis: trust the ratios, not the figures.
+All contestants on go-redis share one client. On rueidis, ratelimit uses the client that its
+Open makes, in which a lone caller has a connection of its own; the floors use another client.
+In each round the contestants were measured one right after the other, so that noise hits all
+alike. Figures are medians over the rounds, and a ratio is the median of the ratios of the
+rounds. For a single caller, each round is ten short ones, because most of its latency is the
+time that a virtual machine takes to wake, which changes within seconds.
 
-Each contestant's keys are in a database of their own, which is swapped in for its turn.
-Keys that are drawn evenly all exist before anything is measured, and of others the popular
-ones. Limits are slow, so that a key outlives the time until it is drawn again. Latency is
-that of every call, within 1.6 %%. The rest is per decision: Redis's CPU time by INFO and the
-client's by getrusage, both of all threads; allocations of the client; bytes that Redis
-received and sent. Our limiters have %v for a decision, as go-redis gives our rivals, instead
-of 250 ms.
+Each contestant's keys are in a database of its own, which is swapped in for the contestant's
+turn. Keys that are drawn evenly all exist before anything is measured; of other keys, the
+popular ones do. Limits refill slowly, so that a key outlives the time until it is drawn
+again. Latency is that of every call, within 1.6 %%. All other figures are per decision:
+Redis's CPU time (from INFO) and the client's (from getrusage), both of all threads;
+allocations of the client; bytes that Redis received and sent. Our limiters may take %v for a
+decision, as long as go-redis allows our rivals, instead of 250 ms.
 
-From core to core is how long it takes until one sees what the other has written, measured
-before each round. Where callers meet on a key it can be more than half of what a decision
-costs the client, and the cores of a virtual machine may be close at one time and far apart
-at another.
+"From core to core" is the time until one core sees what another has written; it is measured
+before each round. Where callers meet on a key, it can be more than half of what a decision
+costs the client, and the cores of a virtual machine may be close at one time and far apart at
+another.
 
-A decision that failed, or that cannot be right (a denial where all is to be allowed; what is
-allowed beyond twice a tight limit), counts for nothing: throughput and costs are of right
-decisions only. Who erred is marked by ⚠.
+A decision that failed or cannot be right (a denial where everything is allowed, or an
+admission beyond twice a tight limit) does not count: throughput and costs are those of right
+decisions. ⚠ marks contestants that erred.
 
 `, oursTimeout)
 }
@@ -166,12 +167,13 @@ func (r *report) wins(b *strings.Builder) {
 			others = append(others, w)
 		}
 	}
-	fmt.Fprint(b, `Computed from the tables above: who has more decisions a second, a lower p99 or less of
-Redis's CPU time for a decision than ratelimit as it comes, be it on go-redis or on rueidis.
+	fmt.Fprint(b, `Computed from the tables above: which contestants have more decisions a second, a lower p99 or
+less of Redis's CPU time for a decision than ratelimit with its defaults, on go-redis or on
+rueidis.
 
 `)
 	writeWins(b, rivals)
-	fmt.Fprint(b, "The same of what decides in memory, so not for a fleet, and of the floors, which decide nothing:\n\n")
+	fmt.Fprint(b, "The same for contestants that decide in memory, and so not for a fleet, and for the floors, which\ndecide nothing:\n\n")
 	writeWins(b, others)
 }
 
