@@ -16,8 +16,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// TestAcross: the script for keys of several hash slots replies what the other does, and
-// leaves the same states.
+// TestAcross runs the same requests by both scripts of a program: Script, and Across, which
+// is for keys of several hash slots. They must give the same reply and leave the same states.
 func TestAcross(t *testing.T) {
 	plans := map[string]*algorithm.Plan{
 		"TokenBucket": compile(t, tokenbucket.Limit{Rate: 7, Period: 10 * time.Second, Burst: 60}),
@@ -45,13 +45,13 @@ func testAcross(t *testing.T, s store.Store, plan *algorithm.Plan, name string, 
 	script, across := virtualclock.Script(program.Script()), virtualclock.Script(program.Across())
 	count := 1 + rnd.IntN(5)
 	if plan.Params == nil {
-		count++ // with one key alone, an algorithm that fails fails the script
+		count++ // with a single key, an error of the algorithm is one of the script
 	}
 	var keys, others []string
 	for i := range count {
 		keys = append(keys, fmt.Sprint(name, ":", i))
 		others = append(others, fmt.Sprint(name, ":other:", i))
-		if rnd.IntN(5) == 0 { // of another type, which is mended
+		if rnd.IntN(5) == 0 { // a key of another type, which the script must replace
 			for _, key := range []string{keys[i], others[i]} {
 				_, err := s.Run(context.Background(), store.NewScript("set", "redis.call('SADD', KEYS[1], 1) return {0}"), []string{key}, nil)
 				require.NoError(t, err)
@@ -61,7 +61,7 @@ func testAcross(t *testing.T, s store.Store, plan *algorithm.Plan, name string, 
 	now := int64(1_782_907_200_123_456)
 	for range 4 {
 		args := program.AppendParams(nil)
-		ones := rnd.IntN(count + 1) // the last of them are asked for one unit each
+		ones := rnd.IntN(count + 1) // how many of the last keys are asked for one unit each
 		for place := range count - ones {
 			for range 1 + rnd.IntN(3) {
 				args = program.AppendRepeats(args, rnd.Int64N(4), 1+rnd.IntN(20), place)
@@ -84,7 +84,7 @@ func testAcross(t *testing.T, s store.Store, plan *algorithm.Plan, name string, 
 	}
 }
 
-// state is the bytes of a state, or -1 if it is of another type.
+// state returns the bytes of a key's state, or -1 if the key is of another type.
 func state(t *testing.T, s store.Store, key string) []int64 {
 	script := store.NewScript("state", "local text = redis.pcall('GET', KEYS[1])\n"+
 		"if type(text) == 'table' then return {-1} end return {string.byte(text or '', 1, -1)}")
@@ -93,7 +93,8 @@ func state(t *testing.T, s store.Store, key string) []int64 {
 	return reply
 }
 
-// Several limits have none: what they decide by is in one slot.
+// TestAcrossJoint: several limits have no Across script, since the keys of a joint decision
+// are in one hash slot.
 func TestAcrossJoint(t *testing.T) {
 	plan := compile(t, tokenbucket.Limit{Rate: 7, Period: time.Second})
 	program, err := algorithm.Compose(plan, plan)

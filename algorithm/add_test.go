@@ -16,7 +16,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// addScript changes a state by add, if that will, and writes it by write as well.
+// addScript changes the state in KEYS[1] as add says, and puts in KEYS[2] what write makes of
+// the new state. It replies 1 if there is something to add, 2 if there is a text to put in
+// place, and 0 if add declines.
 const addScript = `
 local a, b, c, k = read(redis.call('GET', KEYS[1]))
 local more, other = add(a, b, c, k, tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]))
@@ -24,9 +26,9 @@ if more then redis.call('INCRBY', KEYS[1], more) elseif other then redis.call('S
 redis.call('SET', KEYS[2], (write(tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]))))
 return {more and 1 or other and 2 or 0}`
 
-// TestAdd: what is added makes of one text the other one, with the same promise, or
-// nothing is added. A text that is no integer makes way for another one, with the same
-// promise.
+// TestAdd: if add changes a state in place, the result must be the text that write would have
+// made of the new state, with the promise of the old text. An integer is added to; any other
+// text is replaced. States are drawn from around the edges of what a text can hold.
 func TestAdd(t *testing.T) {
 	const epoch, bucketBegin, bucketEnd = int64(1_600_000_000_000_000), int64(1_700_000_000_000_000), int64(2_600_000_000_000_000)
 	rnd := rand.New(rand.NewPCG(4, 5))
@@ -35,9 +37,10 @@ func TestAdd(t *testing.T) {
 		name    string
 		plan    *algorithm.Plan
 		promise func(text string) byte
-		// draw returns a text with a promise, another state, and until when that must be kept.
+		// draw returns the text of a state that has a promise, the new state a, b, c, and
+		// till, the time until which the new state must be kept.
 		draw func() (text string, a, b, c, till int64)
-		most float64 // how much may not be added to
+		most float64 // the largest share of cases that add may decline
 	}{
 		{
 			"TokenBucket", compile(t, tokenbucket.Limit{Rate: 1, Period: 1000000}),

@@ -12,10 +12,10 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
 )
 
-// TestBoundIsReached: the bounds that the docs print are not larger than they
-// need to be.
+// TestBoundIsReached: no Bound is larger than it must be. A caller who takes each unit as
+// early as possible gets as many as Bound says, or one fewer under a sliding window.
 func TestBoundIsReached(t *testing.T) {
-	const begin = int64(1_700_000_000_000_000) // of a second
+	const begin = int64(1_700_000_000_000_000) // the beginning of a second
 	spend := func(plan *algorithm.Plan, state string, from, to int64) (string, int64) {
 		var total int64
 		for now := from; now <= to; {
@@ -48,7 +48,8 @@ func TestBoundIsReached(t *testing.T) {
 	require.Equal(t, log.Bound(time.Second), total)
 }
 
-// TestNoDrift: 7 a second for an hour are 7 x 3600 beyond the burst, and so on.
+// TestNoDrift: rounding neither gains nor loses units in the long run. In an hour, 7 a second
+// are exactly 7 x 3600 beyond the burst, and so on.
 func TestNoDrift(t *testing.T) {
 	for rate, seconds := range map[int64]int64{3: 3600, 7: 3600, 60: 60, 97: 60, 999: 10} {
 		plan := compile(t, tokenbucket.Limit{Rate: rate, Period: time.Second, Burst: 4})
@@ -66,8 +67,8 @@ func TestNoDrift(t *testing.T) {
 	}
 }
 
-// TestOrdinaryLimitsAreNotRefused: any Rate to a million in any Period of 1 ms to
-// 366 days, prime or not.
+// TestOrdinaryLimitsAreNotRefused: Compile accepts any Rate up to a million in any Period of
+// 1 ms to 366 days, prime or not.
 func TestOrdinaryLimitsAreNotRefused(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(9, 10))
 	const shortest, longest = int64(time.Millisecond / time.Microsecond), int64(366 * day / time.Microsecond)
@@ -90,8 +91,8 @@ func TestOrdinaryLimitsAreNotRefused(t *testing.T) {
 	}
 }
 
-// TestExtremesAreRemembered: at the edges of what Compile accepts, what was
-// written is read again.
+// TestExtremesAreRemembered: at the edges of what Compile accepts, a state that was written
+// can still be read, so that what was taken is not forgotten.
 func TestExtremesAreRemembered(t *testing.T) {
 	for _, c := range []struct {
 		limit algorithm.Algorithm

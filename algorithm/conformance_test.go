@@ -10,8 +10,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// TestConformance runs the suite with limits that are more extreme than those by
-// which stores are tested: of all sizes, and at the edges of what Compile accepts.
+// TestConformance runs the suite with more extreme limits than stores are tested with:
+// limits of all sizes, and limits at the edges of what Compile accepts.
 func TestConformance(t *testing.T) {
 	for _, server := range servers {
 		t.Run(server.name, func(t *testing.T) {

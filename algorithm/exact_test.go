@@ -20,8 +20,9 @@ import (
 
 var exactOps = flag.Int("exact.ops", 20_000, "decisions of TestExact for each algorithm on each server")
 
-// The grid, with primes whose products pass 2^53. Of it, the log refuses nothing but is tried to a rate of 999: it
-// writes every unit out.
+// TestExact tries each of these rates with each period, each clock and each kind. Among them
+// are primes whose products exceed 2^53. The log accepts all of them too, but is tried with
+// rates up to 999 only, since its state lists every unit.
 var (
 	exactRates   = []int64{1, 2, 3, 6, 7, 10, 20, 60, 97, 999, 1e4, 999_983, 1e6}
 	exactPeriods = []time.Duration{time.Millisecond, 7 * time.Millisecond, 100 * time.Millisecond, 999_983 * time.Microsecond,
@@ -52,9 +53,9 @@ var (
 	}
 )
 
-// TestExact holds the real Lua, and Step beside it, to a judge that computes
-// with rational numbers: whole outcomes, over a grid of rates, periods and
-// clocks, with waits that seek the boundaries.
+// TestExact compares whole outcomes, those of the real Lua and those of Step, with a judge
+// that computes in rational numbers. It covers a grid of rates, periods and clocks, and aims
+// its waits at the instants at which something changes.
 func TestExact(t *testing.T) {
 	for _, server := range servers {
 		for _, kind := range exactKinds {
@@ -79,7 +80,8 @@ func TestExact(t *testing.T) {
 	}
 }
 
-// exactRun takes about ops decisions, several in a run, on a few identities.
+// exactRun makes about ops decisions, several in a run, for a few identities, and returns how
+// many it made.
 func exactRun(t *testing.T, s store.Store, name string, limit algorithm.Algorithm, clock time.Time, ops int, seed uint64) int {
 	const identities = 4
 	plan := compile(t, limit)
@@ -99,20 +101,20 @@ func exactRun(t *testing.T, s store.Store, name string, limit algorithm.Algorith
 	now := clock.UnixMicro() - int64(rnd.IntN(3))
 	waits := []int64{1}
 	done := 0
-	for done < ops && now < 9e15 { // the µs end in 2255, at 2^53
+	for done < ops && now < 9e15 { // beyond 2^53 µs, in 2255, Lua is not exact
 		args := program.AppendParams(nil)
 		type request struct {
 			key int
 			n   int64
 		}
 		var requests []request
-		// A request alone has a path of its own in the harness.
+		// A single request takes a path of its own in the harness.
 		names, count, alone := keys, 1+rnd.IntN(2*identities), rnd.IntN(identities)
 		single := rnd.IntN(2) == 0
 		if single {
 			names, count = keys[alone:alone+1], 1
 		}
-		begins := map[int]bool{} // which requests do not follow the one before
+		begins := map[int]bool{} // the requests that begin a row
 		for range count {
 			r := request{key: rnd.IntN(identities), n: 1}
 			if single {
@@ -169,7 +171,7 @@ func exactRun(t *testing.T, s store.Store, name string, limit algorithm.Algorith
 	return done
 }
 
-// judged adds what a failure is about.
+// judged is a TB that begins each failure with what it is about.
 type judged struct {
 	testing.TB
 	about string
@@ -180,8 +182,8 @@ func (j judged) Errorf(format string, args ...any) {
 	j.TB.Errorf("%s: "+format, append([]any{j.about}, args...)...)
 }
 
-// wait picks a time to let pass: none, 1 µs, until just before or just when
-// something changes, or at random.
+// wait picks a time to let pass: none, 1 µs, until just before or just when something
+// changes, or a random one.
 func wait(rnd *rand.Rand, waits []int64) int64 {
 	w := waits[rnd.IntN(len(waits))]
 	switch rnd.IntN(6) {

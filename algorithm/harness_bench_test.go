@@ -20,8 +20,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
 )
 
-// handWritten decides one request under a token bucket and can do nothing else:
-// the floor for the harness. It takes what it is given on trust.
+// handWritten decides one request under a token bucket, can do nothing else, and trusts its
+// input. Its cost is the floor for that of the harness.
 var handWritten = store.NewScript("hand-written", `
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -38,8 +38,8 @@ redis.call('SET', KEYS[1], string.format('%.0f%016.0f', u, t), 'PX', math.ceil(r
 return {now, 0, burst - u, reset}
 `)
 
-// BenchmarkScript measures what a decision costs Redis, by its own account:
-// µs of a script's run, divided by the decisions in it.
+// BenchmarkScript measures what a decision costs Redis by Redis's own account, INFO
+// commandstats: the µs that a run of the script takes, divided by the decisions in it.
 func BenchmarkScript(b *testing.B) {
 	server := redistest.Start(b)
 	s, err := goredis.Open(server.URL())
@@ -78,7 +78,7 @@ func BenchmarkScript(b *testing.B) {
 	run("SlidingWindow/1", nil, 1, 1, window)
 	run("SlidingLog/1", nil, 1, 1, compile(b, slidingwindow.Log{Rate: 100, Period: time.Second}))
 	run("TokenBucket/16Keys", nil, 16, 16, plan)
-	run("TokenBucket/16Keys/Fractions", nil, 16, 16, compile(b, tokenbucket.Limit{Rate: 70, Period: time.Second})) // of a µs
+	run("TokenBucket/16Keys/Fractions", nil, 16, 16, compile(b, tokenbucket.Limit{Rate: 70, Period: time.Second})) // units come back at fractions of a µs
 	run("TokenBucket/64OnOneKey", nil, 1, 64, plan)
 	run("SlidingWindow/16Keys", nil, 16, 16, window)
 	follow := func(name string, limit *algorithm.Plan) {
@@ -88,7 +88,7 @@ func BenchmarkScript(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			measure(b, server, s, program.Script(), 1, requests, func(args []int64, decision int) []int64 {
 				if decision > 0 {
-					return args // they are all in the first
+					return args // decision 0 has appended all of them
 				}
 				return program.AppendRepeats(program.AppendParams(args), 1, requests, 0)
 			})
@@ -124,7 +124,7 @@ func measure(b *testing.B, server *redistest.Server, s store.Store, script *stor
 		once(i * 4)
 	}
 	server.MustDo(b, "CONFIG", "RESETSTAT")
-	b.SetParallelism(16) // an idle server's clock runs slow
+	b.SetParallelism(16) // keeps the server busy: an idle one's processor slows down
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			once(rand.Int())

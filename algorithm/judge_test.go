@@ -12,14 +12,14 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
 )
 
-// A judge knows one identity's past and says, by rational numbers and nothing
-// but the definition of the limit, how many units are free at an instant.
+// A judge knows what one identity has taken, and says how many units are free at an instant.
+// It computes in rational numbers, from nothing but the definition of the limit.
 type judge interface {
 	free(at int64) *big.Rat
 	take(now, n int64)
 }
 
-// bucketJudge: the level rises by rate/period per µs, up to burst.
+// bucketJudge judges a token bucket, whose level rises by rate/period per µs, up to burst.
 type bucketJudge struct {
 	burst, perMicro *big.Rat
 	level           *big.Rat
@@ -40,12 +40,12 @@ func (j *bucketJudge) take(now, n int64) {
 	j.level, j.since = level.Sub(level, new(big.Rat).SetInt64(n)), now
 }
 
-// windowJudge: the units of the window, and of the one before by the share of
-// it that still lies within a period.
+// windowJudge judges a sliding window counter. It counts the units of the current window, and
+// those of the window before by the share of it that still lies within a period.
 type windowJudge struct {
 	limit, period int64
-	window        int64 // its number since 1970
-	units         [2]int64
+	window        int64    // the current one's number, counted from 1970
+	units         [2]int64 // of the window before, and of the current one
 }
 
 func (j *windowJudge) at(now int64) (units [2]int64) {
@@ -72,7 +72,7 @@ func (j *windowJudge) take(now, n int64) {
 	j.units[1] += n
 }
 
-// logJudge: the units taken less than a period ago.
+// logJudge judges a sliding log. It counts the units taken less than a period ago.
 type logJudge struct {
 	limit, period int64
 	taken         [][2]int64 // instant, units
@@ -113,8 +113,8 @@ func newJudge(t testing.TB, limit algorithm.Algorithm) judge {
 	return nil
 }
 
-// verify holds an outcome of n units at now to the definition, and takes the
-// units if they were granted.
+// verify compares the outcome of a request for n units at now with what j says, and tells j
+// to take the units if they were granted.
 func verify(t testing.TB, j judge, limit, now, n int64, out algorithm.Outcome) {
 	need := new(big.Rat).SetInt64(max(n, 1))
 	enough := func(at int64) bool { return j.free(at).Cmp(need) >= 0 }

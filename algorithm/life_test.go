@@ -16,35 +16,34 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// lifeScript reads how long a key lives, and gives it 63 years, by which one that is
-// only added to is known afterwards.
+// lifeScript returns how long a key has left to live, in ms, and then gives it 63 years. If
+// the next run leaves these alone, it has changed the state in place.
 var lifeScript = store.NewScript("life", `
 local left = redis.call('PTTL', KEYS[1])
 redis.call('PEXPIRE', KEYS[1], '2000000000000')
 return {left}`)
 
-// TestLife: who comes once has a key for no longer than it must be; that of who comes
-// again lives longer, within limits, and is added to most of the time, or another put in
-// its place. (That it lives
-// long enough is a clause of the conformance suite.)
+// TestLife: the key of an identity that comes once lives no longer than it must. The key of
+// one that returns lives longer, within limits, and most of the time its state is changed in
+// place. (The conformance suite checks that keys live long enough.)
 func TestLife(t *testing.T) {
 	for _, c := range []struct {
 		limit algorithm.Algorithm
-		pause time.Duration // at most
-		most  int64         // how many times as long as a whole refill takes a key may live
-		added float64       // how much of what is written, at least
+		pause time.Duration // the longest between two requests
+		most  int64         // how many refills a key may live
+		added float64       // the least share of writes that change the state in place
 	}{
-		{tokenbucket.Limit{Rate: 100, Period: time.Minute}, 800 * time.Millisecond, 6, 0.9},               // with the bucket all but empty
+		{tokenbucket.Limit{Rate: 100, Period: time.Minute}, 800 * time.Millisecond, 6, 0.9},               // with a bucket that is nearly empty
 		{tokenbucket.Limit{Rate: 100, Period: time.Minute}, 2 * time.Second, 6, 0.3},                      // with few units owed
-		{tokenbucket.Limit{Rate: 1000, Period: time.Second}, 100 * time.Millisecond, 6, 0.9},              // all back each time
-		{tokenbucket.Limit{Rate: 600, Period: 24 * time.Hour}, 3 * time.Minute, 6, 0.9},                   // and of days
-		{tokenbucket.Limit{Rate: 5, Period: time.Second, Burst: 2}, time.Second, 6, 0.3},                  // next to nothing at once
-		{tokenbucket.Limit{Rate: 70, Period: time.Minute}, 1200 * time.Millisecond, 6, 0.9},               // of units with fractions of a µs
+		{tokenbucket.Limit{Rate: 1000, Period: time.Second}, 100 * time.Millisecond, 6, 0.9},              // with all units back each time
+		{tokenbucket.Limit{Rate: 600, Period: 24 * time.Hour}, 3 * time.Minute, 6, 0.9},                   // with a Period of a day
+		{tokenbucket.Limit{Rate: 5, Period: time.Second, Burst: 2}, time.Second, 6, 0.3},                  // with a small Burst
+		{tokenbucket.Limit{Rate: 70, Period: time.Minute}, 1200 * time.Millisecond, 6, 0.9},               // with units that come back at fractions of a µs
 		{slidingwindow.Limit{Rate: 100, Period: time.Minute}, 800 * time.Millisecond, 3, 0.95},            // with a promise that just fits
-		{slidingwindow.Limit{Rate: 1000, Period: 45 * time.Minute}, 5 * time.Second, 3, 0.95},             // with one that does not
-		{slidingwindow.Limit{Rate: 1000, Period: 6 * time.Hour}, time.Minute, 3, 0},                       // with none
-		{slidingwindow.Limit{Rate: 100, Period: 5500 * time.Millisecond}, 80 * time.Millisecond, 3, 0.95}, // as no integer
-		{slidingwindow.Limit{Rate: 100, Period: 1500 * time.Millisecond}, time.Millisecond, 3, 0},         // and with no promise
+		{slidingwindow.Limit{Rate: 1000, Period: 45 * time.Minute}, 5 * time.Second, 3, 0.95},             // with a promise that is longer than it must be
+		{slidingwindow.Limit{Rate: 1000, Period: 6 * time.Hour}, time.Minute, 3, 0},                       // with no promise
+		{slidingwindow.Limit{Rate: 100, Period: 5500 * time.Millisecond}, 80 * time.Millisecond, 3, 0.95}, // with a text that is no integer
+		{slidingwindow.Limit{Rate: 100, Period: 1500 * time.Millisecond}, time.Millisecond, 3, 0},         // with such a text and no promise
 	} {
 		for _, server := range servers {
 			t.Run(fmt.Sprintf("%T%+v/%s", c.limit, c.limit, server.name), func(t *testing.T) {

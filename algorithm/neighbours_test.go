@@ -12,8 +12,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// TestNeighbours: in one run, a key of another type is mended, and an algorithm
-// that fails on one state fails for that one only.
+// TestNeighbours: in one run, a key of another type is replaced, and an algorithm that raises
+// an error on the state of one key fails for that key only.
 func TestNeighbours(t *testing.T) {
 	fragile := compile(t, tokenbucket.Limit{Rate: 10, Period: time.Second})
 	broken := *fragile
@@ -64,7 +64,7 @@ read = function(text) if text == 'unreadable' then error('cannot') end return kn
 			}
 			require.NotEmpty(t, get(t, s, list), "the list has become a state")
 
-			// Alone, the error is the script's own.
+			// If the key is the only one, the error is the script's own.
 			program, err := algorithm.Compose(&broken)
 			require.NoError(t, err)
 			_, err = s.Run(ctx, program.Script(), keys[1:2], program.AppendRequest(program.AppendParams(nil), 1, 0))

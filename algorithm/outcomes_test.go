@@ -13,14 +13,14 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// rows are those of a run, each of some requests of n units.
+// rows are the rows of a run: each is a number of requests for n units.
 type rows []struct {
 	n        int64
 	requests int
 }
 
-// read returns the outcomes of what is right in a reply, and the first error that
-// wraps store.ErrReply.
+// read returns the outcomes of a reply up to the first error that wraps store.ErrReply, and
+// that error. An outcome that failed by itself has a RetryAfter of -2.
 func read(t *testing.T, p *algorithm.Program, reply []int64, rows rows) ([]algorithm.Outcome, error) {
 	outcomes, err := p.Outcomes(reply)
 	if err != nil {
@@ -108,8 +108,8 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// FuzzOutcomes: of whatever integers a server replies with to whatever rows, each
-// outcome can be, or is an error.
+// FuzzOutcomes: whatever integers a server replies with, to whatever rows, each outcome is a
+// possible one or an error.
 func FuzzOutcomes(f *testing.F) {
 	f.Add(ints(1_700_000_000_123_456, 0, 9, 100_000, -3, 2, 100_000), ints(1), uint8(3))
 	f.Add(ints(1, 0, 9, 0, -3, 1<<62, 1<<62), ints(1, 0), uint8(9))

@@ -28,8 +28,8 @@ func intsOf(b []byte) (ints []int64) {
 	return ints
 }
 
-// FuzzOutcome: of whatever integers a server replies with, Program makes an
-// outcome that can be, or an error.
+// FuzzOutcome: whatever integers a server replies with, Program returns a possible outcome or
+// an error.
 func FuzzOutcome(f *testing.F) {
 	f.Add(ints(1_700_000_000_123_456, 0, 9, 100_000), uint8(1))
 	f.Add(ints(1_700_000_000_123_456, 0, 9, 100_000, -1, 10, 0, -2, 0, 0), uint8(3))
@@ -74,14 +74,14 @@ func requirePossible(t *testing.T, out algorithm.Outcome, limit, now int64) {
 	require.GreaterOrEqual(t, r.Remaining, int64(0))
 }
 
-// TestScripts: those of one kind of limits are shared, as long as there are few kinds.
+// TestScripts: limits of one kind share their scripts, as long as there are few kinds.
 func TestScripts(t *testing.T) {
 	t.Run("Shared", testScriptsAreShared)
-	t.Run("Bounded", testScriptsAreBounded) // after it, since it leaves no room for others
+	t.Run("Bounded", testScriptsAreBounded) // last, since it leaves no room for other scripts
 }
 
-// A program may have thousands of limiters of one algorithm, and the scripts of each would
-// be tens of kilobytes.
+// A process may have thousands of limiters of one algorithm. If they did not share scripts,
+// each would keep tens of kilobytes of its own.
 func testScriptsAreShared(t *testing.T) {
 	compose := func(change func(*algorithm.Plan), rates ...int64) *algorithm.Program {
 		plans := make([]*algorithm.Plan, len(rates))
@@ -116,7 +116,8 @@ func testScriptsAreShared(t *testing.T) {
 	}
 }
 
-// An algorithm may write its Lua anew for each limit.
+// An algorithm may write new Lua for each limit, so not all scripts may be kept: at some point,
+// to compose the same plan twice makes two.
 func testScriptsAreBounded(t *testing.T) {
 	plan, err := tokenbucket.Limit{Rate: 1, Period: time.Second}.Compile()
 	require.NoError(t, err)

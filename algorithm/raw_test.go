@@ -9,7 +9,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// raw writes and reads states as they stand in Redis.
+// These scripts write, delete and read a state as it stands in Redis.
 var (
 	putScript = store.NewScript("put", `
 local bytes = {}

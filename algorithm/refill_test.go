@@ -13,9 +13,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// TestRefillIsQuick: to find out how many units have come back takes the token bucket's
-// Lua a handful of steps, also where millions of them come back within a microsecond. A
-// loop over those would keep Redis from everybody else.
+// TestRefillIsQuick: the token bucket's Lua finds out in a handful of steps how many units
+// have come back, even if millions come back within a microsecond. A loop over these would
+// block Redis. The test counts the calls of the Lua function due.
 func TestRefillIsQuick(t *testing.T) {
 	const enough = 10
 	counted := func(plan *algorithm.Plan) *store.Script {

@@ -13,8 +13,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// TestImpossible: the error for a reply that cannot be says what is wrong with it, and
-// not that it is no array of integers.
+// TestImpossible: if a reply is an array of integers, but not one that the script can have
+// given, the error says what is wrong with it. It wraps store.ErrReply, but not with the text
+// of that, which is about other replies.
 func TestImpossible(t *testing.T) {
 	bucket := compile(t, tokenbucket.Limit{Rate: 10, Period: time.Second})
 	window := compile(t, slidingwindow.Limit{Rate: 7, Period: time.Second})
@@ -57,7 +58,7 @@ func TestImpossible(t *testing.T) {
 	}
 }
 
-// TestOutcomeAllocates: what is fine costs nothing.
+// TestOutcomeAllocates: to read a valid reply allocates nothing.
 func TestOutcomeAllocates(t *testing.T) {
 	program, err := algorithm.Compose(compile(t, tokenbucket.Limit{Rate: 10, Period: time.Second}))
 	require.NoError(t, err)

@@ -17,7 +17,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// countLua counts what was taken, and answers what the rest of it says.
+// countLua is an algorithm whose state is the number of units taken. The rest of step goes in
+// for %s: it returns the answer to a request that takes this number from a to b.
 const countLua = `
 local function read(text) return tonumber(text) or 0 end
 local function write(a) return string.format('%%.0f', a) end
@@ -27,8 +28,8 @@ local function step(a, _, _, now, n)
 end
 `
 
-// TestRows: requests that follow at once are told what they would be told one by
-// one, and leave the same state, whatever the algorithm.
+// TestRows: the requests of a row get the outcomes that they would get one by one, and leave
+// the same state, whatever the algorithm.
 func TestRows(t *testing.T) {
 	plans := map[string]*algorithm.Plan{
 		"TokenBucket":  compile(t, tokenbucket.Limit{Rate: 40, Period: time.Hour}),
@@ -93,7 +94,7 @@ func testRows(t *testing.T, s store.Store, plan *algorithm.Plan, name string, rn
 		var want algorithm.Outcome
 		var failure error
 		for j := range r.count {
-			if failure == nil && want.Allowed() { // afterwards they are told the same
+			if failure == nil && want.Allowed() { // after a denial or a failure, the others get the same
 				want, failure = decideAlone(t, s, program, script, alone, r.n, r.place, now)
 			}
 			got, err := outcomes.Next()
@@ -112,7 +113,7 @@ func testRows(t *testing.T, s store.Store, plan *algorithm.Plan, name string, rn
 	}
 }
 
-// plain is a text without what it promises of its key's life.
+// plain returns the text of the same state without a promise of how long its key lives.
 func plain(plan *algorithm.Plan, text string) string {
 	if plan.Plain == nil {
 		return text
@@ -120,9 +121,9 @@ func plain(plan *algorithm.Plan, text string) string {
 	return plan.Plain(text)
 }
 
-// decideAlone decides one request in a run that has no other on its key.
+// decideAlone decides one request in a run that has no other request for its key.
 func decideAlone(t *testing.T, s store.Store, p *algorithm.Program, script *store.Script, keys []string, n int64, place int, now int64) (algorithm.Outcome, error) {
-	// A second key keeps an error from being that of the whole script.
+	// With a second key, an error of the algorithm is not one of the whole script.
 	args := p.AppendRequest(p.AppendRequest(p.AppendParams(nil), n, place), 0, 1-place)
 	reply, err := s.Run(context.Background(), script, keys, append(args, now))
 	require.NoError(t, err)

@@ -10,7 +10,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
 )
 
-// servers are what the Lua is run on.
+// servers are the kinds of Redis that the Lua is tested on.
 var servers = []struct {
 	name string
 	open func(t *testing.T) store.Store

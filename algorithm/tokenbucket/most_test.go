@@ -13,7 +13,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
 )
 
-// TestMostBurst: the error for a Burst that is too large names the greatest that is
+// TestMostBurst: the error for a Burst that is too large names the greatest Burst that is
 // accepted.
 func TestMostBurst(t *testing.T) {
 	named := regexp.MustCompile(`too large to be exact at a Rate of .* must be at most ([0-9]+)$`)
@@ -53,7 +53,8 @@ func TestMostBurst(t *testing.T) {
 	}
 }
 
-// TestTooLarge: where no Burst is accepted, no greatest is named.
+// TestTooLarge: the error says whether the Rate or the Burst is too large, and names a greatest
+// Burst only if the Rate accepts any.
 func TestTooLarge(t *testing.T) {
 	for want, limit := range map[string]tokenbucket.Limit{
 		"tokenbucket: Rate is 100000007: too large to be exact at a Rate of 100000007 per 1s, where Burst (or Rate, if Burst is 0) must be at most 90071985":                          {Rate: 100_000_007, Period: time.Second},
