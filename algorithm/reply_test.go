@@ -14,8 +14,8 @@ import (
 )
 
 // TestImpossible: if a reply is an array of integers, but not one that the script can have
-// given, the error says what is wrong with it. It wraps store.ErrReply, but not with the text
-// of that, which is about other replies.
+// given, the error says what is wrong with it. It wraps store.ErrReply without that error's
+// text, which would say that the reply is no array of integers.
 func TestImpossible(t *testing.T) {
 	bucket := compile(t, tokenbucket.Limit{Rate: 10, Period: time.Second})
 	window := compile(t, slidingwindow.Limit{Rate: 7, Period: time.Second})

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestComplaints: of one fault the first few failures are printed.
+// TestComplaints: of many failures of one kind, only the first few are printed.
 func TestComplaints(t *testing.T) {
 	r := &recorder{scope: scope{TB: t}}
 	c := complain(r)
@@ -23,8 +23,8 @@ func TestComplaints(t *testing.T) {
 	}, strings.Split(strings.TrimSpace(r.text.String()), "\n"))
 }
 
-// TestSocketHint: who looks at ctx.Err() alone is told why that is not enough, but not
-// by each run.
+// TestSocketHint: if a Store seems to look at ctx.Err() alone, the failure says why that is
+// not enough, but not for each run.
 func TestSocketHint(t *testing.T) {
 	place := slices.IndexFunc(contextMutants, func(m mutant) bool { return m.name == "MakesUpTimeouts" })
 	s := contextMutants[place].subject(t)
@@ -33,7 +33,7 @@ func TestSocketHint(t *testing.T) {
 			continue
 		}
 		r := record(t, c, s)
-		for again := 0; !r.Failed() && again < 3; again++ { // a machine may be too slow for it to show at once
+		for again := 0; !r.Failed() && again < 3; again++ { // on a slow machine the fault may not show at once
 			r = record(t, c, s)
 		}
 		require.True(t, r.Failed(), c.name)

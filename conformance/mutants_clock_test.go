@@ -11,13 +11,13 @@ import (
 const (
 	steps      = "local retry, remaining, reset, a2, b2, c2 = step(a, b, c, "
 	readsClock = "local now = clock[1] * 1000000 + clock[2]\n"
-	setsLife   = "local ms = math.ceil(reset / 1000) + 2\n" // under a virtual clock it is otherwise
+	setsLife   = "local ms = math.ceil(reset / 1000) + 2\n" // a virtual clock replaces this line
 	setsAlone  = "redis.call('PSETEX', key, lives, text)"
 	setsSome   = "call('PSETEX', KEYS[key], ms, texts[key])"
 )
 
-// clockMutants get wrong what the time is, or for how long a state lives. Under a
-// virtual clock they are as good as any.
+// clockMutants get the time wrong, or how long a state lives. Most of them show no fault under
+// a virtual clock.
 var clockMutants = []mutant{
 	{
 		name:   "ClockInMilliseconds",

@@ -17,8 +17,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
 )
 
-// concurrentMutants are wrong where many run at once, or where a connection is
-// lost, or where a Store is closed.
+// concurrentMutants go wrong when there are many runs at once, when a connection is lost or
+// cannot be made, or when a Store is closed.
 var concurrentMutants = []mutant{
 	{
 		name:   "MixesUpReplies",
@@ -261,12 +261,12 @@ var concurrentMutants = []mutant{
 	},
 }
 
-// keptOpen is a TB at whose end nothing is closed.
+// keptOpen is a TB that ignores Cleanup, so that what was opened stays open.
 type keptOpen struct{ testing.TB }
 
 func (keptOpen) Cleanup(func()) {}
 
-// sendsAgain notes whether a connection could not be written to.
+// sendsAgain opens a Store that sends a run again if its command could not be written.
 func sendsAgain(p parts) store.Store {
 	dial, failed := p.dial, &atomic.Bool{}
 	if dial == nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// contextMutants get wrong what the end of a context means, for the run whose
-// context it is or for others.
+// contextMutants mishandle contexts and their ends, for the run whose context it is or for
+// other runs.
 var contextMutants = []mutant{
 	{
 		name:   "IgnoresContext",
@@ -172,7 +172,7 @@ var contextMutants = []mutant{
 	},
 }
 
-// whereItEnds is a Store that does otherwise where a context ends during a Run.
+// whereItEnds opens Stores that end a Run by otherwise if its deadline passed during it.
 func whereItEnds(otherwise alter) func(parts) store.Store {
 	return always(func(ctx context.Context, c call) ([]int64, error) {
 		if ctx.Err() != nil {
@@ -186,7 +186,7 @@ func whereItEnds(otherwise alter) func(parts) store.Store {
 	})
 }
 
-// prompted makes the promise.
+// prompted is a Store that promises to be prompt.
 type prompted struct{ store.Store }
 
 func (prompted) Prompt() bool { return true }
@@ -196,7 +196,7 @@ type answer struct {
 	err   error
 }
 
-// leaveBehind keeps replies that nobody waited for, and gives them to others.
+// leaveBehind keeps the replies to runs that were given up, and gives them to later runs.
 func leaveBehind() alter {
 	late := make(chan []int64, 10_000)
 	return func(ctx context.Context, c call) ([]int64, error) {

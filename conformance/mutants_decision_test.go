@@ -12,7 +12,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// decisionMutants are Stores that are wrong in what an algorithm alone shows.
+// decisionMutants are Stores whose faults only the checks of an algorithm reveal.
 var decisionMutants = []mutant{
 	{
 		name:   "DatabaseForEachReplica",
@@ -55,16 +55,17 @@ var decisionMutants = []mutant{
 	},
 }
 
-// decides reports whether c is one decision by the server's clock.
+// decides reports whether c decides for one key, under one limit, by the server's clock.
 func decides(c call) bool {
 	return len(c.keys) == 1 && strings.Contains(c.script.Source(), "-- The harness for one limit") &&
 		strings.Contains(c.script.Source(), "redis.call('TIME')")
 }
 
-// asked is the n of the last decision of c.
+// asked returns the n of the last decision of c.
 func asked(c call) int64 { return c.args[len(c.args)-2] }
 
-// staleSnapshot hands the state that it has read to the script, as another key.
+// staleSnapshot reads the state in a run of its own, and then passes it to the script as a
+// second key, for the script to decide by.
 func staleSnapshot(ctx context.Context, c call) ([]int64, error) {
 	const get = "texts = redis.pcall('GET', KEYS[1])"
 	if !decides(c) {
@@ -82,8 +83,8 @@ func staleSnapshot(ctx context.Context, c call) ([]int64, error) {
 	return c.run(ctx)
 }
 
-// swapReplies has a caller who is not alone wait a moment for another one of the
-// same key, and exchange replies.
+// swapReplies makes a caller who is not alone wait a moment for another caller with the same
+// key, and exchanges their replies.
 func swapReplies() alter {
 	var mu sync.Mutex
 	waiting := map[string]chan []int64{}
@@ -124,7 +125,8 @@ func swapReplies() alter {
 	}
 }
 
-// remember answers from memory what it may, for a time, while others ask.
+// remember keeps each reply of which may says so, for span. Meanwhile it answers the same
+// request from memory if other runs are under way.
 func remember(span time.Duration, may func(c call, reply []int64) bool) alter {
 	type memory struct {
 		reply []int64

@@ -9,7 +9,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// errorMutants get wrong what the server's errors become.
+// errorMutants mishandle errors that the server replied with.
 var errorMutants = []mutant{
 	{
 		name:   "LosesErrorType",
@@ -94,7 +94,7 @@ var errorMutants = []mutant{
 	},
 }
 
-// withServerError is a Store that changes errors of the server's.
+// withServerError opens Stores that change the server's errors.
 func withServerError(change func(*store.ServerError) ([]int64, error)) func(parts) store.Store {
 	return withError(func(_ context.Context, err error) ([]int64, error) {
 		if server := (*store.ServerError)(nil); errors.As(err, &server) {

@@ -6,8 +6,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 )
 
-// harnessMutants have slips in the harness for one limit: in one of its two
-// paths, which are for a request alone and for several.
+// harnessMutants have slips in the harness for one limit: in its path for a single request,
+// in its path for several, or in both.
 var harnessMutants = []mutant{
 	{
 		name:   "WritesLooks",
@@ -172,8 +172,8 @@ var harnessMutants = []mutant{
 	},
 }
 
-// unevenBuckets are limits under which a unit comes back after a time that is no
-// whole number of microseconds, so that of several one takes longer than another.
+// unevenBuckets are limits under which a unit comes back after a time that is no whole number
+// of microseconds, so that some units seem to take a microsecond longer than others.
 var unevenBuckets = []algorithm.Algorithm{
 	bucket(7, 10*time.Second, 0),
 	bucket(700, 1000*time.Second, 0),

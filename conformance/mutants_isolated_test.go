@@ -2,7 +2,7 @@ package conformance
 
 import "github.com/distributed-rate-limiter/ratelimit/algorithm"
 
-// isolatedMutants have a Lua that sees more than its arguments.
+// isolatedMutants have Lua that goes by more than its arguments.
 var isolatedMutants = []mutant{
 	{
 		name:   "ReadsTheClock",

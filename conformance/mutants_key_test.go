@@ -11,7 +11,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// keyMutants get wrong what a key is, and which and how many there are.
+// keyMutants change keys, drop or reorder them, or refuse some.
 var keyMutants = []mutant{
 	{
 		name:   "PrefixesKeys",
@@ -105,7 +105,7 @@ var keyMutants = []mutant{
 	},
 }
 
-// withKeys is a Store that changes keys, of which change gets a copy.
+// withKeys opens Stores that change the keys of each run. change gets a copy of them.
 func withKeys(change func([]string) []string) func(parts) store.Store {
 	return always(func(ctx context.Context, c call) ([]int64, error) {
 		c.keys = change(slices.Clone(c.keys))
@@ -113,7 +113,7 @@ func withKeys(change func([]string) []string) func(parts) store.Store {
 	})
 }
 
-// withKey is a Store that changes each key.
+// withKey opens Stores that change each key.
 func withKey(change func(string) string) func(parts) store.Store {
 	return withKeys(func(keys []string) []string {
 		for i, key := range keys {

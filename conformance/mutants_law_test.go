@@ -33,7 +33,7 @@ return retry, remaining, reset, a2, b2, c2`,
 					return next, out
 				}
 			})),
-		// Not twice: what was denied the harness does not ask again in one run.
+		// Not twice: after a denial, the harness does not ask again in that row; Model asks Step.
 	},
 	{
 		name:   "LookCharges",
@@ -267,7 +267,7 @@ if remaining < full and wait > 0 and 2 * full * wait < all then remaining = rema
 	},
 }
 
-// keepsAHistory adds to a token bucket's state all instants at which something was taken.
+// keepsAHistory adds to a token bucket's state every instant at which units were taken.
 func keepsAHistory(p *algorithm.Plan) {
 	whole := p.Step
 	p.Additive = false
@@ -281,7 +281,7 @@ func keepsAHistory(p *algorithm.Plan) {
 	}
 }
 
-// countsRequests adds to a token bucket's state of how many requests it is.
+// countsRequests adds to a token bucket's state the number of requests that it comes from.
 func countsRequests(p *algorithm.Plan) {
 	counted := regexp.MustCompile(`^(.*)#([0-9]{1,9})$`)
 	whole := p.Step
@@ -299,7 +299,8 @@ func countsRequests(p *algorithm.Plan) {
 	}
 }
 
-// unevenResets keeps the promise that units add up.
+// unevenResets makes ResetAfter 1 µs longer where just 3 units are owed. It leaves Additive as
+// it is, which numbers does not.
 func unevenResets(p *algorithm.Plan) {
 	promised := p.Additive
 	numbers("if remaining == ... - 3 then reset = reset + 1 end",
@@ -311,8 +312,8 @@ func unevenResets(p *algorithm.Plan) {
 	p.Additive = promised
 }
 
-// The states of a token bucket: the units owed, the instant, and what that has beyond
-// whole µs.
+// These match the two forms of a token bucket's state: the units owed, the instant and, in
+// the second form, what the instant has beyond whole µs.
 var (
 	wholeBucket = regexp.MustCompile(`^([1-9][0-9]{0,2})[0-9]([1-9][0-9]{14})$`)
 	otherBucket = regexp.MustCompile(`^([0-9]{1,16})\. *([0-9]{1,16})\. *([0-9]{1,16})\.[0-9]$`)
@@ -320,7 +321,7 @@ var (
 
 const bucketEpoch = 1_600_000_000_000_000
 
-// readBucket returns the three, and whether the state is one.
+// readBucket returns these three, and whether state is a token bucket's.
 func readBucket(state string) (owed, since int64, rest string, ok bool) {
 	number := func(digits string) int64 {
 		n, _ := strconv.ParseInt(digits, 10, 64)
@@ -335,10 +336,10 @@ func readBucket(state string) (owed, since int64, rest string, ok bool) {
 		return 0, 0, "", false
 	}
 	since = number(part[1])
-	return number(part[2]), since, strings.TrimLeft(part[3], "0"), since < 1<<53 // a later one is no instant
+	return number(part[2]), since, strings.TrimLeft(part[3], "0"), since < 1<<53 // a later instant would not be exact
 }
 
-// writeBucket is the other way round.
+// writeBucket is the inverse of readBucket.
 func writeBucket(owed, since int64, rest string) string {
 	if after := since - bucketEpoch; rest == "" && 0 < owed && owed <= 921 && 1e14 <= after && after < 1e15 {
 		return fmt.Sprintf("%d0%d", owed, after)
@@ -346,8 +347,8 @@ func writeBucket(owed, since int64, rest string) string {
 	return fmt.Sprintf("%010d.%4d.%4s.0", since, owed, cmp.Or(rest, "0"))
 }
 
-// fromLater takes a token bucket's state from later than now for another one, of
-// which the Lua says what a, b and c are.
+// fromLater decides by another state where a token bucket's state is from later than now. lua
+// lists the a, b and c of the other state; in Go, other returns it.
 func fromLater(lua string, other func(owed, now int64, rest string) string) func(*algorithm.Plan) {
 	return alsoIn(`
 if b <= now then return whole(a, b, c, now, n, ...) end

@@ -7,7 +7,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/slidingwindow"
 )
 
-// luaMutants have slips in the Lua of an algorithm, which its Step has not.
+// luaMutants have slips in the Lua of an algorithm that its Step does not have.
 var luaMutants = []mutant{
 	{
 		name:   "LuaDenialCharges",
@@ -125,7 +125,7 @@ var luaMutants = []mutant{
 	},
 }
 
-// slidingWindows and slidingLogs are like tokenBuckets.
+// slidingWindows and slidingLogs are the limits of mutants of these algorithms.
 var (
 	slidingWindows = []algorithm.Algorithm{
 		slidingwindow.Limit{Rate: 100, Period: 24 * time.Hour},

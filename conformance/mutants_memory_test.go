@@ -9,8 +9,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// memoryMutants take memory for their own that is the caller's, or the other way
-// round.
+// memoryMutants use memory of the caller's as their own, or return memory that is not the
+// caller's alone.
 var memoryMutants = []mutant{
 	{
 		name:   "WipesArgs",
@@ -72,7 +72,7 @@ var memoryMutants = []mutant{
 	},
 }
 
-// afterRun is a Store that does something more once it has run.
+// afterRun opens Stores that call more at the end of each run.
 func afterRun(more func(call)) func(parts) store.Store {
 	return always(func(ctx context.Context, c call) ([]int64, error) {
 		reply, err := c.run(ctx)
@@ -81,8 +81,8 @@ func afterRun(more func(call)) func(parts) store.Store {
 	})
 }
 
-// sendLate has one connection, for which runs wait in a queue. Those that were
-// given up there are sent all the same, before the next.
+// sendLate has one connection, for which runs wait. A run that is given up while it waits is
+// sent all the same, before the next one.
 func sendLate() alter {
 	connection := make(chan struct{}, 1)
 	var mu sync.Mutex

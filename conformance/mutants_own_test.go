@@ -11,8 +11,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/bound"
 )
 
-// ownMutants are algorithms that somebody might write: the first two are fixed
-// windows, the others are wrong only when a limit is changed.
+// ownMutants are algorithms that somebody might write. The first two are fixed windows; the
+// others are wrong only when a limit is changed.
 var ownMutants = []mutant{
 	{
 		name:   "WindowClaimsItsLimit",
@@ -41,14 +41,15 @@ var ownMutants = []mutant{
 	},
 }
 
-// TestWindow: what is wrong with the windows above is what was made wrong.
+// TestWindow: a window that was not broken passes the suite, so the mutants above are caught
+// for what was broken in them, not for another fault of window.
 func TestWindow(t *testing.T) {
 	h := mutant{}.subject(t).Harness
 	TestAlgorithm(t, h, windows(func(*window) {})...)
 }
 
-// window is a fixed window: Limit units in each of those that begin at multiples
-// of Period. It is right, unless claims or trusts is set.
+// window is a fixed window: limit units in each window, and windows begin at multiples of
+// period. It is correct unless claims or trusts is set.
 type window struct {
 	limit  int64
 	period time.Duration
@@ -147,8 +148,8 @@ func (w window) step(state string, now, n int64) (string, algorithm.Outcome) {
 	return next, out
 }
 
-// countsWhatIsLeft has a token bucket's state be what is left, not what is owed.
-// (What is not known is taken for nothing left long ago.)
+// countsWhatIsLeft makes a token bucket's state hold the units that are left, not those owed.
+// (A text that is no state is read as no units left, long ago.)
 func countsWhatIsLeft(p *algorithm.Plan) {
 	alsoIn(`
 local burst = ...
@@ -175,8 +176,8 @@ return retry, remaining, reset, burst - a2, b2, c2`,
 		})(p)
 }
 
-// gcra is the generic cell rate algorithm: burst units, one of which comes back
-// every so often.
+// gcra is the generic cell rate algorithm: burst units, one of which comes back in each
+// interval of length every.
 type gcra struct {
 	every time.Duration
 	burst int64
@@ -233,7 +234,7 @@ func (g gcra) step(state string, now, n int64) (string, algorithm.Outcome) {
 	}
 	every := g.every.Microseconds()
 	full := every * g.burst
-	if back-now > full { // of a clock that was wrong
+	if back-now > full { // from a clock that was wrong
 		back = now + full
 		if n > 0 {
 			next = fmt.Sprint(back)

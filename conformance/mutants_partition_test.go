@@ -13,7 +13,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
 )
 
-// partitionMutants get wrong what a Store may be able to do beside Run.
+// partitionMutants get Partitioned or Pipelined wrong, two optional abilities of a Store.
 var partitionMutants = []mutant{
 	{
 		name:   "PartitionsAtRandom",
@@ -196,7 +196,7 @@ var partitionMutants = []mutant{
 	},
 }
 
-// acrossMutants get runs on keys of several partitions wrong.
+// acrossMutants get Spanning wrong: runs on keys of several partitions.
 var acrossMutants = []mutant{
 	{
 		name:   "AcrossDeclaresKeys",
@@ -259,7 +259,7 @@ var acrossMutants = []mutant{
 	},
 }
 
-// ofCluster refuses keys of several hash slots, as a Cluster does.
+// ofCluster returns a Store that refuses keys of several hash slots, as a Cluster does.
 func ofCluster(good store.Store) store.Store {
 	return altered{good, func(ctx context.Context, c call) ([]int64, error) {
 		for _, key := range c.keys {
@@ -271,7 +271,7 @@ func ofCluster(good store.Store) store.Store {
 	}}
 }
 
-// failOn gives the error of a run to those after it.
+// failOn gives the error of a run to all runs after it.
 func failOn(runs []store.Run) {
 	for i := range runs[1:] {
 		if runs[i].Err != nil {
@@ -286,7 +286,7 @@ func reverseArgs(runs []store.Run) {
 	}
 }
 
-// spanning is a Store of one server, which it takes for one of a Cluster.
+// spanning is a Store on one server, which it treats as a node of a Cluster.
 type spanning struct {
 	partitioned
 	good *goredis.Store
@@ -307,7 +307,7 @@ func spanned(all func(context.Context, *goredis.Store, *store.Script, []store.Ru
 	}
 }
 
-// partitioned is a Store that says of itself that its keys are in partitions.
+// partitioned is a Store with a Partition of its own.
 type partitioned struct {
 	store.Store
 	partition func(string) (uint64, bool)

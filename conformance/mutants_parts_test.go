@@ -17,11 +17,11 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
 )
 
-// parts are what a mutant's Store is made of.
+// parts are what a mutant makes its Store of.
 type parts struct {
-	testing.TB // of the check, whose Cleanup closes what it opened
+	testing.TB // of the check; its Cleanup closes what was opened
 	addr       string
-	dial       Dial            // nil for a plain one
+	dial       Dial            // nil for an ordinary dial
 	end        <-chan struct{} // closed when the mutant's test is over
 }
 
@@ -42,8 +42,8 @@ func (p parts) client(set ...func(*redis.Options)) *redis.Client {
 	return client
 }
 
-// good returns a Store that is not broken. It makes no promise to be prompt once
-// it is wrapped.
+// good returns a Store that is not broken. A mutant that wraps it does not promise to be
+// prompt.
 func (p parts) good() store.Store { return goredis.New(p.client()) }
 
 // call is a Run on its way to a good Store.
@@ -70,18 +70,18 @@ func (a altered) Run(ctx context.Context, s *store.Script, keys []string, args [
 	return a.alter(ctx, call{a.good, s, keys, args})
 }
 
-// always is a Store that does each Run by a.
+// always opens Stores that do each Run by a.
 func always(a alter) func(parts) store.Store {
 	return func(p parts) store.Store { return altered{p.good(), a} }
 }
 
-// each is a Store that does each Run by an alter of its own, which may keep things
+// each opens Stores that do each Run by an alter of the Store's own, which may keep things
 // between Runs.
 func each(open func() alter) func(parts) store.Store {
 	return func(p parts) store.Store { return altered{p.good(), open()} }
 }
 
-// withReply is a Store that changes replies.
+// withReply opens Stores that change replies.
 func withReply(change func([]int64) []int64) func(parts) store.Store {
 	return always(func(ctx context.Context, c call) ([]int64, error) {
 		reply, err := c.run(ctx)
@@ -92,7 +92,7 @@ func withReply(change func([]int64) []int64) func(parts) store.Store {
 	})
 }
 
-// withError is a Store that changes errors.
+// withError opens Stores that change errors.
 func withError(change func(ctx context.Context, err error) ([]int64, error)) func(parts) store.Store {
 	return always(func(ctx context.Context, c call) ([]int64, error) {
 		reply, err := c.run(ctx)
@@ -103,8 +103,9 @@ func withError(change func(ctx context.Context, err error) ([]int64, error)) fun
 	})
 }
 
-// editing is a Store that replaces pieces of scripts, given in pairs: the old, the
-// new. A script that lacks one of the old is left as it is: most of a suite's do.
+// editing is a Store that replaces pieces of scripts. The pieces are in pairs, the old one and
+// then the new one. A script that lacks any old piece is left as it is, as most of the suite's
+// scripts are.
 type editing struct {
 	good  store.Store
 	pairs []string
@@ -131,7 +132,7 @@ func (e editing) edit(source string) (string, bool) {
 	return source, true
 }
 
-// raw is a Store with a way of its own to send commands and to read replies.
+// raw is a Store that sends commands and reads replies in a way of its own.
 type raw struct {
 	client *redis.Client
 	encode func(int64) any
@@ -139,7 +140,7 @@ type raw struct {
 	run    func(ctx context.Context, r raw, s *store.Script, keys []string, args []int64) ([]int64, error)
 }
 
-// rawly is a raw whose funcs are good where set leaves them alone.
+// rawly opens raws. The funcs that set leaves alone are not broken.
 func rawly(set func(*raw)) func(parts) store.Store {
 	return func(p parts) store.Store {
 		r := raw{p.client(), func(n int64) any { return n }, strictly, evalshaThenEval}
@@ -196,13 +197,13 @@ func strictly(reply any) ([]int64, error) {
 	return ints, nil
 }
 
-// isServer reports whether err is one that the server replied with.
+// isServer reports whether err is an error that the server replied with.
 func isServer(err error) bool {
 	server := (*store.ServerError)(nil)
 	return errors.As(err, &server)
 }
 
-// isLost reports whether err leaves open what has happened, and no context ended.
+// isLost reports whether err leaves it open whether the run happened, and no context ended.
 func isLost(ctx context.Context, err error) bool {
 	return err != nil && ctx.Err() == nil && !isServer(err) && !errors.Is(err, store.ErrReply) && !errors.Is(err, context.DeadlineExceeded)
 }

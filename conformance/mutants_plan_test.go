@@ -8,7 +8,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 )
 
-// planMutants are Plans that are not what Compile shall return.
+// planMutants are Plans that Compile must not return.
 var planMutants = []mutant{
 	{
 		name:   "LimitInTheLua",
@@ -125,5 +125,5 @@ return whole(a, b, c, now, n, ...)`,
 	},
 }
 
-// compiled counts what was compiled.
+// compiled makes Plans differ each time that a limit is compiled.
 var compiled atomic.Int64

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// recorder is the testing.TB of a check that is to fail: it notes what happens,
-// and the test that it stands in for goes on.
+// recorder is the testing.TB of a check that is expected to fail. It records what the check
+// reports, and the real test goes on.
 type recorder struct {
 	scope
 	name string
@@ -42,7 +42,7 @@ func record(t testing.TB, c check, s *subject) *recorder {
 	return r
 }
 
-// output is what the check has said, indented as testing does it.
+// output returns what the check has printed, indented as package testing does.
 func (r *recorder) output() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// replyMutants take for integers what is none.
+// replyMutants mishandle replies that are not flat arrays of integers.
 var replyMutants = []mutant{
 	{
 		name:   "NilIsEmpty",
@@ -106,7 +106,7 @@ var replyMutants = []mutant{
 	},
 }
 
-// some returns the integers, not nil, if ok.
+// some returns ints if ok, as a slice that is not nil, and nil otherwise.
 func some(ok bool, ints ...int64) []int64 {
 	if !ok {
 		return nil
@@ -114,8 +114,8 @@ func some(ok bool, ints ...int64) []int64 {
 	return append([]int64{}, ints...)
 }
 
-// leniently is a Store that reads by read what a good one refuses. What read
-// returns nil for is refused all the same.
+// leniently opens Stores that use read for the replies that a good Store refuses. A reply for
+// which read returns nil is refused all the same.
 func leniently(read func(reply any) []int64) func(parts) store.Store {
 	return rawly(func(r *raw) {
 		r.decode = func(reply any) ([]int64, error) {
@@ -131,7 +131,7 @@ func leniently(read func(reply any) []int64) func(parts) store.Store {
 	})
 }
 
-// withElement reads arrays, by read what is not an integer in them.
+// withElement reads arrays, and uses read for each element that is not an integer.
 func withElement(read func(any) []int64) func(any) []int64 {
 	return func(reply any) []int64 {
 		array, ok := reply.([]any)

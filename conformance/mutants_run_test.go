@@ -15,7 +15,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
 )
 
-// runMutants get wrong what a Run is: scripts, args, and the one state behind.
+// runMutants get Run itself wrong: its script, args or reply, or the state that Stores share.
 var runMutants = []mutant{
 	{
 		name:   "RunsTwice",
@@ -207,8 +207,8 @@ var runMutants = []mutant{
 	},
 }
 
-// evalFirst runs a script by EVAL, and by EVALSHA once that was answered; or, if
-// early, once somebody is about to send it, which takes a while.
+// evalFirst runs a script by EVAL until one EVAL was answered, and then by EVALSHA. If early,
+// it uses EVALSHA as soon as any caller is about to send the EVAL, which takes a while.
 func evalFirst(early bool) func(context.Context, raw, *store.Script, []string, []int64) ([]int64, error) {
 	var sent sync.Map
 	return func(ctx context.Context, r raw, s *store.Script, keys []string, args []int64) ([]int64, error) {
@@ -225,7 +225,8 @@ func evalFirst(early bool) func(context.Context, raw, *store.Script, []string, [
 	}
 }
 
-// coalesce has callers wait a moment for others with the same request.
+// coalesce makes a caller wait a moment for others with the same request, and gives all of
+// them the reply to one run.
 func coalesce() alter {
 	type shared struct {
 		done  chan struct{}
@@ -258,8 +259,7 @@ func coalesce() alter {
 // databases counts the Stores of openDatabase.
 var databases atomic.Int64
 
-// openDatabase opens a Store on the next database, of those that a server has by
-// default.
+// openDatabase opens a Store on the next of the 16 databases that a server has by default.
 func openDatabase(p parts) store.Store {
 	db := int(databases.Add(1) % 16)
 	return rawly(func(r *raw) { r.client = p.client(func(o *redis.Options) { o.DB = db }) })(p)

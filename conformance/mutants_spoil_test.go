@@ -6,7 +6,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm"
 )
 
-// spoiled is an algorithm whose Plan is changed once it is made.
+// spoiled is an algorithm whose Plan is changed after it was compiled.
 type spoiled struct {
 	algorithm.Algorithm
 	spoil func(*algorithm.Plan)
@@ -23,7 +23,7 @@ func (s spoiled) Compile() (*algorithm.Plan, error) {
 
 func (s spoiled) String() string { return fmt.Sprintf(" %T%+v", s.Algorithm, s.Algorithm) }
 
-// spoil spoils the Plan of each limit.
+// spoil returns limits whose Plans are changed by how.
 func spoil(limits []algorithm.Algorithm, how func(*algorithm.Plan)) []algorithm.Algorithm {
 	all := make([]algorithm.Algorithm, len(limits))
 	for i, l := range limits {
@@ -35,19 +35,19 @@ func spoil(limits []algorithm.Algorithm, how func(*algorithm.Plan)) []algorithm.
 // stepFunc is a Plan's Step.
 type stepFunc func(state string, now, n int64) (string, algorithm.Outcome)
 
-// alsoIn spoils Step, and in the Lua what step is: whole is the one that was.
-// The Lua is the body of a function of a, b, c, now, n and the parameters.
+// alsoIn replaces both Step and the step of the Lua. lua is the body of the latter, a function of
+// a, b, c, now, n and the parameters. In either language, whole is the original function.
 func alsoIn(lua string, step func(p *algorithm.Plan, whole stepFunc) stepFunc) func(*algorithm.Plan) {
 	return func(p *algorithm.Plan) {
 		before := *p
 		p.Step = step(&before, before.Step)
-		p.Additive = false // perhaps
+		p.Additive = false // it may not hold any more
 		p.Lua += "\nlocal whole = step\nstep = function(a, b, c, now, n, ...)\n" + lua + "\nend\n"
 	}
 }
 
-// numbers spoils the outcomes alone, in both languages. The Lua has retry,
-// remaining and reset to change, and the new state as a, b and c.
+// numbers changes outcomes in both languages, and leaves states as they are. lua may change
+// retry, remaining and reset; a, b and c are the new state.
 func numbers(lua string, change func(whole stepFunc, state string, now, n int64, out *algorithm.Outcome)) func(*algorithm.Plan) {
 	return alsoIn("local retry, remaining, reset, a, b, c = whole(a, b, c, now, n, ...)\n"+lua+"\nreturn retry, remaining, reset, a, b, c",
 		func(_ *algorithm.Plan, whole stepFunc) stepFunc {

@@ -50,8 +50,8 @@ func table() string {
 	return b.String()
 }
 
-// TestEveryCheckCatches: a check that catches nothing is either not needed or
-// does not work.
+// TestEveryCheckCatches: each check is the first to catch some mutant. A check that catches
+// nothing is either not needed or does not work.
 func TestEveryCheckCatches(t *testing.T) {
 	catches, names := map[string]bool{}, map[string]bool{}
 	for _, m := range mutants() {

@@ -17,21 +17,22 @@ import (
 // mutant is a store or an algorithm that is broken on purpose.
 type mutant struct {
 	name   string
-	broken string // what is, in a sentence
+	broken string // what is broken, in a sentence
 	caught string // the check that is the first to fail, in the suite's order
 
 	// open makes the broken Store; it is nil where the algorithm is what is broken.
 	open func(parts) store.Store
-	// limits are what algorithms are tested with: none where a store is.
+	// limits are those that the checks of algorithms are tried with. If there are none, the
+	// checks of stores are tried.
 	limits []algorithm.Algorithm
 
-	// twice says that the Lua is broken as Step is, so that Model passes.
+	// twice says that the Lua is broken in the same way as Step, so that Model passes.
 	twice bool
-	// onRedis says why an embedded Redis does not show it; "" where it does.
+	// onRedis says why the fault does not show on an embedded Redis; "" if it does.
 	onRedis string
 }
 
-// mutants are all of them, in the order of the suite.
+// mutants returns all mutants, in the order of the suite.
 func mutants() []mutant {
 	return slices.Concat(
 		runMutants, keyMutants, replyMutants, errorMutants, contextMutants, memoryMutants, concurrentMutants, partitionMutants, acrossMutants,
@@ -39,7 +40,7 @@ func mutants() []mutant {
 	)
 }
 
-// checks returns what m is tried with.
+// checks returns the checks that m is tried with.
 func (m mutant) checks() []check {
 	if len(m.limits) == 0 {
 		return storeChecks
@@ -47,8 +48,8 @@ func (m mutant) checks() []check {
 	return slices.Concat(algorithmChecks, jointChecks)
 }
 
-// TestMutants holds the suite to what README.md says of it: that each mutant
-// passes all checks until that which shall catch it, and fails that one.
+// TestMutants tests the suite as README.md describes it: each mutant must pass all checks
+// before the one that is to catch it, and fail that one.
 func TestMutants(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short draws too few cases to catch every mutant: run without it")
@@ -56,10 +57,10 @@ func TestMutants(t *testing.T) {
 	if redistest.Race {
 		t.Skip("-race makes some 200 suites ten times as slow, and finds nothing in what is broken on purpose: run without it")
 	}
-	t.Run("Redis", func(t *testing.T) { redistest.Binary(t) }) // says why not, if not
+	t.Run("Redis", func(t *testing.T) { redistest.Binary(t) }) // if there is none, says why
 	setFlag(t, "rapid.nofailfile", "true")
 	setFlag(t, "rapid.shrinktime", "300ms")
-	t.Setenv("TMPDIR", t.TempDir()) // for pictures of histories
+	t.Setenv("TMPDIR", t.TempDir()) // where pictures of histories go
 	enduring = 8 * time.Second
 	t.Cleanup(func() { enduring = patience }) // once the parallel tests are over
 	for _, m := range mutants() {
@@ -77,7 +78,7 @@ func (m mutant) test(t *testing.T) {
 	s := m.subject(t)
 	for _, c := range m.checks() {
 		r := record(t, c, s)
-		// Concurrency is chance: a machine may be too slow for it to show at once.
+		// Concurrency is a matter of chance: on a slow machine a fault may not show at once.
 		for again := 0; c.name == m.caught && !r.Failed() && again < 3; again++ {
 			r = record(t, c, s)
 		}
@@ -105,7 +106,8 @@ func (m mutant) test(t *testing.T) {
 	}
 }
 
-// subject makes m, with a Redis of its own: some checks keep it busy.
+// subject returns m as what checks test. It has a Redis of its own, since some checks keep
+// Redis busy.
 func (m mutant) subject(t *testing.T) *subject {
 	addr, open := startOne(t), m.open
 	if open == nil {
@@ -126,14 +128,15 @@ func (m mutant) subject(t *testing.T) *subject {
 	return s
 }
 
-// TestEdits: what a mutant replaces is in a script of its limits. If that was written anew
-// since, the mutant would run intact, and nothing be known of the check that is to catch it.
+// TestEdits: the text that a mutant replaces is in a script of its limits. If the script were
+// rewritten without it, the mutant would not be broken any more, and would say nothing about
+// the check that is to catch it.
 func TestEdits(t *testing.T) {
 	for _, m := range mutants() {
 		if m.open == nil || len(m.limits) == 0 {
 			continue
 		}
-		e, ok := m.open(parts{TB: t, addr: "localhost:0"}).(editing) // which does not connect
+		e, ok := m.open(parts{TB: t, addr: "localhost:0"}).(editing) // this does not connect
 		if !ok {
 			continue
 		}
@@ -162,14 +165,15 @@ func startOne(t *testing.T) string {
 	return r.Addr()
 }
 
-// setFlag sets a flag for the time of the test.
+// setFlag sets a flag until the end of the test.
 func setFlag(t *testing.T, name, value string) {
 	before := flag.Lookup(name).Value.String()
 	require.NoError(t, flag.Set(name, value))
 	t.Cleanup(func() { require.NoError(t, flag.Set(name, before)) })
 }
 
-// tokenBuckets are limits whose states do not end while they are looked at.
+// tokenBuckets are the limits of most mutants. Under all but the last, states live long enough
+// for a check to look at them.
 var tokenBuckets = []algorithm.Algorithm{
 	bucket(100, 24*time.Hour, 0),
 	bucket(1000, time.Hour, 10),

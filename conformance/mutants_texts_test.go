@@ -2,7 +2,8 @@ package conformance
 
 import "github.com/distributed-rate-limiter/ratelimit/algorithm"
 
-// textsMutants have a Lua that fails, or is wrong, where it makes text of a state.
+// textsMutants have Lua that fails, or is wrong, when it writes or reads a state's text; or it
+// answers in fractions.
 var textsMutants = []mutant{
 	{
 		name:   "WriteRaises",
@@ -33,7 +34,7 @@ if true then return retry, remaining, reset, a2, b2, c2 end`)),
 	},
 }
 
-// luaBefore has one of the Lua's functions do something before what it did.
+// luaBefore makes one of the Lua's functions begin with first, which may return instead of it.
 func luaBefore(function, args, first string) func(*algorithm.Plan) {
 	return func(p *algorithm.Plan) {
 		p.Lua += "\ndo\nlocal whole = " + function + "\n" + function + " = function(" + args + ")\n" + first + "\nreturn whole(" + args + ")\nend\nend\n"

@@ -23,10 +23,10 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/rueidis"
 )
 
-// TestPairings runs the suite for every client, in both protocols, on every kind
-// of Redis, with every algorithm. What differs between the clients of one Redis
-// is little of what is drawn at random, so one of them is tested at length, the
-// others on fewer cases; unless -rapid.checks says how many.
+// TestPairings runs the suite for every client, in both protocols, on every kind of Redis,
+// with every algorithm. Little of what the suite draws at random depends on the client. So on
+// each Redis, one client is tested at length and the others on fewer cases, unless
+// -rapid.checks says how many.
 func TestPairings(t *testing.T) {
 	r := startEmbedded(t)
 	servers := []server{{name: "Embedded"}}
@@ -41,17 +41,17 @@ func TestPairings(t *testing.T) {
 			}
 		}})
 	}
-	// What keeps a Redis busy for one client is none of another's business, so the
-	// clients of one Redis take turns.
+	// A check that keeps a Redis busy would disturb other clients, so the clients of one Redis
+	// take turns.
 	t.Run("AtLength", func(t *testing.T) {
 		for i, s := range servers {
-			s.try(t, append([]client{own}, clients...)[i]) // another one for each
+			s.try(t, append([]client{own}, clients...)[i]) // a different client for each server
 		}
 	})
 	t.Run("Rest", func(t *testing.T) {
 		fewerChecks(t)
 		for i, s := range servers {
-			done := max(0, i-1) // the embedded Redis's own is goredis.Open's
+			done := max(0, i-1) // own, which was first, is a client of goredis.Open
 			s.try(t, slices.Delete(slices.Clone(clients), done, done+1)...)
 		}
 	})
@@ -60,7 +60,7 @@ func TestPairings(t *testing.T) {
 // server is a kind of Redis.
 type server struct {
 	name  string
-	addrs []string // none for an embedded one, of which each client gets its own: each key it has makes it slower
+	addrs []string // nil for embedded ones: each client gets its own, since each key in one makes it slower
 	flush func(testing.TB)
 }
 
@@ -90,7 +90,7 @@ func (s server) try(t *testing.T, clients ...client) {
 					h.OpenDial = func(t testing.TB, dial conformance.Dial) store.Store { return c.dial(t, s.addrs, dial) }
 				}
 				conformance.TestStore(t, h)
-				if len(s.addrs) > 1 { // else a check would be skipped
+				if len(s.addrs) > 1 { // if it did not know, RunAcross would be skipped
 					t.Run("Knows", func(t *testing.T) { knows(t, h.Open(t)) })
 				}
 			})
@@ -98,7 +98,7 @@ func (s server) try(t *testing.T, clients ...client) {
 	})
 }
 
-// knows waits until a Store on a Cluster knows where keys are.
+// knows waits until a Store on a Cluster knows which server has which keys.
 func knows(t *testing.T, s store.Store) {
 	spanning, ok := s.(interface {
 		store.Partitioned
@@ -114,7 +114,7 @@ func knows(t *testing.T, s store.Store) {
 	}, 20*time.Second, 10*time.Millisecond)
 }
 
-// startRedis starts a redis-server, or says in a test of its own why not.
+// startRedis starts a redis-server. If there is none, a test of its own says why.
 func startRedis(t *testing.T) *redistest.Server {
 	if t.Run("Redis", func(t *testing.T) { redistest.Binary(t) }); !redistest.Available() {
 		return nil
@@ -129,7 +129,8 @@ func startCluster(t *testing.T) *redistest.Cluster {
 	return redistest.StartCluster(t, "--cluster-node-timeout", "15000") // a check keeps nodes busy for seconds
 }
 
-// fewerChecks has rapid draw fewer cases for the rest of the test.
+// fewerChecks makes rapid draw fewer cases for the rest of the test, unless the command line
+// says how many.
 func fewerChecks(t *testing.T) {
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" })
@@ -146,11 +147,11 @@ type client struct {
 	name string
 	open func(t testing.TB, addrs []string) store.Store
 	dial func(t testing.TB, addrs []string, dial conformance.Dial) store.Store
-	// redis is the embedded one that the client is itself.
+	// redis is the embedded Redis, if the client is its own Store; nil otherwise.
 	redis *embedded.Redis
 }
 
-// clients are those that the drivers make, then those that a user may.
+// clients are first those that the drivers' Open makes, then those that a user may make.
 var clients = []client{
 	{"goredis/Open", openGoredis, nil, nil},
 	{"rueidis/Open", openRueidis, nil, nil},
@@ -183,7 +184,7 @@ func newGoredis(protocol int, dial conformance.Dial) func(testing.TB, []string) 
 	return func(t testing.TB, addrs []string) store.Store {
 		client := goredisclient.NewUniversalClient(&goredisclient.UniversalOptions{Addrs: addrs, Protocol: protocol, Dialer: dial})
 		t.Cleanup(func() {
-			// It may be closing some connection by itself, and closes it once more.
+			// The client may be closing a connection by itself, and then closes it once more.
 			if err := client.Close(); !errors.Is(err, goredisclient.ErrClosed) && !errors.Is(err, net.ErrClosed) {
 				require.NoError(t, err)
 			}
@@ -209,8 +210,8 @@ func openRueidis(t testing.TB, addrs []string) store.Store {
 	return s
 }
 
-// newRueidis makes a client with rueidis's own defaults, but for what the
-// embedded Redis lacks.
+// newRueidis makes a client with rueidis's own defaults, except for what the embedded Redis
+// lacks.
 func newRueidis(resp2 bool, dial conformance.Dial) func(testing.TB, []string) store.Store {
 	return func(t testing.TB, addrs []string) store.Store {
 		o := rueidisclient.ClientOption{InitAddress: addrs, AlwaysRESP2: resp2, DisableCache: true, ForceSingleClient: len(addrs) == 1}
@@ -239,7 +240,7 @@ func startEmbedded(t testing.TB) *embedded.Redis {
 	return r
 }
 
-// flush has the Redis at addr forget its scripts.
+// flush makes the Redis at addr forget its scripts.
 func flush(t testing.TB, addr string) {
 	client := goredisclient.NewClient(&goredisclient.Options{Addr: addr})
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -12,11 +12,11 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// TestUnsteadyClock: a clock that once is ahead by less than a millisecond, and set back,
-// is borne of a Valkey that does so, and of no other server.
+// TestUnsteadyClock: the suite tolerates a server clock that is once ahead by less than a
+// millisecond, and then set back, but only on a Valkey whose clock is known to do so.
 func TestUnsteadyClock(t *testing.T) {
 	setFlag(t, "rapid.nofailfile", "true")
-	t.Setenv("TMPDIR", t.TempDir()) // for pictures of histories
+	t.Setenv("TMPDIR", t.TempDir()) // where pictures of histories go
 	for _, c := range []struct {
 		name   string
 		valkey int64
@@ -37,7 +37,7 @@ func TestUnsteadyClock(t *testing.T) {
 			for _, name := range []string{"ServerClock", "Linearizable"} {
 				check := algorithmChecks[slices.IndexFunc(algorithmChecks, func(c check) bool { return c.name == name })]
 				failed := false
-				for again := 0; !failed && again < 3; again++ { // where calls come slowly, it may not show
+				for again := 0; !failed && again < 3; again++ { // if calls come slowly, it may not show
 					runs.Store(0)
 					failed = record(t, check, s).Failed()
 				}
@@ -47,8 +47,8 @@ func TestUnsteadyClock(t *testing.T) {
 	}
 }
 
-// TestHeldUp: of a key that is asked for late, where times to live stand still meanwhile, as
-// on an embedded Redis, it is borne that it ends later by as much, and not without that.
+// TestHeldUp: on an embedded Redis, times to live may stand still until a key is looked at. So
+// if Expiry looks late, it tolerates that the key ends later by as much; otherwise it does not.
 func TestHeldUp(t *testing.T) {
 	setFlag(t, "rapid.nofailfile", "true")
 	const held = 3 * slackMillis
