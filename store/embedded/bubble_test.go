@@ -15,8 +15,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
 )
 
-// TestBubble does what the package says of testing/synctest, in two bubbles one after the
-// other, with callers that share runs.
+// TestBubble uses an embedded Redis as the package's documentation says for testing/synctest:
+// in two bubbles, one after the other, with callers that share runs.
 func TestBubble(t *testing.T) {
 	redis, err := embedded.Start()
 	require.NoError(t, err)
@@ -25,7 +25,7 @@ func TestBubble(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			redis.SetTime(time.Now())
 			limiter, err := ratelimit.New(redis, tokenbucket.Limit{Rate: 1, Period: time.Hour},
-				ratelimit.WithNamespace("bubble"), ratelimit.WithTimeout(time.Minute)) // the network's is real
+				ratelimit.WithNamespace("bubble"), ratelimit.WithTimeout(time.Minute)) // on the network, this is real time
 			require.NoError(t, err)
 			var callers sync.WaitGroup
 			for i := range 32 {

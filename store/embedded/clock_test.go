@@ -119,7 +119,7 @@ func TestSetTimeExpires(t *testing.T) {
 	r.SetTime(base.Add(10 * time.Second))
 	require.EqualValues(t, -2, left(t, r, "k"))
 
-	// Gone is gone, though nothing looked at the key while the clock was ahead.
+	// An expired key stays gone, even if nothing looked at it while the clock was ahead.
 	r.SetTime(base.Add(time.Hour))
 	r.SetTime(base)
 	require.EqualValues(t, -2, left(t, r, "later"))
@@ -176,7 +176,7 @@ func TestSetTimeBackAfterIdleness(t *testing.T) {
 	before := r.Now()
 	set(t, r, "k", time.Hour.Milliseconds())
 	after := r.Now()
-	for r.Now().Sub(after) < 5*time.Millisecond { // in which nothing looks at a key
+	for r.Now().Sub(after) < 5*time.Millisecond { // meanwhile nothing looks at a key
 	}
 	base := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 	r.SetTime(base)

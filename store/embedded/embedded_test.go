@@ -23,7 +23,7 @@ var (
 	fails  = store.NewScript("fails", "return redis.error_reply('OOM out of it')")
 )
 
-// start returns a Redis that ends with the test.
+// start returns a Redis that is closed at the end of the test.
 func start(t *testing.T) *Redis {
 	t.Helper()
 	r, err := Start()
@@ -32,7 +32,7 @@ func start(t *testing.T) *Redis {
 	return r
 }
 
-// connect returns a client of its own, as a user's program would have one.
+// connect returns a client of the test's own, such as a user's program would have.
 func connect(t *testing.T, r *Redis) *redis.Client {
 	t.Helper()
 	options, err := redis.ParseURL(r.URL())
@@ -102,7 +102,7 @@ func TestRunConcurrently(t *testing.T) {
 			}
 		})
 	}
-	group.Go(func() { // moving the clock is no one's harm
+	group.Go(func() { // moving the clock disturbs no run
 		for range runs {
 			r.Advance(time.Millisecond)
 			r.SetTime(r.Now().Add(-time.Microsecond))
@@ -136,6 +136,6 @@ func TestClose(t *testing.T) {
 	require.Error(t, err)
 	_, err = net.Dial("tcp", r.Addr())
 	require.Error(t, err)
-	r.Advance(time.Second) // of no use, and no harm
+	r.Advance(time.Second) // has no effect, and does no harm
 	require.NotZero(t, r.Now())
 }

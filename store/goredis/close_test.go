@@ -11,7 +11,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
 )
 
-// TestClose: that something was closed already is no error of Close.
+// TestClose: Close does not fail because something was closed already.
 func TestClose(t *testing.T) {
 	for _, err := range []error{nil, redis.ErrClosed, &net.OpError{Op: "close", Err: net.ErrClosed}} {
 		s := &Store{close: func() error { return err }, warmer: &driver.Warmer{}, layout: &driver.Layout{}}

@@ -21,7 +21,7 @@ type quiet struct{}
 func (quiet) Printf(context.Context, string, ...any) {}
 
 func TestMain(m *testing.M) {
-	redis.SetLogger(quiet{}) // it logs each dial that fails
+	redis.SetLogger(quiet{}) // otherwise go-redis logs each dial that fails
 	goleak.VerifyTestMain(m)
 }
 
@@ -39,7 +39,7 @@ func TestDriver(t *testing.T) {
 	})
 }
 
-// options are those of Open that set o.
+// options returns the options of Open that set o.
 func options(o driver.Options) (opts []goredis.Option) {
 	if o.Cluster {
 		opts = append(opts, goredis.WithCluster())
@@ -59,7 +59,8 @@ func options(o driver.Options) (opts []goredis.Option) {
 // withOptions makes a client with other options than Open's.
 func withOptions(set func(*redis.Options)) func(testing.TB, string) store.Store {
 	return func(t testing.TB, addr string) store.Store {
-		// Short, for servers that hang; a busy machine answers later than 300 ms.
+		// Short, for tests whose server hangs, but long enough for a busy machine, which may
+		// take more than 300 ms to answer.
 		o := &redis.Options{Addr: addr, ReadTimeout: 2 * time.Second}
 		set(o)
 		client := redis.NewClient(o)

@@ -21,11 +21,12 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// seen is a hook that notes what goes to the server, and does more if told to.
+// seen is a hook that counts the runs that go to the server, by single commands and in
+// pipelines.
 type seen struct {
 	single, piped atomic.Int64
-	most          atomic.Int64           // runs of one
-	before        atomic.Pointer[func()] // each of them
+	most          atomic.Int64           // runs in one pipeline
+	before        atomic.Pointer[func()] // called before each command or pipeline, if not nil
 }
 
 func (h *seen) DialHook(next redis.DialHook) redis.DialHook { return next }
@@ -44,7 +45,7 @@ func (h *seen) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func (h *seen) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		n := runsOf(cmds...)
-		if n == 0 { // what sets up a connection
+		if n == 0 { // these commands set up a connection
 			return next(ctx, cmds)
 		}
 		if before := h.before.Load(); before != nil {
@@ -66,7 +67,7 @@ func runsOf(cmds ...redis.Cmder) (n int64) {
 	return n
 }
 
-// hooked returns a store on a client whose script is loaded.
+// hooked returns a Store on a client with a seen hook, whose server has the script loaded.
 func hooked(t *testing.T) (*Store, *redis.Client, *seen, *redistest.Server) {
 	server := redistest.Start(t)
 	client := redis.NewClient(&redis.Options{Addr: server.Addr(), ContextTimeoutEnabled: true})
@@ -77,27 +78,27 @@ func hooked(t *testing.T) (*Store, *redis.Client, *seen, *redistest.Server) {
 	return New(client), client, h, server
 }
 
-// full has as many in flight as there may be before others wait. They land when the
-// function that it returns is called.
+// full puts as many runs in flight as there may be before others wait. They stay there until
+// land is called.
 func full(t *testing.T, s *Store) (land func()) {
 	t.Helper()
 	return drivertest.Busy(t, &s.gather.Flights, flights.Few)
 }
 
-// counts returns once there are so many flights, and runs that wait.
+// counts returns once there are just so many flights, and so many runs that wait.
 func counts(t *testing.T, s *Store, flying, waiting int) {
 	t.Helper()
 	drivertest.AwaitFlights(t, &s.gather.Flights, flying, waiting)
 }
 
-// idle requires that nothing is in flight any more.
+// idle returns once nothing is in flight any more.
 func idle(t *testing.T, s *Store) {
 	t.Helper()
 	counts(t, s, 0, 0)
 }
 
-// Runs that come while some are in flight go together, each is run once, and each
-// caller gets the reply to its own.
+// Runs that come while some are in flight go together. Each is run once, and each caller gets
+// the reply to its own run.
 func TestRunsGoTogether(t *testing.T) {
 	s, _, h, _ := hooked(t)
 	runs := drivertest.GoTogether(t, s)
@@ -106,7 +107,8 @@ func TestRunsGoTogether(t *testing.T) {
 	idle(t, s)
 }
 
-// A run of several servers' client never waits for others'.
+// With a client of several servers, no run waits for others, whose server might hang. So only a
+// client of one server has a gather.
 func TestGatherIsForOneServer(t *testing.T) {
 	cluster := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}})
 	defer func() { require.NoError(t, cluster.Close()) }()
@@ -120,7 +122,7 @@ func TestGatherIsForOneServer(t *testing.T) {
 	require.NotNil(t, opened.gather)
 }
 
-// Who waits leaves with the context, and is not sent then.
+// A run that waits returns when its context is cancelled, and is then not sent.
 func TestWaitingRunLeaves(t *testing.T) {
 	s, client, h, _ := hooked(t)
 	land := full(t, s)
@@ -147,7 +149,7 @@ type losing struct {
 
 type network struct {
 	down atomic.Bool
-	lost atomic.Int64 // how often something was
+	lost atomic.Int64 // how many writes were lost
 }
 
 func (c losing) Write(data []byte) (int, error) {
@@ -158,7 +160,8 @@ func (c losing) Write(data []byte) (int, error) {
 	return c.Conn.Write(data)
 }
 
-// Connections that hang hold up nobody who can have another one.
+// Connections that hang hold up no run that can use another one. Here the first few lose what
+// is written to them, while their callers still wait; later ones work.
 func TestHungConnections(t *testing.T) {
 	const long = 3 * time.Second
 	var current atomic.Pointer[network]
@@ -198,8 +201,8 @@ func TestHungConnections(t *testing.T) {
 	idle(t, s)
 }
 
-// A member of a pipeline that hangs leaves when its context ends, though others of it
-// have more time; and these get their replies.
+// When the server hangs, a run in a pipeline returns when its context ends, although others in
+// the pipeline have more time. Those get their replies.
 func TestPipelineHangs(t *testing.T) {
 	redistest.NotEmbedded(t)
 	s, _, h, server := hooked(t)
@@ -207,7 +210,7 @@ func TestPipelineHangs(t *testing.T) {
 	require.EqualValues(t, 2, h.piped.Load())
 }
 
-// A pipeline ends when no member of it has any time left.
+// A pipeline ends when no run in it has any time left.
 func TestPipelineEnds(t *testing.T) {
 	redistest.NotEmbedded(t)
 	s, _, h, server := hooked(t)
@@ -233,7 +236,8 @@ func TestPipelineEnds(t *testing.T) {
 	require.LessOrEqual(t, h.piped.Load(), int64(2))
 }
 
-// One fails alone, also where the server does not know its script.
+// Of the runs in a pipeline, one that fails fails alone. One whose script the server does not
+// have is run all the same.
 func TestMemberFailsAlone(t *testing.T) {
 	s, client, h, _ := hooked(t)
 	require.NoError(t, client.Set(context.Background(), "text", "x", 0).Err())
@@ -274,8 +278,8 @@ func TestMemberFailsAlone(t *testing.T) {
 	idle(t, s)
 }
 
-// A hook that panics or ends its goroutine has failed, no more: all flights land, those
-// of pipelines and those of one command.
+// If a hook panics or ends its goroutine, its runs fail, and no more: all flights land, of
+// pipelines and of single commands.
 func TestHooksPanic(t *testing.T) {
 	s, _, h, _ := hooked(t)
 	run := func() error {
@@ -310,7 +314,8 @@ func TestHooksPanic(t *testing.T) {
 	}
 }
 
-// Whom a server refuses to connect, it refuses also in a pipeline.
+// If a server refuses a connection, each run of a pipeline gets that error, although go-redis
+// gives it to no command.
 func TestPipelineRefused(t *testing.T) {
 	redistest.Needs(t, 6, 0)
 	redistest.NotEmbedded(t)
@@ -340,7 +345,8 @@ func TestPipelineRefused(t *testing.T) {
 	refused(runs[1].Err)
 }
 
-// A Ring's pipeline is several: what one shard says is not the error of another's runs.
+// A Ring makes several pipelines of one, so the error reply of one shard must not become that
+// of another shard's runs.
 func TestRingRefused(t *testing.T) {
 	redistest.Needs(t, 6, 0)
 	redistest.NotEmbedded(t)

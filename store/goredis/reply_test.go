@@ -15,9 +15,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// FuzzReply has go-redis read any bytes as the reply to a command. The reply
-// must never panic, and never yield integers where go-redis's own reading finds
-// anything else.
+// FuzzReply makes go-redis read any bytes as the reply to a command. Type reply must not
+// panic, and must yield integers only where go-redis itself reads the same ones.
 func FuzzReply(f *testing.F) {
 	for _, seed := range []string{
 		"*0\r\n", "*1\r\n:5\r\n", "*2\r\n:-1\r\n:9223372036854775807\r\n", "*1\r\n:99999999999999999999\r\n",
@@ -51,7 +50,7 @@ func FuzzReply(f *testing.F) {
 	})
 }
 
-// read has go-redis run cmd on a connection that yields data and then ends.
+// read makes go-redis run cmd on a connection that yields data and then ends.
 func read(cmd redis.Cmder, data []byte) error {
 	client := redis.NewClient(&redis.Options{
 		Dialer: func(context.Context, string, string) (net.Conn, error) {
@@ -64,7 +63,7 @@ func read(cmd redis.Cmder, data []byte) error {
 	return client.Process(context.Background(), cmd)
 }
 
-// canned is a connection of which only the bytes to read matter.
+// canned is a connection that yields prepared bytes, and does nothing else.
 type canned struct {
 	net.Conn
 	io.Reader

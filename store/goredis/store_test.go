@@ -20,7 +20,7 @@ import (
 
 var incr = store.NewScript("incr", `return {redis.call('INCR', KEYS[1])}`)
 
-// All of go-redis's clients will do.
+// All of go-redis's clients implement Client.
 var (
 	_ goredis.Client = (*redis.Client)(nil)
 	_ goredis.Client = (*redis.ClusterClient)(nil)
@@ -46,7 +46,7 @@ func TestNoScript(t *testing.T) {
 	require.ErrorContains(t, err, "script is nil")
 }
 
-// A pipeline has the method, but runs nothing.
+// A pipeline has the Process method, but runs nothing, which must be an error of Run.
 func TestPipeliner(t *testing.T) {
 	client := redis.NewClient(&redis.Options{})
 	defer func() { require.NoError(t, client.Close()) }()
@@ -54,7 +54,7 @@ func TestPipeliner(t *testing.T) {
 	require.ErrorContains(t, err, "did not run")
 }
 
-// Close leaves a client alone that is not the store's own.
+// Close does not close a client that was given to New.
 func TestCloseLeavesClient(t *testing.T) {
 	client := redis.NewClient(&redis.Options{Addr: redistest.Start(t).Addr()})
 	defer func() { require.NoError(t, client.Close()) }()
@@ -72,7 +72,7 @@ func TestFormatOfNew(t *testing.T) {
 	}
 }
 
-// Error replies are found as go-redis's own, too.
+// An error reply can also be found as an error of go-redis's own type.
 func TestErrorUnwraps(t *testing.T) {
 	client := redis.NewClient(&redis.Options{Addr: redistest.Start(t).Addr()})
 	defer func() { require.NoError(t, client.Close()) }()
@@ -83,7 +83,7 @@ func TestErrorUnwraps(t *testing.T) {
 	require.Equal(t, "redis: MYCODE x", err.Error())
 }
 
-// Other kinds of clients, each with the retries that go-redis does by default.
+// Run works with the other kinds of clients, each with go-redis's default retries.
 func TestClients(t *testing.T) {
 	server := redistest.Start(t)
 	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
@@ -124,8 +124,8 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// A client of the caller's may retry: up to three times by default, and a
-// cluster client through MaxRedirects. It does not for a run.
+// A caller's client may retry commands: up to three times by default, and a cluster client
+// also through MaxRedirects. A run must not be retried: that would take its units twice.
 func TestAtMostOnceWithRetryingClient(t *testing.T) {
 	t.Parallel()
 	const timeout = 200 * time.Millisecond
@@ -188,8 +188,8 @@ func TestPrompt(t *testing.T) {
 	}
 }
 
-// A Store that says it is prompt is so on a server that hangs, with its pool warm
-// and cold: a thousand callers are back long before any timeout of the client's.
+// A Store that says it is prompt is so even on a server that hangs, with a warm pool or a cold
+// one: a thousand callers return long before any timeout of the client's.
 func TestPromptOnHungServer(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -209,7 +209,7 @@ func TestPromptOnHungServer(t *testing.T) {
 	}
 }
 
-// crowd has a thousand goroutines run a script, each with a timeout.
+// crowd makes a thousand goroutines run a script, each with a timeout and the error want.
 func crowd(t *testing.T, s store.Store, timeout time.Duration, want error) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -225,8 +225,8 @@ func crowd(t *testing.T, s store.Store, timeout time.Duration, want error) {
 	wg.Wait()
 }
 
-// A dial that fails is an answer, and is not tried again: neither a server's nor a
-// sentinel's.
+// A dial that fails is the answer to a run, and is not tried again, whether it was to a server
+// or to a sentinel.
 func TestDialsOnce(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string][]goredis.Option{"Server": nil, "Sentinel": {goredis.WithSentinel("main")}} {
@@ -257,8 +257,8 @@ func TestDialsOnce(t *testing.T) {
 	}
 }
 
-// After a run that ran out of time there is a connection more than there were idle: those
-// come to be used too, when as many runs come at once.
+// After a run that ran out of time, the Store uses all idle connections at once, and so makes
+// one more: the idle ones may be too few for as many runs as come at once.
 func TestWarmMakesOneMore(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -279,7 +279,7 @@ func TestWarmMakesOneMore(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	_, err := goredis.New(client).Run(ctx, incr, []string{"k"}, nil)
-	require.ErrorIs(t, err, context.DeadlineExceeded) // which takes the run's connection along
+	require.ErrorIs(t, err, context.DeadlineExceeded) // which also ends the run's connection
 	require.Eventually(t, func() bool {
 		stats := client.PoolStats()
 		return stats.IdleConns == 0 && int(stats.TotalConns) == len(conns)
@@ -310,7 +310,8 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
-// panics is a hook that panics, since it is broken.
+// panics is a broken hook. A dial hangs until over is closed, and the command that is to make a
+// connection in the background panics.
 type panics struct{ warmed, over chan struct{} }
 
 func (p panics) DialHook(next redis.DialHook) redis.DialHook {
@@ -322,7 +323,7 @@ func (p panics) DialHook(next redis.DialHook) redis.DialHook {
 
 func (p panics) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if cmd.Name() == "eval" { // which makes a connection, on a goroutine of its own
+		if cmd.Name() == "eval" { // sent to make a connection, on a goroutine of its own
 			close(p.warmed)
 			panic("on purpose")
 		}

@@ -17,9 +17,10 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/rueidis"
 )
 
-// TestAllocations holds a decision to what it needs. The limiter: its context and
-// the key. The driver: the text of the arguments, and the integers of the reply.
-// The client: the message. (The race detector empties pools by chance.)
+// TestAllocations: a decision allocates no more than it needs. The limiter allocates its
+// context and the key; the driver, the text of the arguments and the integers of the reply;
+// the client, the message. (Under the race detector, which empties pools at random, there are
+// more.)
 func TestAllocations(t *testing.T) {
 	s, err := rueidis.Open(redistest.Start(t).URL())
 	require.NoError(t, err)
@@ -41,7 +42,7 @@ func TestAllocations(t *testing.T) {
 	}
 	count(5)
 	var all sync.WaitGroup
-	for i := range 64 { // two at a time are enough to have the connection shared from now on
+	for i := range 64 { // two at a time are enough to make runs share the connection from now on
 		all.Go(func() {
 			for range 20 {
 				_, _ = limiter.Allow(context.Background(), strconv.Itoa(i))

@@ -21,22 +21,23 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// dialing is a store as Open makes it, whose connections are known.
+// dialing is a Store like those of Open. The test knows its connections, and what was written
+// to them last.
 type dialing struct {
 	*Store
 	byTest atomic.Bool  // the test's goroutine wrote last
-	last   atomic.Int32 // the connection on which something was written last, from 1 on
+	last   atomic.Int32 // the number of the connection that was written to last, from 1 on
 
 	mu    sync.Mutex
 	conns []net.Conn
-	gate  <-chan struct{} // what a dial waits for, but for the first one
+	gate  <-chan struct{} // what all dials but the first wait for; nil for nothing
 }
 
 func open(t *testing.T, addr string) *dialing {
 	d := &dialing{}
 	c, err := client.NewClient(client.ClientOption{
 		InitAddress: []string{addr}, ForceSingleClient: true, DisableCache: true, DisableRetry: true, DisableAutoPipelining: true,
-		PipelineMultiplex: -1, // one connection that is shared
+		PipelineMultiplex: -1, // one shared connection
 		DialCtxFn: func(ctx context.Context, addr string, dialer *net.Dialer, _ *tls.Config) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, "tcp", addr)
 			if err != nil {
@@ -56,14 +57,14 @@ func open(t *testing.T, addr string) *dialing {
 	t.Cleanup(c.Close)
 	d.Store = New(c)
 	d.gather.known = true
-	d.gather.came.Store(1) // so that the first run follows another one
+	d.gather.came.Store(1) // as if the first run followed another one
 	t.Cleanup(d.warmer.Close)
 	t.Cleanup(d.gather.maker.Close)
 	return d
 }
 
-// tracing is a connection that notes that it was written, and by whom: on a connection
-// that nobody shares, whoever runs the client.
+// tracing is a connection that notes each write, and whether the test's goroutine made it. A
+// connection that is not shared is written by the goroutine that calls the client.
 type tracing struct {
 	net.Conn
 	store  *dialing
@@ -78,7 +79,7 @@ func (c tracing) Write(data []byte) (int, error) {
 	return c.Conn.Write(data)
 }
 
-// run runs a script that counts, and returns what it has counted.
+// run runs the counter script once, and returns its count.
 func (d *dialing) run(t *testing.T, ctx context.Context) int64 {
 	t.Helper()
 	reply, err := d.Run(ctx, counter, []string{"k"}, nil)
@@ -90,21 +91,22 @@ func (d *dialing) run(t *testing.T, ctx context.Context) int64 {
 
 var counter = store.NewScript("counter", "return {redis.call('INCR', KEYS[1])}")
 
-// await returns once the connection of those who are alone is there.
+// await returns once the connection for lone runs is there.
 func (d *dialing) await(t *testing.T) {
 	t.Helper()
 	require.Eventually(t, d.gather.ready.Load, 5*time.Second, time.Millisecond)
 }
 
-// limiters returns a context as a limiter's.
+// limiters returns a context such as a limiter makes.
 func limiters(t *testing.T, timeout time.Duration) context.Context {
 	ctx := new(deadline.Ends).Within(context.Background(), timeout)
 	t.Cleanup(ctx.End)
 	return ctx
 }
 
-// A run is on its caller's goroutine, and on a connection of its own, if it is alone, of a
-// limiter, and the connection is there; and if the client does so.
+// A run stays on its caller's goroutine, on a connection of its own, if nothing else is in
+// flight, its context is a limiter's, the connection is there and was used lately, and nobody
+// else uses the client.
 func TestAlone(t *testing.T) {
 	d := open(t, redistest.Start(t).Addr())
 	isAlone := func(ctx context.Context) bool {
@@ -154,7 +156,8 @@ func TestAlone(t *testing.T) {
 	require.Len(t, d.conns, 2)
 }
 
-// What the server has closed while it was idle costs nobody a decision.
+// If the server closes the connection for lone runs while it is idle, no run is lost: the next
+// one is run once, on the shared connection.
 func TestAloneAfterClosing(t *testing.T) {
 	redistest.NotEmbedded(t)
 	server := redistest.Start(t)
@@ -165,7 +168,7 @@ func TestAloneAfterClosing(t *testing.T) {
 	require.EqualValues(t, 2, d.last.Load())
 	for want := int64(3); want < 6; want++ {
 		require.EqualValues(t, 1, server.MustDo(t, "CLIENT", "KILL", "ADDR", d.conns[len(d.conns)-1].LocalAddr().String()))
-		time.Sleep(20 * time.Millisecond) // which it takes to be idle
+		time.Sleep(20 * time.Millisecond) // so that the connection counts as idle
 		require.Equal(t, want, d.run(t, limiters(t, time.Minute)), "it ran once")
 		require.EqualValues(t, 1, d.last.Load(), "on those that are shared")
 		require.False(t, d.gather.ready.Load())
@@ -179,7 +182,7 @@ func TestAloneAfterClosing(t *testing.T) {
 
 func must[T any](v T, _ error) T { return v }
 
-// While the connection takes longer to be made than callers have time for, they do without.
+// While the connection for lone runs is being made, runs use the shared one.
 func TestAloneIsMadeMeanwhile(t *testing.T) {
 	server := redistest.Start(t)
 	d := open(t, server.Addr())
@@ -198,7 +201,8 @@ func TestAloneIsMadeMeanwhile(t *testing.T) {
 	require.EqualValues(t, 2, d.last.Load())
 }
 
-// A server that lets no further connection be made is asked for it once a second.
+// If the server accepts no further connection, the Store tries to make one at most once
+// a second.
 func TestAloneIsRefused(t *testing.T) {
 	redistest.NotEmbedded(t)
 	server := redistest.Start(t)
@@ -210,7 +214,7 @@ func TestAloneIsRefused(t *testing.T) {
 	}
 	require.False(t, d.gather.ready.Load())
 	d.mu.Lock()
-	require.LessOrEqual(t, len(d.conns), 3+2*int(time.Since(start)/time.Second)) // with that of a second attempt of the client's, RESP 2
+	require.LessOrEqual(t, len(d.conns), 3+2*int(time.Since(start)/time.Second)) // the client dials twice each time: it tries RESP 2 as well
 	d.mu.Unlock()
 	c := must(d.get(context.Background()))
 	require.NoError(t, c.Do(context.Background(), c.B().Arbitrary("CONFIG", "SET", "maxclients", "100").Build().ToPipe()).Error())
@@ -219,8 +223,8 @@ func TestAloneIsRefused(t *testing.T) {
 	d.await(t)
 }
 
-// It is made once runs follow each other, a second after the last attempt, and if there is
-// need.
+// The connection for lone runs is made once runs follow each other closely, if it is not
+// there, and not within a second of the last attempt.
 func TestAloneWants(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &alone{known: true, made: time.Now()}
@@ -253,7 +257,8 @@ func TestAloneWants(t *testing.T) {
 	})
 }
 
-// Runs that were to go on a connection which the server had closed go together again.
+// If the server has closed the connection that several runs were to use, they go together on
+// another one, and not one by one.
 func TestAloneAfterClosingTogether(t *testing.T) {
 	redistest.NotEmbedded(t)
 	server := redistest.Start(t)
@@ -270,7 +275,7 @@ func TestAloneAfterClosingTogether(t *testing.T) {
 		d.run(t, limiters(t, time.Minute))
 		d.await(t)
 		proxy.Cut()
-		time.Sleep(20 * time.Millisecond) // which it takes to be idle
+		time.Sleep(20 * time.Millisecond) // so that the connection counts as idle
 		runs := make([]store.Run, 200)
 		for i := range runs {
 			runs[i].Keys = []string{"k"}
@@ -286,7 +291,7 @@ func TestAloneAfterClosingTogether(t *testing.T) {
 	}
 }
 
-// Nobody else uses the client that Open makes for one server.
+// Only a client that Open made for one server is known to be used by nobody else.
 func TestOpenIsKnown(t *testing.T) {
 	server := redistest.Start(t)
 	one, err := Open(server.URL())
@@ -303,15 +308,15 @@ func TestOpenIsKnown(t *testing.T) {
 	require.False(t, several.gather.known)
 }
 
-// A run that is alone ends with its context when the server hangs; the next one is on a
-// goroutine of its own.
+// When the server hangs, a lone run returns by the end of its context. The next run, which uses
+// the connection no more, does so too.
 func TestAloneWhenServerHangs(t *testing.T) {
 	redistest.NotEmbedded(t)
 	server := redistest.Start(t)
 	d := open(t, server.Addr())
 	d.run(t, limiters(t, time.Minute))
 	d.await(t)
-	d.warmer.Close() // nothing else is written
+	d.warmer.Close() // so that nothing else is written
 	server.Pause()
 	for n, by := range []bool{true, false} {
 		start := time.Now()

@@ -38,8 +38,8 @@ func TestConnectorSharesAttempt(t *testing.T) {
 			time.Sleep(time.Second)
 			return made, nil
 		}}
-		// All wait for one attempt, and get its error; but those whose time is up
-		// leave before.
+		// All callers wait for one attempt and get its error, except those whose time is up
+		// before it ends.
 		start := time.Now()
 		var wg sync.WaitGroup
 		for range 100 {
@@ -58,7 +58,7 @@ func TestConnectorSharesAttempt(t *testing.T) {
 		wg.Wait()
 		require.Equal(t, int64(1), attempts.Load())
 
-		// The next one tries again, and what it makes stays.
+		// The next caller tries again, and the client that it makes is kept.
 		for range 3 {
 			got, err := c.get(context.Background())
 			require.NoError(t, err)
@@ -91,7 +91,7 @@ func TestConnectorClosedMeanwhile(t *testing.T) {
 	})
 }
 
-// A panic while the client is made is an error, and the answer for a while.
+// A panic while the client is made becomes an error, which all callers get for panicPause.
 func TestConnectorPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		attempts, made := 0, &stub{}
@@ -117,7 +117,7 @@ func TestConnectorPanics(t *testing.T) {
 	})
 }
 
-// Connections are closed by end: those that were handed out before, unless the client has
+// TestHanded: end closes the connections that were handed out before, unless the client has
 // closed them itself, and those that come later.
 func TestHanded(t *testing.T) {
 	h := &handed{}
@@ -135,8 +135,8 @@ func TestHanded(t *testing.T) {
 	require.Empty(t, h.conns)
 }
 
-// A Store that is closed while its client is setting up a connection is closed all the
-// same: nothing is run on that, and it does not stay open.
+// If a Store is closed while its client is setting up a connection, nothing is run on that
+// connection, and it does not stay open.
 func TestCloseWhileConnecting(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -167,7 +167,7 @@ func TestCloseWhileConnecting(t *testing.T) {
 	})
 	s, err := Open("redis://" + l.Addr().String())
 	require.NoError(t, err)
-	s.gather.maker.Close() // which would have a connection that is not meant
+	s.gather.maker.Close() // which would make a connection that the test does not mean
 	run := func() error {
 		_, err := s.Run(context.Background(), counter, []string{"k"}, nil)
 		return err
@@ -175,7 +175,7 @@ func TestCloseWhileConnecting(t *testing.T) {
 	ended := make(chan error)
 	go func() {
 		err := run()
-		for err == nil { // until one goes by a connection that is not there yet
+		for err == nil { // until one needs a connection that is not there yet
 			err = run()
 		}
 		ended <- err
@@ -184,7 +184,7 @@ func TestCloseWhileConnecting(t *testing.T) {
 	require.NoError(t, s.Close())
 	close(release)
 	require.Error(t, <-ended)
-	for range 100 { // by any of its connections
+	for range 100 { // on any of its connections
 		require.Error(t, run())
 	}
 	require.NoError(t, l.Close())
@@ -207,8 +207,8 @@ func TestConnectorMakesNothing(t *testing.T) {
 	require.Error(t, err)
 }
 
-// An attempt to connect that takes longer than any caller has time for is not
-// lost: a later caller gets what came of it.
+// An attempt to connect that takes longer than any caller has time for is not lost: a later
+// caller gets the connection.
 func TestDialerOutlivesCallers(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -228,14 +228,14 @@ func TestDialerOutlivesCallers(t *testing.T) {
 	conn, err := d.dial(context.Background(), l.Addr().String(), slow, nil)
 	require.NoError(t, err)
 	require.NoError(t, conn.Close())
-	// It was one connection, and it belongs to one caller.
+	// That was one connection, and it belongs to one caller only.
 	other, err := d.dial(context.Background(), l.Addr().String(), slow, nil)
 	require.NoError(t, err)
 	require.NotEqual(t, conn.LocalAddr(), other.LocalAddr())
 	require.NoError(t, other.Close())
 }
 
-// Nobody is given a connection that another one has.
+// No two callers are given the same connection.
 func TestDialerGivesEachItsOwn(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -260,7 +260,7 @@ func TestDialerGivesEachItsOwn(t *testing.T) {
 	seen.Range(func(_, conn any) bool { return conn.(net.Conn).Close() == nil })
 }
 
-// A failure answers for a while; a close ends an attempt.
+// After an attempt that failed, callers get its error for failurePause, without another attempt.
 func TestDialerRemembersFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var attempts atomic.Int64
@@ -282,7 +282,7 @@ func TestDialerRemembersFailure(t *testing.T) {
 	})
 }
 
-// Where an attempt to connect has timed out, that is the answer to a run: it is not sent
+// If an attempt to connect has timed out, that is the answer to a run. The run is not sent
 // again and again for as long as the failure is remembered.
 func TestAttemptTimedOut(t *testing.T) {
 	target, err := driver.Resolve("redis://127.0.0.1:1", driver.Options{})
@@ -292,7 +292,7 @@ func TestAttemptTimedOut(t *testing.T) {
 	o := options(target, d, &handed{})
 	o.Dialer.ControlContext = controlAfter(nil)
 	made, err := client.NewClient(o)
-	require.Error(t, err) // and a client all the same
+	require.Error(t, err) // but it returns a client
 	defer made.Close()
 	c := &counting{Client: made}
 	s := New(c)
@@ -329,12 +329,12 @@ func TestDialerClose(t *testing.T) {
 	require.Error(t, <-ended)
 }
 
-// The client panics on an error reply that looks like a redirection; Run does not.
+// The client panics on some error replies that look like redirections; Run returns an error.
 func TestRunContainsPanic(t *testing.T) {
 	s, script := New(panicking{}), store.NewScript("x", "")
 	_, err := s.Run(context.Background(), script, nil, nil)
 	require.ErrorContains(t, err, "the client panicked: runtime error")
-	_, err = s.Run(context.Background(), script, []string{"a"}, nil) // which that builder makes no command of
+	_, err = s.Run(context.Background(), script, []string{"a"}, nil) // that builder panics at a key
 	require.ErrorContains(t, err, "the client panicked: multi key")
 }
 
@@ -363,7 +363,7 @@ func TestSetupMessage(t *testing.T) {
 
 func TestCommand(t *testing.T) {
 	c, err := client.NewClient(client.ClientOption{InitAddress: []string{"127.0.0.1:1"}, ForceSingleClient: true, DisableCache: true})
-	require.Error(t, err) // and a client all the same
+	require.Error(t, err) // but it returns a client
 	t.Cleanup(c.Close)
 	args := func(keys []string, args []int64) []string {
 		built := command(c.B(), "EVAL", "return", keys, args, false)

@@ -16,15 +16,16 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// A cluster client keeps a connection that it has replaced for 5 s more, also
-	// where it was closed meanwhile; and so does one that was redirected. It also waits
-	// for up to a second before it looks at the cluster again.
+	// A cluster client keeps a connection that it has replaced for 5 s more, even if the
+	// client is closed meanwhile. So does a client that was redirected. A cluster client also
+	// waits for up to a second before it looks at the Cluster again.
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*standalone).redirectToPrimary.func1"),
 		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func2"),
 		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient).redirectOrNew.func1"),
 		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"),
-		// One that has panicked while it was made waits for itself; see connector.make.
+		// A client that panicked while it was made has a goroutine that waits for ever; see
+		// connector.make.
 		goleak.IgnoreTopFunction("github.com/redis/rueidis.(*call).Do"),
 	)
 }
@@ -47,7 +48,7 @@ func open(url string, o driver.Options) (drivertest.Opened, error) {
 	return rueidis.Open(url, options(o)...)
 }
 
-// options are those of Open that set o.
+// options returns the options of Open that set o.
 func options(o driver.Options) (opts []rueidis.Option) {
 	if o.Cluster {
 		opts = append(opts, rueidis.WithCluster())

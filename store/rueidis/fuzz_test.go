@@ -20,9 +20,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// FuzzReply has a client with Open's settings read any bytes as the reply to a run.
-// Nothing must panic, on whatever goroutine, and integers come of nothing but an
-// array of them (or a set, which rueidis takes for one).
+// FuzzReply makes a client with Open's settings read any bytes as the reply to a run. Nothing
+// may panic, on any goroutine, and only an array of integers may yield integers (or a set of
+// them, which rueidis takes for an array).
 func FuzzReply(f *testing.F) {
 	for _, seed := range []string{
 		"*0\r\n", "*1\r\n:5\r\n", "*2\r\n:-1\r\n:9223372036854775807\r\n", "*1\r\n:99999999999999999999\r\n", "*1\r\n:+5\r\n", "*1\r\n:-\r\n",

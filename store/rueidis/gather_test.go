@@ -27,7 +27,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// contexts make a context that ends after a second, in each way in which it may.
+// contexts are the kinds of contexts that may end a run. Each ends after a second.
 var contexts = map[string]struct {
 	make func() (context.Context, context.CancelFunc)
 	err  error
@@ -52,8 +52,7 @@ func cancelled() (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
-// deaf is a client that does not hear of the end of contexts: its Do takes as long
-// as it is told.
+// deaf is a client that ignores the end of contexts: each Do takes as long as takes says.
 type deaf struct {
 	client.Client
 
@@ -62,7 +61,7 @@ type deaf struct {
 	seen  []<-chan struct{} // the Done of each context
 }
 
-// storeOn returns a store on d, which makes no connections of its own accord.
+// storeOn returns a Store on d that makes no connections in the background.
 func storeOn(d *deaf) *Store {
 	s := New(d)
 	s.warmer = nil
@@ -80,7 +79,7 @@ func (d *deaf) take(takes time.Duration) (last <-chan struct{}) {
 	return last
 }
 
-// A Cluster's, so that commands never wait for others'.
+// The Mode is that of a Cluster, so that no command waits for others.
 func (d *deaf) Mode() client.ClientMode { return client.ClientModeCluster }
 func (d *deaf) B() client.Builder       { return client.Builder{} }
 func (d *deaf) Do(ctx context.Context, _ client.Completed) client.RedisResult {
@@ -92,8 +91,8 @@ func (d *deaf) Do(ctx context.Context, _ client.Completed) client.RedisResult {
 	return client.RedisResult{}
 }
 
-// A Run ends with its context, whatever was run before and whatever the client
-// does, and the client gets to know.
+// A Run returns when its context ends, whatever was run before and whatever the client does,
+// and the context that the client was given ends as well.
 func TestRunEndsWithContext(t *testing.T) {
 	for name, c := range contexts {
 		t.Run(name, func(t *testing.T) {
@@ -120,7 +119,7 @@ func TestRunEndsWithContext(t *testing.T) {
 					run(time.Minute, time.Second, c.err)
 					run(time.Second/4, time.Second/4, store.ErrReply)
 
-					start := time.Now() // one that may take its time
+					start := time.Now() // a run whose context does not end
 					d.take(time.Minute)
 					_, err := s.Run(context.Background(), script, nil, nil)
 					require.ErrorIs(t, err, store.ErrReply)
@@ -135,8 +134,8 @@ func TestRunEndsWithContext(t *testing.T) {
 	}
 }
 
-// Who finds as many in flight as there may be, though they were given up on, leaves on
-// time too; and as soon as they end, all is as before.
+// If as many runs are in flight as there may be, and were all given up on, a further run still
+// returns on time. As soon as they end, runs go as before.
 func TestMostInFlight(t *testing.T) {
 	for name, c := range contexts {
 		t.Run(name, func(t *testing.T) {
@@ -175,8 +174,7 @@ func TestMostInFlight(t *testing.T) {
 	}
 }
 
-// holding is a client that has the reply to a run, and keeps it until it is told
-// to let go.
+// holding is a client that keeps the reply to each run until it is told to let go.
 type holding struct {
 	client.Client
 	held chan chan struct{}
@@ -190,20 +188,20 @@ func (h *holding) Do(_ context.Context, cmd client.Completed) client.RedisResult
 	return result
 }
 
-// counts returns once there are so many flights, and runs that wait.
+// counts returns once there are just so many flights, and so many runs that wait.
 func counts(t *testing.T, s *Store, flying, waiting int) {
 	t.Helper()
 	drivertest.AwaitFlights(t, &s.gather.Flights, flying, waiting)
 }
 
-// busy has so many in flight as long as the function that it returns is not called.
+// busy puts n runs in flight, which stay there until land is called.
 func busy(t *testing.T, s *Store, n int) (land func()) {
 	t.Helper()
 	return drivertest.Busy(t, &s.gather.Flights, n)
 }
 
-// counting is a client that counts the runs which it is given, and does something else
-// if told to.
+// counting is a client that counts the runs that it is given. If instead is set, it changes
+// what DoMulti returns.
 type counting struct {
 	client.Client
 	single, together atomic.Int64
@@ -224,7 +222,7 @@ func (c *counting) DoMulti(ctx context.Context, cmds ...client.Completed) []clie
 	return results
 }
 
-// counted returns a store on a client whose script is loaded.
+// counted returns a Store on a counting client, whose server has the script loaded.
 func counted(t *testing.T) (*Store, *counting, *redistest.Server) {
 	server := redistest.Start(t)
 	c, err := client.NewClient(client.ClientOption{InitAddress: []string{server.Addr()}, ForceSingleClient: true, DisableCache: true})
@@ -233,12 +231,12 @@ func counted(t *testing.T) (*Store, *counting, *redistest.Server) {
 	require.NoError(t, c.Do(context.Background(), c.B().ScriptLoad().Script(drivertest.Count.Source()).Build()).Error())
 	counting := &counting{Client: c}
 	s := New(counting)
-	s.gather.Apart = false // as if it were rueidis's own
+	s.gather.Apart = false // as if the client were rueidis's own
 	return s, counting, server
 }
 
-// Runs that come while some are in flight go together, each is run once, and each
-// caller gets the reply to its own.
+// Runs that come while some are in flight go together. Each is run once, and each caller gets
+// the reply to its own run.
 func TestRunsGoTogether(t *testing.T) {
 	s, c, _ := counted(t)
 	runs := drivertest.GoTogether(t, s)
@@ -247,8 +245,8 @@ func TestRunsGoTogether(t *testing.T) {
 	counts(t, s, 0, 0)
 }
 
-// One fails alone, also where the server does not know its script; and several runs of
-// one caller are among them.
+// Of runs that go together, one that fails fails alone. One whose script the server does not
+// have is run all the same. Several runs of one caller, by RunAll, are among them.
 func TestOneFailsAlone(t *testing.T) {
 	s, c, _ := counted(t)
 	require.NoError(t, c.Client.Do(context.Background(), c.B().Set().Key("text").Value("x").Build()).Error())
@@ -298,7 +296,8 @@ func TestOneFailsAlone(t *testing.T) {
 	counts(t, s, 0, 0)
 }
 
-// A client that panics, ends its goroutine, or forgets results has failed, no more.
+// If the client panics, ends its goroutine or returns too few results, the runs fail, and no
+// more.
 func TestClientFails(t *testing.T) {
 	s, c, _ := counted(t)
 	for _, instead := range []func([]client.RedisResult) []client.RedisResult{
@@ -327,7 +326,8 @@ func TestClientFails(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// keeping is a client that keeps what it is given to send when the context ends.
+// keeping is a client that keeps the commands that it is given, as one does that returns at the
+// end of a context before it has sent them.
 type keeping struct {
 	client.Client
 	kept [][]client.Completed
@@ -338,7 +338,8 @@ func (k *keeping) DoMulti(_ context.Context, commands ...client.Completed) []cli
 	return make([]client.RedisResult, len(commands))
 }
 
-// A client may write commands that were given up on later: they stay what they were.
+// A client may still write commands that were given up on, so their memory must not be used for
+// other commands.
 func TestCommandsAreTheClients(t *testing.T) {
 	k := &keeping{Client: &deaf{}}
 	s := New(k)
@@ -353,12 +354,12 @@ func TestCommandsAreTheClients(t *testing.T) {
 	}
 }
 
-// redirecting is a server of which the first is demoted once it has run something, so
-// that all else is refused.
+// redirecting stands for two servers. The first is demoted once it has run a script: it then
+// redirects all other runs to the second.
 type redirecting struct {
 	mu      sync.Mutex
 	demoted bool
-	ran     map[string]int // how often what was, by its key
+	ran     map[string]int // how often the script was run, by key
 }
 
 func (r *redirecting) serve(conn net.Conn, first bool) {
@@ -400,15 +401,15 @@ func (r *redirecting) serve(conn net.Conn, first bool) {
 	}
 }
 
-// A client that follows a server's redirections sends all of several commands anew where
-// one was refused. So none go together there.
+// A client that follows a server's redirections sends all of several commands again if one was
+// refused. So with such a client no commands go together, and each run happens once.
 func TestRedirectingClient(t *testing.T) {
 	r := &redirecting{ran: map[string]int{}}
 	c, err := client.NewClient(client.ClientOption{
 		InitAddress: []string{"first:1"}, DisableCache: true, Standalone: client.StandaloneOption{EnableRedirect: true},
 		DialCtxFn: func(_ context.Context, addr string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
 			ours, theirs := net.Pipe()
-			t.Cleanup(func() { _ = theirs.Close() }) // the client keeps one for 5 s more
+			t.Cleanup(func() { _ = theirs.Close() }) // the client keeps the replaced one for 5 s more
 			go r.serve(theirs, addr == "first:1")
 			return ours, nil
 		},
@@ -418,7 +419,7 @@ func TestRedirectingClient(t *testing.T) {
 	s := New(c)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	run := func() { // together with others, were they to go so
+	run := func() { // of several callers, whose commands would otherwise go together
 		land := busy(t, s, flights.Few)
 		var all sync.WaitGroup
 		for i := range 8 {
@@ -449,7 +450,8 @@ func TestRedirectingClient(t *testing.T) {
 	}
 }
 
-// What is known to send each of several commands once, and what is not.
+// Apart is false only for clients of one server that are known to send each of several commands
+// once.
 func TestApart(t *testing.T) {
 	redistest.NotEmbedded(t)
 	server := redistest.Start(t)
@@ -472,8 +474,8 @@ func TestApart(t *testing.T) {
 	require.False(t, sentinel.gather.Apart)
 }
 
-// Of those who go together to a server that hangs, each leaves when its context ends,
-// and the others get their replies.
+// Of runs that go together to a server that hangs, each returns when its context ends, and the
+// others get their replies.
 func TestFlightHangs(t *testing.T) {
 	redistest.NotEmbedded(t)
 	s, c, server := counted(t)
@@ -481,7 +483,7 @@ func TestFlightHangs(t *testing.T) {
 	require.EqualValues(t, 2, c.together.Load())
 }
 
-// The reply to a run that was given up on goes nowhere, least of all to the next run.
+// The reply to a run that was given up on is dropped, and never given to the next run.
 func TestLateReply(t *testing.T) {
 	c, err := client.NewClient(client.ClientOption{InitAddress: []string{redistest.Start(t).Addr()}, ForceSingleClient: true, DisableCache: true})
 	require.NoError(t, err)

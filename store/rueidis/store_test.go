@@ -33,9 +33,9 @@ func TestNoScript(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
-// Close leaves a client alone that is not the store's own.
+// Close does not close a client that was given to New.
 func TestCloseLeavesClient(t *testing.T) {
-	redistest.Needs(t, 6, 0) // the client's cache
+	redistest.Needs(t, 6, 0) // the client's cache needs it
 	c, err := client.NewClient(client.ClientOption{InitAddress: []string{redistest.Start(t).Addr()}, Password: ""})
 	require.NoError(t, err)
 	defer c.Close()
@@ -46,7 +46,7 @@ func TestCloseLeavesClient(t *testing.T) {
 	require.Equal(t, "rueidis.Store(*rueidis.singleClient)", fmt.Sprintf("%+v", s))
 }
 
-// Error replies are found as rueidis's own, too.
+// An error reply can also be found as an error of rueidis's own type.
 func TestErrorUnwraps(t *testing.T) {
 	s, err := rueidis.Open(redistest.Start(t).URL())
 	require.NoError(t, err)
