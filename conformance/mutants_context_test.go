@@ -172,7 +172,7 @@ var contextMutants = []mutant{
 	},
 }
 
-// whereItEnds opens Stores that end a Run by otherwise if its deadline passed during it.
+// whereItEnds opens Stores that return what otherwise does if a deadline passes during a Run.
 func whereItEnds(otherwise alter) func(parts) store.Store {
 	return always(func(ctx context.Context, c call) ([]int64, error) {
 		if ctx.Err() != nil {

@@ -347,8 +347,8 @@ func writeBucket(owed, since int64, rest string) string {
 	return fmt.Sprintf("%010d.%4d.%4s.0", since, owed, cmp.Or(rest, "0"))
 }
 
-// fromLater decides by another state where a token bucket's state is from later than now. lua
-// lists the a, b and c of the other state; in Go, other returns it.
+// fromLater decides by another state if a token bucket's state is from later than now. lua
+// lists the other state's a, b and c; in Go, other returns that state.
 func fromLater(lua string, other func(owed, now int64, rest string) string) func(*algorithm.Plan) {
 	return alsoIn(`
 if b <= now then return whole(a, b, c, now, n, ...) end

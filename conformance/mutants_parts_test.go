@@ -203,7 +203,7 @@ func isServer(err error) bool {
 	return errors.As(err, &server)
 }
 
-// isLost reports whether err leaves it open whether the run happened, and no context ended.
+// isLost reports whether err leaves open whether the script ran, although no context ended.
 func isLost(ctx context.Context, err error) bool {
 	return err != nil && ctx.Err() == nil && !isServer(err) && !errors.Is(err, store.ErrReply) && !errors.Is(err, context.DeadlineExceeded)
 }

@@ -125,5 +125,5 @@ return whole(a, b, c, now, n, ...)`,
 	},
 }
 
-// compiled makes Plans differ each time that a limit is compiled.
+// compiled is a counter that makes the Plans of some mutants differ each time.
 var compiled atomic.Int64

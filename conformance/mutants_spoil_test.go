@@ -23,7 +23,7 @@ func (s spoiled) Compile() (*algorithm.Plan, error) {
 
 func (s spoiled) String() string { return fmt.Sprintf(" %T%+v", s.Algorithm, s.Algorithm) }
 
-// spoil returns limits whose Plans are changed by how.
+// spoil returns the limits, with the Plan of each changed by how.
 func spoil(limits []algorithm.Algorithm, how func(*algorithm.Plan)) []algorithm.Algorithm {
 	all := make([]algorithm.Algorithm, len(limits))
 	for i, l := range limits {
@@ -35,7 +35,7 @@ func spoil(limits []algorithm.Algorithm, how func(*algorithm.Plan)) []algorithm.
 // stepFunc is a Plan's Step.
 type stepFunc func(state string, now, n int64) (string, algorithm.Outcome)
 
-// alsoIn replaces both Step and the step of the Lua. lua is the body of the latter, a function of
+// alsoIn replaces Step, and step in the Lua. lua is the body of the new step, a function of
 // a, b, c, now, n and the parameters. In either language, whole is the original function.
 func alsoIn(lua string, step func(p *algorithm.Plan, whole stepFunc) stepFunc) func(*algorithm.Plan) {
 	return func(p *algorithm.Plan) {

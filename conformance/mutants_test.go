@@ -57,7 +57,7 @@ func TestMutants(t *testing.T) {
 	if redistest.Race {
 		t.Skip("-race makes some 200 suites ten times as slow, and finds nothing in what is broken on purpose: run without it")
 	}
-	t.Run("Redis", func(t *testing.T) { redistest.Binary(t) }) // if there is none, says why
+	t.Run("Redis", func(t *testing.T) { redistest.Binary(t) }) // if there is no redis-server, says why
 	setFlag(t, "rapid.nofailfile", "true")
 	setFlag(t, "rapid.shrinktime", "300ms")
 	t.Setenv("TMPDIR", t.TempDir()) // where pictures of histories go
@@ -106,7 +106,7 @@ func (m mutant) test(t *testing.T) {
 	}
 }
 
-// subject returns m as what checks test. It has a Redis of its own, since some checks keep
+// subject returns the subject of m's checks. It has a Redis of its own, since some checks keep
 // Redis busy.
 func (m mutant) subject(t *testing.T) *subject {
 	addr, open := startOne(t), m.open

@@ -2,7 +2,7 @@ package conformance
 
 import "github.com/distributed-rate-limiter/ratelimit/algorithm"
 
-// textsMutants have Lua that fails, or is wrong, when it writes or reads a state's text; or it
+// textsMutants have Lua that fails or is wrong when it writes or reads a state's text, or that
 // answers in fractions.
 var textsMutants = []mutant{
 	{
@@ -34,7 +34,7 @@ if true then return retry, remaining, reset, a2, b2, c2 end`)),
 	},
 }
 
-// luaBefore makes one of the Lua's functions begin with first, which may return instead of it.
+// luaBefore puts first at the beginning of one of the Lua's functions. whole is the original.
 func luaBefore(function, args, first string) func(*algorithm.Plan) {
 	return func(p *algorithm.Plan) {
 		p.Lua += "\ndo\nlocal whole = " + function + "\n" + function + " = function(" + args + ")\n" + first + "\nreturn whole(" + args + ")\nend\nend\n"

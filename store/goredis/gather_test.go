@@ -25,7 +25,7 @@ import (
 // pipelines.
 type seen struct {
 	single, piped atomic.Int64
-	most          atomic.Int64           // runs in one pipeline
+	most          atomic.Int64           // the most runs in one pipeline
 	before        atomic.Pointer[func()] // called before each command or pipeline, if not nil
 }
 
@@ -236,8 +236,8 @@ func TestPipelineEnds(t *testing.T) {
 	require.LessOrEqual(t, h.piped.Load(), int64(2))
 }
 
-// Of the runs in a pipeline, one that fails fails alone. One whose script the server does not
-// have is run all the same.
+// If a run in a pipeline fails, the others do not. A run whose script the server does not have
+// is run all the same.
 func TestMemberFailsAlone(t *testing.T) {
 	s, client, h, _ := hooked(t)
 	require.NoError(t, client.Set(context.Background(), "text", "x", 0).Err())
@@ -278,8 +278,8 @@ func TestMemberFailsAlone(t *testing.T) {
 	idle(t, s)
 }
 
-// If a hook panics or ends its goroutine, its runs fail, and no more: all flights land, of
-// pipelines and of single commands.
+// If a hook panics or ends its goroutine, its runs fail, and all flights land, whether they are
+// of a pipeline or of a single command.
 func TestHooksPanic(t *testing.T) {
 	s, _, h, _ := hooked(t)
 	run := func() error {
@@ -345,8 +345,8 @@ func TestPipelineRefused(t *testing.T) {
 	refused(runs[1].Err)
 }
 
-// A Ring makes several pipelines of one, so the error reply of one shard must not become that
-// of another shard's runs.
+// A Ring splits a pipeline by shards, so the error reply of one shard must not become that of
+// another shard's runs.
 func TestRingRefused(t *testing.T) {
 	redistest.Needs(t, 6, 0)
 	redistest.NotEmbedded(t)

@@ -245,8 +245,8 @@ func TestRunsGoTogether(t *testing.T) {
 	counts(t, s, 0, 0)
 }
 
-// Of runs that go together, one that fails fails alone. One whose script the server does not
-// have is run all the same. Several runs of one caller, by RunAll, are among them.
+// If one of the runs that go together fails, the others do not. A run whose script the server
+// does not have is run all the same. Several runs of one caller, by RunAll, are among them.
 func TestOneFailsAlone(t *testing.T) {
 	s, c, _ := counted(t)
 	require.NoError(t, c.Client.Do(context.Background(), c.B().Set().Key("text").Value("x").Build()).Error())
@@ -296,8 +296,8 @@ func TestOneFailsAlone(t *testing.T) {
 	counts(t, s, 0, 0)
 }
 
-// If the client panics, ends its goroutine or returns too few results, the runs fail, and no
-// more.
+// If the client panics, ends its goroutine or returns too few results, the runs fail, and all
+// flights land.
 func TestClientFails(t *testing.T) {
 	s, c, _ := counted(t)
 	for _, instead := range []func([]client.RedisResult) []client.RedisResult{
@@ -326,7 +326,7 @@ func TestClientFails(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// keeping is a client that keeps the commands that it is given, as one does that returns at the
+// keeping is a client that keeps the commands that it is given, like one that returns at the
 // end of a context before it has sent them.
 type keeping struct {
 	client.Client
@@ -419,7 +419,7 @@ func TestRedirectingClient(t *testing.T) {
 	s := New(c)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	run := func() { // of several callers, whose commands would otherwise go together
+	run := func() { // runs of several callers, whose commands would otherwise go together
 		land := busy(t, s, flights.Few)
 		var all sync.WaitGroup
 		for i := range 8 {
