@@ -20,9 +20,13 @@ func (l *load) charged(t *testing.T, st *stage) map[*side]map[string]int64 {
 	s, err := clients[0].open(url, options)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
-	limiters := map[*side]*ratelimit.Limiter{}
+	peeks := map[*side]func(context.Context, string) (ratelimit.Result, error){}
 	for _, side := range l.sides {
-		limiters[side] = newLimiter(t, s, side.party, 10*time.Second)
+		if side.joint {
+			peeks[side] = together(newJoint(t, s, side.party, 10*time.Second).Peek)
+		} else {
+			peeks[side] = newLimiter(t, s, side.party, 10*time.Second).Peek
+		}
 	}
 	read := func() map[*side]map[string]int64 {
 		all := map[*side]map[string]int64{}
@@ -30,7 +34,7 @@ func (l *load) charged(t *testing.T, st *stage) map[*side]map[string]int64 {
 			all[side] = map[string]int64{}
 			for i := range side.identities {
 				identity := side.identity(i)
-				r, err := limiters[side].Peek(context.Background(), identity)
+				r, err := peeks[side](context.Background(), identity)
 				require.NoError(t, err)
 				require.False(t, r.Degraded, "the judge was not answered")
 				all[side][identity] = r.Limit - r.Remaining

@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 //   - Observers are told of each decision that Redis did not take, and its class.
 //   - No call is charged twice, and none that Redis allowed is free.
 //   - Redis admits no more than the limit, for each time that it lost its data.
+//   - A joint call takes from both of its limits or from neither.
 //   - Service returns by itself: no limiter or client is made anew.
 //   - After Close no goroutine is left.
 func TestFaults(t *testing.T) {

@@ -32,15 +32,17 @@ type party struct {
 	callers    int
 	identities int
 	options    []ratelimit.Option
+	joint      bool // two limits, which each call takes from together
 }
 
 // parties is who calls during a fault: in both modes, on one store, with batching
 // and a breaker and without.
 var parties = []party{
-	{"open", ratelimit.FailOpen, plenty, 100, 10, nil},
-	{"closed", ratelimit.FailClosed, plenty, 100, 10, nil},
-	{"scarce", ratelimit.FailClosed, scarce, 30, 3, []ratelimit.Option{ratelimit.WithoutBatching()}},
-	{"stubborn", ratelimit.FailOpen, plenty, 10, 2, []ratelimit.Option{ratelimit.WithoutBreaker()}},
+	{name: "open", mode: ratelimit.FailOpen, rate: plenty, callers: 80, identities: 10},
+	{name: "closed", mode: ratelimit.FailClosed, rate: plenty, callers: 80, identities: 10},
+	{name: "scarce", mode: ratelimit.FailClosed, rate: scarce, callers: 30, identities: 3, options: []ratelimit.Option{ratelimit.WithoutBatching()}},
+	{name: "stubborn", mode: ratelimit.FailOpen, rate: plenty, callers: 10, identities: 2, options: []ratelimit.Option{ratelimit.WithoutBreaker()}},
+	{name: "{joint}", mode: ratelimit.FailClosed, rate: scarce, callers: 40, identities: 8, joint: true},
 }
 
 // load is callers at work.
@@ -58,7 +60,7 @@ type load struct {
 // side is the callers of one party.
 type side struct {
 	party
-	limiter *ratelimit.Limiter
+	allow   func(context.Context, string) (ratelimit.Result, error)
 	callers []*caller
 
 	lastDegraded atomic.Int64 // when the last one began that Redis did not decide, in ns
@@ -83,6 +85,40 @@ func (told) Observe(ctx context.Context, e ratelimit.Event) {
 	}
 }
 
+// newAllow returns the Allow of a party's limiter. If the party is joint, it is that of both
+// limiters: both have the same limit, so they always have the same result, unless one is
+// charged without the other.
+func newAllow(t testing.TB, s store.Store, p party, timeout time.Duration) func(context.Context, string) (ratelimit.Result, error) {
+	if !p.joint {
+		return newLimiter(t, s, p, timeout).Allow
+	}
+	return together(newJoint(t, s, p, timeout).Allow)
+}
+
+// newJoint makes the joined limiters of a party.
+func newJoint(t testing.TB, s store.Store, p party, timeout time.Duration) *ratelimit.Joint {
+	second := p
+	second.name += "2"
+	j, err := ratelimit.Join(newLimiter(t, s, p, timeout), newLimiter(t, s, second, timeout))
+	require.NoError(t, err)
+	return j
+}
+
+// together makes one result of those of two equal limits.
+func together(ask func(context.Context, string) (ratelimit.JointResult, error)) func(context.Context, string) (ratelimit.Result, error) {
+	return func(ctx context.Context, identity string) (ratelimit.Result, error) {
+		r, err := ask(ctx, identity)
+		if err != nil {
+			return ratelimit.Result{}, err
+		}
+		first, second := r.Results[0], r.Results[1]
+		if first != second || r.Degraded != first.Degraded || r.Allowed != first.Allowed {
+			return ratelimit.Result{}, fmt.Errorf("one limit differs from the other: %+v", r)
+		}
+		return first, nil
+	}
+}
+
 // newLimiter makes the limiter of a party.
 func newLimiter(t testing.TB, s store.Store, p party, timeout time.Duration) *ratelimit.Limiter {
 	l, err := ratelimit.New(s, slidingwindow.Limit{Rate: p.rate, Period: year}, append([]ratelimit.Option{
@@ -100,7 +136,7 @@ func startLoad(t *testing.T, s store.Store, timeout time.Duration, named []party
 	}
 	l := &load{t: t, timeout: timeout, pause: 25 * time.Millisecond, quit: make(chan struct{})}
 	for _, p := range named {
-		side := &side{party: p, limiter: newLimiter(t, s, p, timeout)}
+		side := &side{party: p, allow: newAllow(t, s, p, timeout)}
 		for i := range p.callers {
 			side.callers = append(side.callers, &caller{identity: p.identity(i % p.identities)})
 		}
@@ -147,7 +183,7 @@ func (l *load) call(side *side, c *caller) {
 		}
 		c.event = ratelimit.Event{}
 		begin := time.Now()
-		result, err := side.limiter.Allow(ctx, c.identity)
+		result, err := side.allow(ctx, c.identity)
 		c.count(side.mode, time.Since(begin), result, err, c.event)
 		if result.Degraded {
 			side.lastDegraded.Store(begin.UnixNano())
