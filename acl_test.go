@@ -23,7 +23,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/rueidis"
 )
 
-// The users of SECURITY.md, in the order in which it has them.
+// The users for whom SECURITY.md has a rule, in the order of their rules.
 const (
 	userOfServer = iota
 	userOfCluster
@@ -32,8 +32,8 @@ const (
 	users
 )
 
-// documented returns the command that SECURITY.md has for a user, with further
-// rules at its end.
+// documented returns the command with which SECURITY.md makes a user, with further rules at
+// its end.
 func documented(t testing.TB, user int, more ...string) []string {
 	text, err := os.ReadFile("SECURITY.md")
 	require.NoError(t, err)
@@ -42,7 +42,7 @@ func documented(t testing.TB, user int, more ...string) []string {
 	return append(strings.Fields(lines[user]), more...)
 }
 
-// granted are the commands that such a rule grants.
+// granted returns the commands that such a rule grants.
 func granted(rule []string) (commands []string) {
 	for _, word := range rule {
 		if command, ok := strings.CutPrefix(word, "+"); ok {
@@ -52,10 +52,11 @@ func granted(rule []string) (commands []string) {
 	return commands
 }
 
-// asLimiter is the URL with the documented user and password.
+// asLimiter returns url with the documented user and password.
 func asLimiter(url string) string { return strings.Replace(url, "://", "://limiter:CHANGE-ME@", 1) }
 
-// refusals counts what the users of the nodes were refused.
+// refusals returns what the users of the nodes were refused, as the nodes' ACL logs have it:
+// the reason and the object of each entry.
 func refusals(t testing.TB, nodes []*redistest.Server) (all []string) {
 	for _, node := range nodes {
 		for _, entry := range node.MustDo(t, "ACL", "LOG").([]any) {
@@ -66,14 +67,14 @@ func refusals(t testing.TB, nodes []*redistest.Server) (all []string) {
 	return all
 }
 
-// How many callers there are at once: those of what must not fail, and of what must.
+// How many callers there are at once. Few are enough to see that something fails.
 const many, few = 200, 20
 
-// rounds tells the identities of one exercise from those of others.
+// rounds numbers the exercises, so that each has identities of its own.
 var rounds atomic.Int64
 
-// exercise has limiters of every algorithm do all that limiters do, while scripts
-// are flushed, for so many callers at once, and returns what went wrong.
+// exercise has a limiter of each algorithm do all that limiters do, for that many callers at
+// once, while scripts are flushed. It returns what went wrong.
 func exercise(t testing.TB, s opener, nodes []*redistest.Server, callers int) (wrong []error) {
 	ctx, round := context.Background(), rounds.Add(1)
 	var mu sync.Mutex
@@ -123,7 +124,7 @@ func exercise(t testing.TB, s opener, nodes []*redistest.Server, callers int) (w
 			}
 		}
 	}
-	// By the thousand, so that states are no integers.
+	// Thousands of units, so that states are not integers.
 	l, err := ratelimit.New(s, tokenbucket.Limit{Rate: 5000, Period: 12 * time.Hour}, ratelimit.WithNamespace("myapp"), ratelimit.WithTimeout(5*time.Second))
 	require.NoError(t, err)
 	for i := range few {
@@ -136,7 +137,7 @@ func exercise(t testing.TB, s opener, nodes []*redistest.Server, callers int) (w
 	return wrong
 }
 
-// pinged waits until the driver has pinged, if it does: rueidis does so on each
+// pinged waits until the driver has sent a PING, if it sends any: rueidis does so on each
 // connection that has been idle for a second.
 func pinged(t testing.TB, driver string, server *redistest.Server) {
 	if driver == "rueidis" {
@@ -144,8 +145,8 @@ func pinged(t testing.TB, driver string, server *redistest.Server) {
 	}
 }
 
-// TestACL: the documented user can do all that a limiter does; without any one
-// command of the rule, something fails or is refused.
+// TestACL checks that the documented user can do all that a limiter does, and that something
+// fails or is refused if any one command of the rule is taken away.
 func TestACL(t *testing.T) {
 	redistest.Needs(t, 6, 0)
 	rule := documented(t, userOfServer)
@@ -183,7 +184,8 @@ func TestACL(t *testing.T) {
 				for _, what := range refused {
 					require.Contains(t, what, without)
 				}
-				// Every decision is made without these; Redis notes the attempts.
+				// Redis decides every call without these commands; it only logs that it
+				// refused them.
 				if without == "get" || without == "ping" {
 					require.Empty(t, wrong)
 				}
@@ -196,7 +198,8 @@ func TestACL(t *testing.T) {
 	}
 }
 
-// TestACLOfDatabase: SELECT is needed for a database other than 0, and only then.
+// TestACLOfDatabase checks that a database other than 0 needs SELECT, which the rule does not
+// grant.
 func TestACLOfDatabase(t *testing.T) {
 	redistest.Needs(t, 6, 0)
 	server := redistest.Start(t)
@@ -214,7 +217,8 @@ func TestACLOfDatabase(t *testing.T) {
 	}
 }
 
-// TestACLOfCluster: the same on each node of a Cluster.
+// TestACLOfCluster checks that the documented user can do all that a limiter does on each node
+// of a Cluster, and that something fails without CLUSTER SLOTS and CLUSTER SHARDS.
 func TestACLOfCluster(t *testing.T) {
 	redistest.Needs(t, 7, 0) // rules that take subcommands away
 	cluster := redistest.StartCluster(t)
@@ -241,7 +245,9 @@ func TestACLOfCluster(t *testing.T) {
 	}
 }
 
-// TestACLOfSentinel: users of the master and of the sentinel that leads to it.
+// TestACLOfSentinel checks that the documented users of the master and of the sentinels
+// suffice, and that something fails or is refused without any one command of the sentinels'
+// user, or without ROLE on the master.
 func TestACLOfSentinel(t *testing.T) {
 	redistest.Needs(t, 7, 0) // rules that take subcommands away
 	master := redistest.Start(t)
@@ -262,7 +268,7 @@ func TestACLOfSentinel(t *testing.T) {
 		require.NoError(t, err)
 		defer func() { require.NoError(t, s.Close()) }()
 		wrong := exercise(t, s, []*redistest.Server{master}, few)
-		if without == "ping" && driver == "rueidis" { // once it has been idle for a second
+		if without == "ping" && driver == "rueidis" { // on a connection that has been idle for a second
 			require.Eventually(t, func() bool { return len(refusals(t, []*redistest.Server{sentinel})) > 0 }, 5*time.Second, 20*time.Millisecond)
 		}
 		return wrong, append(refusals(t, []*redistest.Server{master}), refusals(t, []*redistest.Server{sentinel})...)
@@ -294,9 +300,9 @@ func TestACLOfSentinel(t *testing.T) {
 	}
 }
 
-// TestACLDenies: what the documented user cannot do, directly or by a script.
+// TestACLDenies checks what the documented user cannot do, either directly or in a script.
 func TestACLDenies(t *testing.T) {
-	redistest.Needs(t, 7, 0) // FUNCTION
+	redistest.Needs(t, 7, 0) // for FUNCTION
 	server := redistest.Start(t)
 	server.MustDo(t, documented(t, userOfServer)...)
 	server.MustDo(t, "SET", "other:key", "1")
@@ -323,7 +329,7 @@ func TestACLDenies(t *testing.T) {
 	} {
 		err := run(strings.Fields(command)...)
 		require.ErrorContains(t, err, "NOPERM", command)
-		if words := strings.Fields(command); !strings.HasPrefix(command, "EVAL") { // by a script
+		if words := strings.Fields(command); !strings.HasPrefix(command, "EVAL") { // in a script
 			for i := range words {
 				words[i] = strconv.Quote(words[i])
 			}

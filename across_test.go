@@ -20,11 +20,12 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
 )
 
-// TestAcross: calls for keys of several slots of one node go in one run; and each is
-// decided once, by the node that has its key, also while slots are on their way, several
-// at a time, of some of whose keys nothing is there yet.
+// TestAcross checks that calls for keys in several slots of one node go in one run, and that
+// each call is decided once, by the node that has its key. It moves up to forty slots to
+// another node at the same time while callers call on. Half of the keys in those slots do not
+// exist when the move begins, because Reset has removed them.
 func TestAcross(t *testing.T) {
-	redistest.Needs(t, 6, 2) // it counts errors by their codes
+	redistest.Needs(t, 6, 2) // for the counts of errors by code
 	const identities, limit, inSeveral = 300, 10_000, 6
 	cluster := redistest.StartCluster(t)
 	for i, driver := range []string{"goredis", "rueidis"} {
@@ -41,7 +42,7 @@ func TestAcross(t *testing.T) {
 				}
 				wait.Wait()
 			}
-			across := func() bool { // two keys may be in one slot by chance, not so many
+			across := func() bool { // by chance two keys share a slot, but not so many
 				all()
 				for _, run := range seen.take() {
 					if run.Err == nil && run.Keys >= inSeveral {
@@ -91,18 +92,18 @@ func TestAcross(t *testing.T) {
 	}
 }
 
-// twoServers is a Redis that passes for two, each with two of four partitions, of which
-// each has a breaker, and all one queue.
+// twoServers is a store on one Redis that poses as two servers. Each has two of four
+// partitions. Each partition has its own breaker, and all share one queue.
 type twoServers struct {
 	*goredis.Store
 	t       *testing.T
-	strays  atomic.Int64 // of which partition keys are with the other server by now, or -1
-	away    atomic.Int64 // which server is away, or -1
+	strays  atomic.Int64 // the partition some of whose keys are on the other server by now, or -1
+	away    atomic.Int64 // the server that is unreachable, or -1
 	refused atomic.Int64
 	between atomic.Int64
-	panics  atomic.Bool // who is asked for a server
-	unknown atomic.Bool // where one of the partitions is
-	parted  atomic.Bool // some of the last runs were refused, and have not come back yet
+	panics  atomic.Bool // Server panics
+	unknown atomic.Bool // Server does not know where partition 2 is
+	parted  atomic.Bool // the last RunAcross refused a run, and its calls have not come again yet
 }
 
 var errAway = errors.New("away")
@@ -121,7 +122,7 @@ func (s *twoServers) Server(partition uint64) (uint64, bool) {
 	return partition >> 59, true
 }
 
-// locate returns the one partition and the one server of all keys.
+// locate returns the server of all keys, and their partition, or -1 if they are in several.
 func (s *twoServers) locate(keys []string) (partition, server int64) {
 	for i, key := range keys {
 		p, _ := s.Partition(key)
@@ -146,7 +147,7 @@ func (s *twoServers) Run(ctx context.Context, script *store.Script, keys []strin
 		s.t.Errorf("declared keys of two partitions")
 	case server == s.away.Load():
 		return nil, errAway
-	case len(keys) > 1 && partition == s.strays.Load(): // not all of them have arrived
+	case len(keys) > 1 && partition == s.strays.Load(): // not all of the keys have arrived
 		s.between.Add(1)
 		return nil, &store.ServerError{Message: "TRYAGAIN Multiple keys request during rehashing of slot"}
 	}
@@ -204,8 +205,8 @@ func newTwoServers(t *testing.T) *twoServers {
 	return two
 }
 
-// crowd has many call at once, each some identities, and returns how many of them were
-// degraded.
+// crowd has that many callers call at once, each once for every identity. It returns how many
+// calls for each identity were degraded.
 func crowd(t *testing.T, l *ratelimit.Limiter, identities, callers int) (degraded []int64) {
 	degraded = make([]int64, identities)
 	var wait sync.WaitGroup
@@ -227,9 +228,9 @@ func crowd(t *testing.T, l *ratelimit.Limiter, identities, callers int) (degrade
 	return degraded
 }
 
-// TestAcrossStrays: a run that a server refuses, since one of its keys is elsewhere, goes
-// again in runs of one partition, and those that are refused too in runs of one key; and
-// no decision is lost, or taken twice.
+// TestAcrossStrays checks that a run across partitions that a server refuses, because one of
+// its keys is on the other server, goes again as one run for each partition. If one of these
+// is refused too, it goes again as one run for each key. No decision is lost or made twice.
 func TestAcrossStrays(t *testing.T) {
 	const identities, callers = 40, 100
 	s := newTwoServers(t)
@@ -265,7 +266,8 @@ func TestAcrossStrays(t *testing.T) {
 	require.Empty(t, broken.states())
 }
 
-// TestAcrossBreakers: the breakers of a server's partitions open, and no others.
+// TestAcrossBreakers checks that a server that is away opens the breakers of its own
+// partitions, and no others.
 func TestAcrossBreakers(t *testing.T) {
 	const identities = 40
 	s := newTwoServers(t)

@@ -24,13 +24,13 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// held is a store whose runs wait until they are let go.
+// held is a store whose runs wait until the test lets them go.
 type held struct {
 	store.Store
-	arrived chan struct{} // gets one for each run
-	letGo   chan struct{} // closed, or gives one for each run
+	arrived chan struct{} // receives a value for each run
+	letGo   chan struct{} // each value lets one run go; closed, it lets all go
 	mu      sync.Mutex
-	runs    [][]string // the keys of each
+	runs    [][]string // the keys of each run
 }
 
 func hold(s store.Store) *held {
@@ -46,7 +46,7 @@ func (h *held) Run(ctx context.Context, s *store.Script, keys []string, args []i
 	return h.Store.Run(ctx, s, keys, args)
 }
 
-// await waits until n calls wait.
+// await waits until n calls wait for a run.
 func await(t *testing.T, l *ratelimit.Limiter, n int) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); ratelimit.Waiting(l) != n; time.Sleep(10 * time.Microsecond) {
@@ -54,8 +54,8 @@ func await(t *testing.T, l *ratelimit.Limiter, n int) {
 	}
 }
 
-// occupy has calls for new identities keep all runs in flight that may be, and the
-// others, which it counts, wait.
+// occupy has calls for new identities take up all the runs that may be in flight, and returns
+// how many of the calls are left waiting.
 func occupy(t *testing.T, h *held, l *ratelimit.Limiter, wait *sync.WaitGroup, calls int) (waiting int) {
 	for range calls {
 		wait.Go(func() { allow(t, l, fmt.Sprint("first", rand.Int()), 1) })
@@ -63,14 +63,14 @@ func occupy(t *testing.T, h *held, l *ratelimit.Limiter, wait *sync.WaitGroup, c
 	for range 4 {
 		<-h.arrived
 	}
-	// Two went alone, and then as many together as were under way, twice.
+	// Two calls went alone, and then twice as many together as were in flight: two, and four.
 	waiting = calls - (1 + 1 + 2 + 4)
 	await(t, l, waiting)
 	return waiting
 }
 
-// TestFirstComeFirstServed: the calls of a key are decided in the order in which
-// they came, whatever they cost; and as one after the other would be.
+// TestFirstComeFirstServed checks that the calls of one key are decided in the order in which
+// they came, whatever their units, and as if each had been sent alone.
 func TestFirstComeFirstServed(t *testing.T) {
 	const calls = 1000 // more than go in one run
 	limit := tokenbucket.Limit{Rate: 2000, Period: time.Hour, Burst: 700}
@@ -83,9 +83,9 @@ func TestFirstComeFirstServed(t *testing.T) {
 	results := make([]ratelimit.Result, calls)
 	costs := make([]int64, calls)
 	for i := range calls {
-		costs[i] = rand.Int64N(4) // 0 is a look
+		costs[i] = rand.Int64N(4) // 0 is a Peek
 		if i%100 == 99 {
-			costs[i] = 701 // never
+			costs[i] = 701 // more than the limit can ever give
 		}
 		wait.Go(func() { results[i] = allow(t, l, "x", costs[i]) })
 		if i == 0 {
@@ -105,8 +105,8 @@ func TestFirstComeFirstServed(t *testing.T) {
 	require.Len(t, h.runs, 1+3, "the first, and the others by what they cost")
 }
 
-// TestTogether: calls that come while a run is in flight go together, those of one
-// key as one, and no run has too many keys.
+// TestTogether checks that calls that come while runs are in flight go together in few runs,
+// that no run has too many keys, and that each identity gets what its limit allows.
 func TestTogether(t *testing.T) {
 	h := hold(start(t))
 	l := newLimiter(t, h, tokenbucket.Limit{Rate: 10, Period: time.Hour}, ratelimit.WithTimeout(time.Minute))
@@ -139,9 +139,9 @@ func TestTogether(t *testing.T) {
 	require.Len(t, keys, waiting+identities)
 }
 
-// TestHoldTogether: callers that share a key, and call again as soon as they have their
-// answers, share runs. Without holds there would be twice as many, of one and of seven in
-// turn.
+// TestHoldTogether checks that callers that share a key, and call again as soon as they have
+// their answers, share runs. Without holds there would be twice as many runs: of one call and
+// of seven, in turn.
 func TestHoldTogether(t *testing.T) {
 	const callers, each = 8, 100
 	synctest.Test(t, func(t *testing.T) {
@@ -161,8 +161,8 @@ func TestHoldTogether(t *testing.T) {
 	})
 }
 
-// TestHoldLeft: those who wait go at once, not by a tick, where the one has left who was
-// to end the hold.
+// TestHoldLeft checks that waiting calls go at once, rather than with the next tick, if the
+// caller that was to end the hold has left.
 func TestHoldLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hold(denying{})
@@ -177,11 +177,11 @@ func TestHoldLeft(t *testing.T) {
 		}
 		ask(context.Background(), nil)
 		ctx, cancel := context.WithCancel(context.Background())
-		ask(ctx, context.Canceled) // waits for the first
+		ask(ctx, context.Canceled) // waits for the first run
 		<-h.arrived
 		h.letGo <- struct{}{}
 		<-h.arrived
-		ask(context.Background(), nil) // waits for the one that is to leave
+		ask(context.Background(), nil) // waits for the run whose caller leaves
 		cancel()
 		synctest.Wait()
 		begin := time.Now()
@@ -193,7 +193,7 @@ func TestHoldLeft(t *testing.T) {
 	})
 }
 
-// TestAlone: without batching each call is a run.
+// TestAlone checks that without batching each call is a run of its own.
 func TestAlone(t *testing.T) {
 	h := hold(start(t))
 	l := newLimiter(t, h, tokenbucket.Limit{Rate: 10, Period: time.Hour}, ratelimit.WithoutBatching())
@@ -209,7 +209,7 @@ func TestAlone(t *testing.T) {
 	require.Len(t, h.runs, 20)
 }
 
-// hung is a store that ends with its context.
+// hung is a store whose runs end only with their context.
 type hung struct{}
 
 func (hung) Prompt() bool { return true }
@@ -219,8 +219,8 @@ func (hung) Run(ctx context.Context, _ *store.Script, _ []string, _ []int64) ([]
 	return nil, ctx.Err()
 }
 
-// TestEveryCallHasItsTime: whoever waits for a hung Redis leaves in time, by the
-// timeout, a deadline or a cancellation of its own, and disturbs nobody else.
+// TestEveryCallHasItsTime checks that each caller of a hung Redis leaves in time, by the
+// limiter's timeout, its own deadline or its own cancellation, and disturbs nobody else.
 func TestEveryCallHasItsTime(t *testing.T) {
 	for _, timeout := range []time.Duration{100 * time.Millisecond, 5 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
@@ -265,13 +265,13 @@ func TestEveryCallHasItsTime(t *testing.T) {
 			require.Equal(t, 3000, classes[ratelimit.ClassTimeout]+classes[ratelimit.ClassOverloaded]+classes[ratelimit.ClassCanceled], "%v", classes)
 			require.Positive(t, classes[ratelimit.ClassTimeout])
 			require.Positive(t, classes[ratelimit.ClassCanceled])
-			time.Sleep(2 * timeout) // what is in flight ends too
+			time.Sleep(2 * timeout) // until what is in flight has ended too
 			require.Zero(t, ratelimit.Waiting(l))
 		})
 	}
 }
 
-// TestEndlessTimeout: who wants none sets the longest timeout that there is.
+// TestEndlessTimeout checks that the longest timeout there is works: it stands for none.
 func TestEndlessTimeout(t *testing.T) {
 	for _, options := range [][]ratelimit.Option{nil, {ratelimit.WithoutBatching()}} {
 		l := newLimiter(t, start(t), tokenbucket.Limit{Rate: 1000, Period: time.Hour}, append(options, ratelimit.WithTimeout(math.MaxInt64))...)
@@ -290,8 +290,8 @@ func TestEndlessTimeout(t *testing.T) {
 	}
 }
 
-// TestCallersLeave: callers who give up among others change nothing for these, and
-// no unit is lost or given twice.
+// TestCallersLeave checks that callers who give up change nothing for the others, and that no
+// unit is lost or given twice.
 func TestCallersLeave(t *testing.T) {
 	const callers, calls, budget = 256, 20, 2000
 	onRedis(t, func(t *testing.T, s site) {
@@ -310,7 +310,7 @@ func TestCallersLeave(t *testing.T) {
 					cancel()
 					switch {
 					case err != nil && leaves:
-						gone.Add(1) // perhaps with a unit
+						gone.Add(1) // it may have taken a unit
 					case err != nil || r.Degraded:
 						t.Errorf("a caller who stays: error %v, result %+v", err, r)
 					case r.Allowed:
@@ -327,8 +327,8 @@ func TestCallersLeave(t *testing.T) {
 	})
 }
 
-// TestOneBadStateFailsAlone: an algorithm that fails on the state of one key fails
-// for its callers only.
+// TestOneBadStateFailsAlone checks that if an algorithm fails on the state of one key, only
+// the callers of that key are affected.
 func TestOneBadStateFailsAlone(t *testing.T) {
 	r := start(t)
 	h := hold(r)
@@ -359,11 +359,11 @@ func (f fragile) Compile() (*algorithm.Plan, error) {
 	return plan, err
 }
 
-// plain hides what else a store can do.
+// plain hides the optional abilities of a store.
 type plain struct{ store.Store }
 
-// TestCrossSlot: a limiter whose store does not say that its Redis is a Cluster
-// learns it from the first refusal, by which no decision is lost.
+// TestCrossSlot checks that a limiter whose store does not say that its Redis is a Cluster
+// learns it from the first refusal, and that no decision is lost by that.
 func TestCrossSlot(t *testing.T) {
 	onRedis(t, func(t *testing.T, s site) {
 		l := newLimiter(t, plain{s.open(t)}, tokenbucket.Limit{Rate: 10, Period: month})
@@ -383,8 +383,8 @@ func TestCrossSlot(t *testing.T) {
 	})
 }
 
-// TestCrossSlotUnderWay: nor is one lost that came before the refusal, or in the
-// moment of it.
+// TestCrossSlotUnderWay checks that no decision is lost either whose call came before the
+// first refusal, or at the moment of it.
 func TestCrossSlotUnderWay(t *testing.T) {
 	onRedis(t, func(t *testing.T, s site) {
 		h := hold(s.open(t))
@@ -409,7 +409,7 @@ func TestCrossSlotUnderWay(t *testing.T) {
 type exiting struct {
 	held
 	runs atomic.Int32
-	exit chan struct{} // closed when it is to end
+	exit chan struct{} // closed to end it
 }
 
 func (*exiting) Prompt() bool { return true }
@@ -423,8 +423,8 @@ func (e *exiting) Run(ctx context.Context, s *store.Script, keys []string, args 
 	return e.held.Run(ctx, s, keys, args)
 }
 
-// TestStoreExits: a store that ends its goroutine, as a test's may, has failed, no
-// more.
+// TestStoreExits checks that a run whose store ends the goroutine, as a test's FailNow does,
+// counts as failed, and harms no other.
 func TestStoreExits(t *testing.T) {
 	e := &exiting{held: *hold(start(t)), exit: make(chan struct{})}
 	l := newLimiter(t, e, tokenbucket.Limit{Rate: 10, Period: time.Hour}, ratelimit.WithTimeout(time.Minute))
@@ -459,8 +459,8 @@ func TestStoreExits(t *testing.T) {
 	require.False(t, allow(t, l, "x", 6).Degraded)
 }
 
-// TestLinearizable: what 512 callers of two limiters on one Redis are told is what
-// they would be told one after the other, with batching and without.
+// TestLinearizable checks that 512 callers of two limiters on one Redis are told what they
+// would be told one after the other, with batching and without.
 func TestLinearizable(t *testing.T) {
 	onRedis(t, func(t *testing.T, s site) {
 		for name, options := range map[string][]ratelimit.Option{"Batching": nil, "Alone": {ratelimit.WithoutBatching()}} {

@@ -13,7 +13,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit"
 )
 
-// slow is an observer of breakers that is told of nothing more until it may go on.
+// slow is an observer that holds up its first breaker event until it may go on.
 type slow struct {
 	witness
 	begun sync.Once
@@ -25,8 +25,8 @@ func (s *slow) ObserveBreaker(e ratelimit.BreakerEvent) {
 	s.begun.Do(func() { <-s.goOn })
 }
 
-// TestSlowBreakerObserver: while an observer takes its time, service returns all the same,
-// and what it is told of later is told in its order.
+// TestSlowBreakerObserver checks that service returns even while an observer is held up by a
+// breaker event, and that the observer is told of later events in their order.
 func TestSlowBreakerObserver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m moody
@@ -45,7 +45,7 @@ func TestSlowBreakerObserver(t *testing.T) {
 			defer close(opened)
 			open()
 		}()
-		synctest.Wait() // it is being told
+		synctest.Wait() // the observer is being told
 		for range 5 {
 			m.comeBack()
 			res, err := l.Allow(context.Background(), "x")
@@ -67,7 +67,8 @@ func TestSlowBreakerObserver(t *testing.T) {
 	})
 }
 
-// exits is an observer of breakers that ends the goroutine, as that of a test may.
+// exits is an observer that ends each goroutine that tells it of a breaker, as a test's
+// FailNow does.
 type exits struct{ witness }
 
 func (e *exits) ObserveBreaker(change ratelimit.BreakerEvent) {
@@ -75,7 +76,7 @@ func (e *exits) ObserveBreaker(change ratelimit.BreakerEvent) {
 	runtime.Goexit()
 }
 
-// TestBreakerObserverExits: service returns although an observer ends each goroutine
+// TestBreakerObserverExits checks that service returns even if an observer ends each goroutine
 // that tells it of a breaker.
 func TestBreakerObserverExits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -21,12 +21,12 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// moody is a Redis that answers, or does what away says.
+// moody is a store that answers, or does what away says.
 type moody struct {
 	mu     sync.Mutex
 	away   func(ctx context.Context, keys []string) error // nil: it answers
-	asked  []time.Time                                    // when decisions came
-	probed []time.Time                                    // when what takes nothing came
+	asked  []time.Time                                    // when runs came that may take units
+	probed []time.Time                                    // when runs came that take none, such as probes
 }
 
 func (m *moody) Prompt() bool { return true }
@@ -54,8 +54,8 @@ func (m *moody) set(away func(context.Context, []string) error) {
 	m.away = away
 }
 
-// comeBack has it answer again, and what is still under way end: a bubble does not
-// end before.
+// comeBack has it answer again, and waits until everything under way has ended: a
+// testing/synctest bubble cannot end before.
 func (m *moody) comeBack() {
 	m.set(nil)
 	time.Sleep(2 * time.Second)
@@ -78,7 +78,7 @@ func hangs(ctx context.Context, _ []string) error {
 	return ctx.Err()
 }
 
-// witness sees decisions and what breakers do.
+// witness is an observer that keeps the events of decisions and of breakers.
 type witness struct {
 	events
 	mu      sync.Mutex
@@ -91,7 +91,7 @@ func (w *witness) ObserveBreaker(e ratelimit.BreakerEvent) {
 	w.changes = append(w.changes, e)
 }
 
-// states returns the states that breakers have come to since it was last called.
+// states returns the states that breakers have changed to since it was last called.
 func (w *witness) states() (states []ratelimit.BreakerState) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -102,17 +102,17 @@ func (w *witness) states() (states []ratelimit.BreakerState) {
 	return states
 }
 
-// fast is a limit for tests that look at the store.
+// fast is a limit for tests that are about the store, and not about the limit.
 var fast = tokenbucket.Limit{Rate: 1_000_000, Period: time.Second}
 
-// limiter returns a limiter of the store that w watches.
+// limiter returns a limiter on s that w observes.
 func (w *witness) limiter(t *testing.T, s store.Store, options ...ratelimit.Option) *ratelimit.Limiter {
 	l, err := ratelimit.New(s, fast, append([]ratelimit.Option{ratelimit.WithObserver(w)}, options...)...)
 	require.NoError(t, err)
 	return l
 }
 
-// class decides once, and returns the class of what went wrong.
+// class makes one call, and returns the class of the failure, or "" if Redis decided.
 func (w *witness) class(t *testing.T, l *ratelimit.Limiter, identity string) ratelimit.ErrorClass {
 	w.take()
 	r, err := l.Allow(context.Background(), identity)
@@ -123,8 +123,9 @@ func (w *witness) class(t *testing.T, l *ratelimit.Limiter, identity string) rat
 	return told[0].Class
 }
 
-// TestBreaker: three runs without an answer open it; then nobody waits and nothing
-// is sent but one probe at a time, whose answer closes it.
+// TestBreaker checks that three runs without an answer open the breaker, that then nobody
+// waits and nothing is sent but one probe at a time, and that the answer to a probe closes the
+// breaker.
 func TestBreaker(t *testing.T) {
 	for name, away := range map[string]func(context.Context, []string) error{"Refuses": refuses, "Hangs": hangs} {
 		for mode, options := range map[string][]ratelimit.Option{"Batching": nil, "Alone": {ratelimit.WithoutBatching()}} {
@@ -175,10 +176,10 @@ func TestBreaker(t *testing.T) {
 	}
 }
 
-// TestBreakerEvents: what observers are told.
+// TestBreakerEvents checks what observers are told of a breaker, even if one of them panics.
 func TestBreakerEvents(t *testing.T) {
 	logger := slog.Default()
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // is told of the observer that panics
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // it would log the observer that panics
 	defer slog.SetDefault(logger)
 	synctest.Test(t, func(t *testing.T) {
 		var m moody
@@ -212,8 +213,8 @@ type grumpy struct{}
 func (grumpy) Observe(context.Context, ratelimit.Event) {}
 func (grumpy) ObserveBreaker(ratelimit.BreakerEvent)    { panic("no") }
 
-// TestBreakerIdle: it does not probe for ever when nobody calls. Who calls then is
-// let through, and without an answer the breaker is open again.
+// TestBreakerIdle checks that a breaker does not probe for ever if nobody calls. It becomes
+// half-open: the next call goes through, and if it gets no answer, the breaker is open again.
 func TestBreakerIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m moody
@@ -232,7 +233,7 @@ func TestBreakerIdle(t *testing.T) {
 		require.Equal(t, ratelimit.ClassBreaker, w.class(t, l, "x"))
 		require.Equal(t, []ratelimit.BreakerState{ratelimit.BreakerOpen}, w.states())
 
-		// Who calls now and then never waits.
+		// As long as somebody calls now and then, the breaker stays open, and nobody waits.
 		for range 20 {
 			time.Sleep(4 * time.Second)
 			require.Equal(t, ratelimit.ClassBreaker, w.class(t, l, "x"))
@@ -245,7 +246,9 @@ func TestBreakerIdle(t *testing.T) {
 	})
 }
 
-// TestBreakerStaysClosed: by what is an answer, and by what says nothing of Redis.
+// TestBreakerStaysClosed checks that a breaker is not opened by error replies and bad replies,
+// which are answers, by panics and callers that leave, which say nothing of Redis, or by
+// failures with answers in between.
 func TestBreakerStaysClosed(t *testing.T) {
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -278,7 +281,7 @@ func TestBreakerStaysClosed(t *testing.T) {
 				for range 30 {
 					_, _ = l.Allow(c.ctx, "x")
 				}
-				// And those who leave before the answer.
+				// Nor do callers open it who leave before the answer.
 				soon, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 				defer cancel()
 				m.set(hangs)
@@ -291,7 +294,7 @@ func TestBreakerStaysClosed(t *testing.T) {
 	}
 }
 
-// TestWithoutBreaker: everything asks.
+// TestWithoutBreaker checks that without a breaker each call asks Redis.
 func TestWithoutBreaker(t *testing.T) {
 	var m moody
 	var w witness
@@ -303,7 +306,8 @@ func TestWithoutBreaker(t *testing.T) {
 	require.Empty(t, w.states())
 }
 
-// TestBreakerReleasesTheQueue: those who wait when it opens are not sent.
+// TestBreakerReleasesTheQueue checks that calls that wait in the queue when the breaker opens
+// are not sent.
 func TestBreakerReleasesTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m moody
@@ -334,8 +338,8 @@ func TestBreakerReleasesTheQueue(t *testing.T) {
 	})
 }
 
-// TestBreakerSurvivesItsProbe: a store that panics, or ends the goroutine, does not
-// end the probing.
+// TestBreakerSurvivesItsProbe checks that probing goes on after a probe in which the store
+// panics or ends the goroutine.
 func TestBreakerSurvivesItsProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m moody
@@ -361,8 +365,8 @@ func TestBreakerSurvivesItsProbe(t *testing.T) {
 	})
 }
 
-// apart is a store of a Redis that is two servers; the keys of the first are in
-// the lower half of the partitions.
+// apart is a store of two servers, each with one partition: 0 for the first, 1<<63 for the
+// second. One key in eight is on the first.
 type apart struct{ *moody }
 
 func (apart) Partition(key string) (uint64, bool) {
@@ -372,8 +376,8 @@ func (apart) Partition(key string) (uint64, bool) {
 	return 1 << 63, true
 }
 
-// TestBreakerOfOneServer: where keys are partitioned, a server that is away opens
-// the breakers of its own keys. The others' are decided.
+// TestBreakerOfOneServer checks that where keys are partitioned, a server that is away opens
+// the breaker of its own keys only: the other keys are decided.
 func TestBreakerOfOneServer(t *testing.T) {
 	for mode, options := range map[string][]ratelimit.Option{"Batching": nil, "Alone": {ratelimit.WithoutBatching()}} {
 		t.Run(mode, func(t *testing.T) {
@@ -404,9 +408,9 @@ func TestBreakerOfOneServer(t *testing.T) {
 	}
 }
 
-// TestBreakerWhereSomeAnswer: a store that does not tell that its Redis is several
-// servers has one breaker. It may open by those who are away, and a probe in the
-// name of others closes it.
+// TestBreakerWhereSomeAnswer checks a store that does not say that its Redis is several
+// servers, so that there is one breaker for all. Keys on a server that is away may open it,
+// and a probe with a key on another server closes it.
 func TestBreakerWhereSomeAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m moody
@@ -428,7 +432,8 @@ func TestBreakerWhereSomeAnswer(t *testing.T) {
 	})
 }
 
-// TestFailureModeOfACallSite: one limiter, open here and closed there.
+// TestFailureModeOfACallSite checks that one limiter can fail open at one call site and closed
+// at another.
 func TestFailureModeOfACallSite(t *testing.T) {
 	var m moody
 	var w witness
@@ -461,7 +466,7 @@ func TestFailureModeOfACallSite(t *testing.T) {
 	require.Error(t, err)
 }
 
-// BenchmarkBreakerOpen is what a decision costs while Redis is away.
+// BenchmarkBreakerOpen measures a decision while Redis is away and the breaker is open.
 func BenchmarkBreakerOpen(b *testing.B) {
 	var m moody
 	l, err := ratelimit.New(&m, fast)

@@ -14,8 +14,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// denying is a store whose runs take a fifth of a millisecond, and deny what is asked for
-// one identity.
+// denying is a store whose runs take 200 µs. Each reply denies the requests for one key.
 type denying struct{}
 
 func (denying) Prompt() bool { return true }
@@ -25,9 +24,10 @@ func (denying) Run(context.Context, *store.Script, []string, []int64) ([]int64, 
 	return []int64{time.Now().UnixMicro(), 1, 0, 1}, nil
 }
 
-// BenchmarkBusyNeighbours is eight callers on one key, in a process whose cores others
-// keep busy, by jobs of 200 µs, or idle. What helps callers on idle cores, such as to wait
-// until others have run, may take ten times as long on busy ones.
+// BenchmarkBusyNeighbours measures eight callers on one key, in a process whose other
+// goroutines keep the cores busy with jobs of 200 µs, or leave them idle. What helps callers
+// on idle cores, such as waiting until others have run, may take ten times as long on busy
+// ones.
 func BenchmarkBusyNeighbours(b *testing.B) {
 	for _, workers := range []int{0, 4 * runtime.GOMAXPROCS(0)} {
 		b.Run(fmt.Sprintf("Workers=%d", workers), func(b *testing.B) {

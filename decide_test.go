@@ -11,7 +11,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
 )
 
-// TestDecideEnded: a caller whose context has ended joins no queue.
+// TestDecideEnded checks that a call whose context has ended joins no queue.
 func TestDecideEnded(t *testing.T) {
 	l, err := New(noStore{}, tokenbucket.Limit{Rate: 1, Period: time.Hour})
 	require.NoError(t, err)
@@ -21,8 +21,8 @@ func TestDecideEnded(t *testing.T) {
 	require.Equal(t, context.Canceled, err, "as it is, and not that of a run")
 }
 
-// TestDecideOpen: while the breaker is open nobody waits for a run that is in flight
-// still.
+// TestDecideOpen checks that while the breaker is open a call does not wait for a run that is
+// still in flight.
 func TestDecideOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, err := New(noStore{}, tokenbucket.Limit{Rate: 1, Period: time.Hour})

@@ -11,8 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReadme holds the README to code that is compiled: every Go block of it
-// stands, but for indentation, in an example or in the source.
+// TestReadme checks that every Go block of the README is compiled: apart from indentation, it
+// is part of an example or of the source. What the README says a block prints is the output of
+// an example.
 func TestReadme(t *testing.T) {
 	readme, sources := holdToCode(t, "README.md", 5, "example_test.go", "store/store.go", "conformance/example_test.go")
 	printed := regexp.MustCompile("(?s)prints\n\n```text\n(.*?)```").FindStringSubmatch(readme)
@@ -20,15 +21,15 @@ func TestReadme(t *testing.T) {
 	require.Contains(t, sources, "// Output:\n// "+strings.Join(strings.Split(strings.TrimSpace(printed[1]), "\n"), "\n// "))
 }
 
-// TestMigrating does the same for docs/migrating.md, whose code before the migration
-// stands in the benchmarks, which have the other libraries.
+// TestMigrating does the same for docs/migrating.md. Its code for other libraries is part of
+// the benchmarks, which import them.
 func TestMigrating(t *testing.T) {
 	holdToCode(t, "docs/migrating.md", 11, "migrating_test.go", "benchmarks/migrating_test.go")
 }
 
-// holdToCode requires that every Go block of a document, of which there are as many
-// as least at least, stands in one of the files. It returns the text of the document and
-// of the files.
+// holdToCode requires that a document has at least that many Go blocks, and that each of them
+// is part of one of the files. It returns the document's text, and that of the files without
+// indentation.
 func holdToCode(t *testing.T, name string, least int, files ...string) (text, sources string) {
 	t.Helper()
 	text = read(t, name)
@@ -43,7 +44,8 @@ func holdToCode(t *testing.T, name string, least int, files ...string) (text, so
 	return text, sources
 }
 
-// TestLinks requires that the links of all documents lead to files and headings.
+// TestLinks checks that the relative links of all documents lead to files and headings that
+// exist.
 func TestLinks(t *testing.T) {
 	documents := 0
 	require.NoError(t, filepath.WalkDir(".", func(name string, _ fs.DirEntry, err error) error {
@@ -67,7 +69,7 @@ func TestLinks(t *testing.T) {
 	require.Greater(t, documents, 8)
 }
 
-// headings returns the fragments by which the headings of a document are linked to.
+// headings returns the fragments of links to the headings of a document.
 func headings(document string) (fragments []string) {
 	for _, heading := range regexp.MustCompile("(?m)^#+ (.*)$").FindAllStringSubmatch(document, -1) {
 		words := regexp.MustCompile(`[^\pL\pN _-]`).ReplaceAllString(strings.ToLower(heading[1]), "")
@@ -83,7 +85,7 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
-// flat drops indentation.
+// flat returns text without indentation.
 func flat(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {

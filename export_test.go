@@ -6,8 +6,7 @@ func KeyOf(l *Limiter, identity string) string {
 	return l.keys.key(&sum)
 }
 
-// Waiting returns how many calls wait for a run, those that are in one not
-// counted.
+// Waiting returns how many calls wait for a run. Calls that are in a run do not count.
 func Waiting(l *Limiter) (n int) {
 	for i := range l.batcher.queues {
 		q := &l.batcher.queues[i]
@@ -21,15 +20,17 @@ func Waiting(l *Limiter) (n int) {
 }
 
 const (
-	// MaxKeys is the most keys of a run.
+	// MaxKeys is the most keys that a run may have.
 	MaxKeys = maxCost / keyCost
-	// MaxRuns is how many turns there are.
+	// MaxRuns is the most runs that may be in flight.
 	MaxRuns = maxRuns
-	// Lanes is in how many lanes calls wait, by the first byte of the hash.
+	// Lanes is the number of lanes in which calls wait. The first byte of a key's hash selects
+	// the lane.
 	Lanes = lanes
 )
 
-// Crowd has it seem that as many wait for a run, and for a turn, as may.
+// Crowd makes a limiter look as busy as it can be: all turns and flights are taken, and as
+// many calls wait for them as may.
 func Crowd(l *Limiter) {
 	for range maxRuns {
 		l.turns.taken <- struct{}{}

@@ -16,7 +16,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// TestErrorClasses: each class that there is.
+// TestErrorClasses checks that ErrorClasses returns every class that failure.go declares, in
+// the same order.
 func TestErrorClasses(t *testing.T) {
 	parsed, err := parser.ParseFile(token.NewFileSet(), "failure.go", nil, 0)
 	require.NoError(t, err)
@@ -39,14 +40,15 @@ func TestErrorClasses(t *testing.T) {
 	require.Equal(t, declared, ratelimit.ErrorClasses())
 }
 
-// fails is a store on which each run fails with its error.
+// fails is a store whose runs all fail with err.
 type fails struct{ err error }
 
 func (f fails) Run(context.Context, *store.Script, []string, []int64) ([]int64, error) {
 	return nil, f.err
 }
 
-// TestClassOfReply: what servers of several kinds and versions reply with.
+// TestClassOfReply checks the classes of the errors that servers of several kinds and versions
+// reply with.
 func TestClassOfReply(t *testing.T) {
 	for message, class := range map[string]ratelimit.ErrorClass{
 		"NOAUTH Authentication required.":                               ratelimit.ClassDenied,

@@ -19,21 +19,21 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
 )
 
-// noStore is a Store whose Run nobody calls.
+// noStore is a Store whose Run must not be called.
 type noStore struct{}
 
 func (noStore) Run(context.Context, *store.Script, []string, []int64) ([]int64, error) {
 	panic("not called")
 }
 
-// A batch has a place for each call or for none, also where it is found in that moment
-// that keys are partitioned: a run of what has none, beside others, would be refused for
-// good.
+// TestFillWhileLearning checks that either every call of a batch knows its partition or none
+// does, even if the limiter learns at that moment that keys are partitioned. Otherwise the
+// calls without a partition would share a run that a Cluster refuses each time.
 func TestFillWhileLearning(t *testing.T) {
 	l, err := New(noStore{}, tokenbucket.Limit{Rate: 1, Period: time.Hour})
 	require.NoError(t, err)
 	const keys = maxCost / keyCost
-	seen := map[int]int{} // how many had a place, how often
+	seen := map[int]int{} // the number of batches, by how many of their calls know their partition
 	for round := range 2000 {
 		l.partitions.of.Store(nil)
 		calls := make([]*call, keys)
@@ -63,8 +63,8 @@ func TestFillWhileLearning(t *testing.T) {
 	}
 }
 
-// TestFillCost: what goes at once is bounded by what it may cost Redis. So the script makes
-// no more steps than that, also where it cannot take those of equal units at one.
+// TestFillCost checks that what a batch may cost Redis is bounded. So the script takes no more
+// steps than maxCost, even where it cannot take equal calls in one step.
 func TestFillCost(t *testing.T) {
 	server, err := embedded.Start()
 	require.NoError(t, err)
@@ -74,8 +74,8 @@ func TestFillCost(t *testing.T) {
 	for name, c := range map[string]struct {
 		units func(i int) int64
 		key   func(i int) byte
-		left  func(i int) bool // by their callers
-		want  int              // how many go
+		left  func(i int) bool // the calls whose callers have left
+		want  int              // how many calls go
 	}{
 		"equal":             {units: one, key: onKeys(1), want: 1018},
 		"looks":             {units: func(int) int64 { return 0 }, key: onKeys(1), want: 1018},
@@ -90,7 +90,7 @@ func TestFillCost(t *testing.T) {
 			units: func(i int) int64 { return int64(1 + i%2) }, key: onKeys(1), left: func(i int) bool { return i%2 == 1 }, want: 1016,
 		},
 	} {
-		for _, rate := range []int64{1, 30} { // at which units come back after whole µs, or not
+		for _, rate := range []int64{1, 30} { // units come back after whole µs, or not
 			t.Run(fmt.Sprintf("%s/%d", name, rate), func(t *testing.T) {
 				l, err := New(server, tokenbucket.Limit{Rate: rate, Period: time.Second, Burst: 100_000}, WithNamespace(fmt.Sprint("n", rand.Int())))
 				require.NoError(t, err)
@@ -119,15 +119,16 @@ func TestFillCost(t *testing.T) {
 	}
 }
 
-// TestFillLargeStates: the larger states may be, the fewer keys go at once, and at last one
-// alone, with other calls of it. A flight takes no more lanes than some calls of each can go.
+// TestFillLargeStates checks that the larger states may be, the fewer keys go in a batch, down
+// to one key with further calls of its own. A flight takes no more lanes than its batch has
+// room for keys, so that calls of each lane go.
 func TestFillLargeStates(t *testing.T) {
 	own := func(i int) (key, n int) { return i, 1 }
 	equal := func(int) (key, n int) { return 0, 1 }
 	unequal := func(i int) (key, n int) { return 0, 1 + i%2 }
 	for _, c := range []struct {
-		rate                int64 // of a log, with 7 bytes for each unit
-		own, equal, unequal int   // how many go
+		rate                int64 // of a log, whose state has 7 bytes for each unit
+		own, equal, unequal int   // how many calls go: each of its own key, or all of one
 	}{
 		{10, 146, 1018, 340},
 		{100, 85, 1013, 338},
@@ -161,7 +162,8 @@ func TestFillLargeStates(t *testing.T) {
 	})
 }
 
-// TestSizes: what runs find says how many keys go at once: more by and by, fewer at once.
+// TestSizes checks that the sizes of states that runs find decide how many keys go in a batch.
+// Smaller states raise the number little by little, larger ones lower it at once.
 func TestSizes(t *testing.T) {
 	const limit = 5000
 	s := newSizes(&algorithm.Plan{Limit: limit, UnitSize: 7})
@@ -194,14 +196,16 @@ func TestSizes(t *testing.T) {
 	require.Equal(t, enough, small.enough())
 }
 
-// taking is a Store by which each limit of a joint decision has n units taken.
+// taking is a Store that replies to each joint decision that n units of each limit have been
+// taken.
 type taking struct{ limit, n int64 }
 
 func (s *taking) Run(_ context.Context, _ *store.Script, _ []string, args []int64) ([]int64, error) {
 	return []int64{1, 0, s.limit - s.n, 1, 0, s.limit - s.n, 1}, nil
 }
 
-// TestSizesOfJoint: joint runs are as large as states let them, and learn from each other.
+// TestSizesOfJoint checks that joint runs are as large as the sizes of states allow, which
+// later runs learn from earlier ones.
 func TestSizesOfJoint(t *testing.T) {
 	const limit = 5000
 	s := &taking{limit: limit}
@@ -229,7 +233,8 @@ func TestSizesOfJoint(t *testing.T) {
 	require.Equal(t, 1, j.most(), "they are all large")
 }
 
-// TestJointPrefersAnswers: an answer that is there counts, also in the last moment.
+// TestJointPrefersAnswers checks that a call that has its answer returns it, even if its
+// context has ended.
 func TestJointPrefersAnswers(t *testing.T) {
 	l, err := New(noStore{}, tokenbucket.Limit{Rate: 1, Period: time.Hour})
 	require.NoError(t, err)
@@ -246,8 +251,8 @@ func TestJointPrefersAnswers(t *testing.T) {
 	}
 }
 
-// requireFilled makes batches of calls until none are left, and requires that the first have
-// as many of them as is wanted.
+// requireFilled makes batches of calls until at most want are left. It requires that each
+// batch has want calls, and that the others keep their order.
 func requireFilled(t *testing.T, l *Limiter, want int, of func(i int) (key, n int)) {
 	t.Helper()
 	var calls []*call
@@ -269,7 +274,7 @@ func requireFilled(t *testing.T, l *Limiter, want int, of func(i int) (key, n in
 	require.NotEmpty(t, calls)
 }
 
-// countSteps returns how many steps the script makes in a run.
+// countSteps returns how many steps the script takes in a run.
 func countSteps(t *testing.T, s store.Store, l *Limiter, r store.Run) int64 {
 	source := l.program.Script().Source()
 	for _, edit := range [][2]string{
