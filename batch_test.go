@@ -271,7 +271,7 @@ func TestEveryCallHasItsTime(t *testing.T) {
 	}
 }
 
-// TestEndlessTimeout checks that the longest timeout there is works: it stands for none.
+// TestEndlessTimeout checks that the longest timeout there is, which stands for none, works.
 func TestEndlessTimeout(t *testing.T) {
 	for _, options := range [][]ratelimit.Option{nil, {ratelimit.WithoutBatching()}} {
 		l := newLimiter(t, start(t), tokenbucket.Limit{Rate: 1000, Period: time.Hour}, append(options, ratelimit.WithTimeout(math.MaxInt64))...)
@@ -383,8 +383,8 @@ func TestCrossSlot(t *testing.T) {
 	})
 }
 
-// TestCrossSlotUnderWay checks that no decision is lost either whose call came before the
-// first refusal, or at the moment of it.
+// TestCrossSlotUnderWay checks the same of calls that came before the first refusal, or at the
+// moment of it: no decision is lost.
 func TestCrossSlotUnderWay(t *testing.T) {
 	onRedis(t, func(t *testing.T, s site) {
 		h := hold(s.open(t))
@@ -409,7 +409,7 @@ func TestCrossSlotUnderWay(t *testing.T) {
 type exiting struct {
 	held
 	runs atomic.Int32
-	exit chan struct{} // closed to end it
+	exit chan struct{} // closed to end the goroutine
 }
 
 func (*exiting) Prompt() bool { return true }

@@ -281,7 +281,7 @@ func TestBreakerStaysClosed(t *testing.T) {
 				for range 30 {
 					_, _ = l.Allow(c.ctx, "x")
 				}
-				// Nor do callers open it who leave before the answer.
+				// Nor do callers that leave before the answer.
 				soon, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 				defer cancel()
 				m.set(hangs)

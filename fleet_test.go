@@ -76,8 +76,8 @@ func beMember(text string) error {
 	return nil
 }
 
-// TestFleet has three processes of 64 goroutines each spend one budget: exactly
-// that many calls are allowed.
+// TestFleet checks that three processes of 64 goroutines each, which spend one budget, have
+// exactly that many calls allowed.
 func TestFleet(t *testing.T) {
 	const budget, processes, calls = 1000, 3, 8 // 1536 calls
 	onRedis(t, func(t *testing.T, s site) {

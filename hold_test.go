@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// holds lands a flight, and requires that it is held for so many who wake.
+// holds lands a flight, and requires that this begins a hold for the back callers that wake.
 func (q *aQueue) holds(t *testing.T, f *flight, back int) {
 	t.Helper()
 	next, held := q.land(f, back)
@@ -17,7 +17,7 @@ func (q *aQueue) holds(t *testing.T, f *flight, back int) {
 	require.Empty(t, q.due())
 }
 
-// alone returns the flight of a call that nobody is before.
+// alone returns the flight of a call that runs at once, since no other is before it.
 func (q *aQueue) alone(t *testing.T) *flight {
 	t.Helper()
 	at, f := q.join(&call{})
@@ -25,8 +25,8 @@ func (q *aQueue) alone(t *testing.T) *flight {
 	return f
 }
 
-// TestHold: who comes after a landing, while those wake whose calls have landed, is in
-// one run with who came before it.
+// TestHold checks that calls that come after a landing, while the callers of the landed flight
+// wake, go in one run with the calls that came before it.
 func TestHold(t *testing.T) {
 	onQueue(t, func(t *testing.T, q *aQueue) {
 		f := q.alone(t)
@@ -42,8 +42,8 @@ func TestHold(t *testing.T) {
 	})
 }
 
-// TestHoldNobody: a landing is held for two at least, and not beside other flights, nor
-// where it is not asked for.
+// TestHoldNobody checks that a landing begins no hold for fewer than two callers, beside
+// another flight, or if none is asked for.
 func TestHoldNobody(t *testing.T) {
 	onQueue(t, func(t *testing.T, q *aQueue) {
 		next, held := q.land(q.alone(t), 1)
@@ -69,8 +69,8 @@ func TestHoldNobody(t *testing.T) {
 	})
 }
 
-// TestHoldLong: a hold that took longer than those need who wake is the last one for
-// some time, of which it was a small part.
+// TestHoldLong checks that after a hold that took longer than waking callers need there is
+// none for a multiple of the time that it took.
 func TestHoldLong(t *testing.T) {
 	onQueue(t, func(t *testing.T, q *aQueue) {
 		const back = 100
@@ -96,7 +96,8 @@ func TestHoldLong(t *testing.T) {
 	})
 }
 
-// TestHoldTick: where nobody ends a hold, the next tick does, and all goes on as before.
+// TestHoldTick checks that if no caller ends a hold the next tick does, and that all goes on
+// as before.
 func TestHoldTick(t *testing.T) {
 	onQueue(t, func(t *testing.T, q *aQueue) {
 		q.holds(t, q.alone(t), 2)
@@ -123,8 +124,8 @@ func TestHoldTick(t *testing.T) {
 	})
 }
 
-// TestHoldTicked: a hold that has just begun is none of a tick's business, though who
-// waits has done so for long, and is no other one by what happens meanwhile.
+// TestHoldTicked checks that a tick does not end a hold that has just begun, even if a call
+// has waited for long, and that the hold can then be ended as usual.
 func TestHoldTicked(t *testing.T) {
 	onQueue(t, func(t *testing.T, q *aQueue) {
 		f := q.alone(t)

@@ -20,11 +20,11 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 )
 
-// odd are identities of a kind that somebody would send who looks for a hole.
+// odd are identities of the kinds that somebody would send who looks for a hole.
 var odd = []string{"\x00", "\x00\x00", "{}", "}x{", "{a}{b}", "\xff\xfe", "\xed\xa0\x80", "a\nb", "a\r\nSET x y", " ", "*", "[a-z]", "ratelimit:token_bucket:", "../..", "%s%n", "\u202e", "';--"}
 
-// heap is how much of the heap is in use after a collection. What was pooled is
-// gone only after a second one, so there are more.
+// heap returns how much of the heap is in use after a collection. There are several
+// collections, because what was pooled is freed by the second one at the earliest.
 func heap() int64 {
 	for range 3 {
 		runtime.GC()
@@ -34,8 +34,8 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// TestHostileIdentities: however many identities come, and of whatever kind, the
-// process keeps nothing of them, and Redis a key of one size and a time to live.
+// TestHostileIdentities checks that however many identities come, and of whatever kind, the
+// process keeps nothing of them, and Redis only keys of one length with a time to live.
 func TestHostileIdentities(t *testing.T) {
 	onOne(t, func(t *testing.T, s site) {
 		store := s.open(t)
@@ -69,10 +69,10 @@ func TestHostileIdentities(t *testing.T) {
 		}
 		const callers, first = 32, 20
 		calls := 150
-		if redistest.Race { // which makes a minute of it
+		if redistest.Race { // which makes this take a minute
 			calls = 40
 		}
-		flood(0, callers, first) // connections, buffers
+		flood(0, callers, first) // to make connections and buffers
 		before := heap()
 		flood(1, callers, calls)
 		grown := heap() - before
@@ -92,7 +92,8 @@ func TestHostileIdentities(t *testing.T) {
 	})
 }
 
-// TestHugeIdentityCostsNoMemory: not even while it is hashed.
+// TestHugeIdentityCostsNoMemory checks that a huge identity takes no memory, not even while it
+// is hashed.
 func TestHugeIdentityCostsNoMemory(t *testing.T) {
 	huge := strings.Repeat("x", 1<<20)
 	for _, option := range []ratelimit.Option{nil, ratelimit.WithIdentityKey([]byte("sixteen bytes or more"))} {
@@ -109,7 +110,8 @@ func TestHugeIdentityCostsNoMemory(t *testing.T) {
 	}
 }
 
-// TestLongIdentitiesDiffer: all of an identity counts, however it is cut to pieces.
+// TestLongIdentitiesDiffer checks that every byte of an identity counts, wherever hashing cuts
+// it to pieces.
 func TestLongIdentitiesDiffer(t *testing.T) {
 	l, err := ratelimit.New(noStore{}, tokenbucket.Limit{Rate: 1, Period: time.Second})
 	require.NoError(t, err)

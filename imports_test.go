@@ -17,9 +17,8 @@ import (
 const module = "github.com/distributed-rate-limiter/ratelimit"
 
 // mayImport is the import graph of all modules: for each folder, what its packages may import
-// beside the standard library, with the reason why no more. What is under
-// internal/ is named like the rest. Test files are not held to it. Examples may import
-// what users may.
+// besides the standard library, and why no more. Packages under internal/ must be listed like
+// all others. Test files may import anything, and examples whatever users may.
 var mayImport = map[string]struct {
 	imports []string
 	reason  string
@@ -80,7 +79,7 @@ var mayImport = map[string]struct {
 		"github.com/throttled", "github.com/ulule", "github.com/sethvargo", "github.com/go-chi"}, "it names its rivals"},
 }
 
-// TestImportGraph holds every package to mayImport.
+// TestImportGraph checks that every package keeps to mayImport.
 func TestImportGraph(t *testing.T) {
 	for _, p := range listPackages(t, "work") {
 		folder := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
@@ -121,7 +120,8 @@ func allowed(imports []string, imported string) bool {
 	return false
 }
 
-// TestCoreNeedsStandardLibraryOnly: what the root package brings along.
+// TestCoreNeedsStandardLibraryOnly checks that the root package depends, directly or not, on
+// nothing but this module and the standard library.
 func TestCoreNeedsStandardLibraryOnly(t *testing.T) {
 	for _, p := range listPackages(t, "-deps", ".") {
 		if !p.Standard {
@@ -130,8 +130,8 @@ func TestCoreNeedsStandardLibraryOnly(t *testing.T) {
 	}
 }
 
-// TestModulesOfTheirOwn: users of the core do not even get to know what the modules of
-// middleware and observers are made of, beside what it is made and tested with itself.
+// TestModulesOfTheirOwn checks that the core's go.sum has no module that only the modules of
+// middleware, observers and the like require. So users of the core never download those.
 func TestModulesOfTheirOwn(t *testing.T) {
 	requires := func(file string) map[string]bool {
 		text, err := os.ReadFile(file)

@@ -16,8 +16,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// pairs is a Store that answers joint decisions of two token buckets: each is allowed, and
-// as many units remain as were asked for. Each run takes a second.
+// pairs is a Store that answers joint decisions of two token buckets: each is allowed, and as
+// many units remain as were asked for. Each run takes a second.
 type pairs struct {
 	mu     sync.Mutex
 	runs   []int // how many decisions each was for
@@ -64,20 +64,20 @@ func (p *pairs) join(t *testing.T, options ...ratelimit.Option) *ratelimit.Joint
 	return j
 }
 
-// call is a joint call of caller i, all of whom are one identity to the second limiter.
+// call makes the joint call of caller i. Under the second limit all callers are one identity.
 func call(ctx context.Context, j *ratelimit.Joint, i int) (ratelimit.JointResult, error) {
 	return j.AllowN(ctx, ratelimit.Part{Identity: fmt.Sprint(i), N: int64(i)}, ratelimit.Part{Identity: "all", N: int64(i) + 100})
 }
 
-// requireOwn: the answer is that of caller i.
+// requireOwn requires that the answer is that of caller i.
 func requireOwn(t *testing.T, i int, r ratelimit.JointResult) {
 	require.True(t, r.Allowed && !r.Degraded, "%+v", r)
 	require.EqualValues(t, i, r.Results[0].Remaining)
 	require.EqualValues(t, i+100, r.Results[1].Remaining)
 }
 
-// callAll has callers from 1 on call, pause after each, and waits until each has its own
-// answer.
+// callAll has that many callers call, counted from 1, with a pause after each, and requires
+// that each gets its own answer.
 func callAll(t *testing.T, j *ratelimit.Joint, callers int, pause func()) {
 	var group sync.WaitGroup
 	for i := 1; i <= callers; i++ {
@@ -91,8 +91,8 @@ func callAll(t *testing.T, j *ratelimit.Joint, callers int, pause func()) {
 	group.Wait()
 }
 
-// TestJointTogether: those who come while two runs are in flight go together in the next
-// one, each key once, and each gets its own answer.
+// TestJointTogether checks that calls that come while two runs are in flight go together in
+// the next one, with each key once, and that each gets its own answer.
 func TestJointTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p pairs
@@ -102,7 +102,8 @@ func TestJointTogether(t *testing.T) {
 	})
 }
 
-// TestJointMany: a run is bounded, and more of them go where there are enough calls.
+// TestJointMany checks that the size of a run is bounded, and that more runs go at once if
+// there are enough calls.
 func TestJointMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p pairs
@@ -127,8 +128,8 @@ func TestJointWithoutBatching(t *testing.T) {
 	})
 }
 
-// TestJointLeaves: who leaves, in the queue or in a run, does not disturb the others. Of
-// who was in no run yet nothing was sent.
+// TestJointLeaves checks that a caller that leaves, while its call is in the queue or in a
+// run, does not disturb the others. A call whose caller has left the queue is not sent.
 func TestJointLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p pairs
@@ -175,7 +176,7 @@ func TestJointLeaves(t *testing.T) {
 	})
 }
 
-// TestJointHung: where no run ends, callers leave by the limiter's timeout.
+// TestJointHung checks that callers leave by the limiter's timeout if no run ends.
 func TestJointHung(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p pairs
@@ -203,7 +204,8 @@ func TestJointHung(t *testing.T) {
 	})
 }
 
-// moving is the answer while the slot of the keys moves.
+// moving answers as a Cluster does while the slot of the keys moves: it refuses runs of
+// several decisions.
 func moving(decisions [][2]int64) ([]int64, error) {
 	if len(decisions) > 1 {
 		return nil, &store.ServerError{Message: "TRYAGAIN Multiple keys request during rehashing of slot"}
@@ -211,8 +213,8 @@ func moving(decisions [][2]int64) ([]int64, error) {
 	return nil, nil
 }
 
-// TestJointFailures: what fails one decision fails no other, and what fails a run fails
-// those that are in it, and no more.
+// TestJointFailures checks that what fails one decision fails no other, and that what fails a
+// run fails only the decisions in it.
 func TestJointFailures(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer func(decisions [][2]int64) ([]int64, error)
@@ -300,8 +302,9 @@ func TestJointFailures(t *testing.T) {
 	}
 }
 
-// TestJointMoves: while the slot of the keys moves, each call is answered as soon as it is
-// decided, so those that are have not taken units in vain if the time is too short for all.
+// TestJointMoves checks that while the slot of the keys moves, each call is answered as soon
+// as it is decided. If the time is too short for all calls, those that were decided have not
+// taken their units in vain.
 func TestJointMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := pairs{answer: moving}
@@ -329,8 +332,8 @@ func TestJointMoves(t *testing.T) {
 	})
 }
 
-// TestJointSlow: where a run takes more than half of the timeout, a call does not wait until
-// one has ended, or it would be late.
+// TestJointSlow checks that if a run takes more than half of the timeout, calls do not wait
+// until one has ended: they would be late.
 func TestJointSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p pairs

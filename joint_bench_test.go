@@ -15,8 +15,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
 )
 
-// BenchmarkJoint has callers ask two limits at once: of their own identities, or with one
-// for all under the second limit.
+// BenchmarkJoint measures joint calls under two limits. Under the second, each caller has its
+// own identity, or all share one.
 func BenchmarkJoint(b *testing.B) {
 	st, err := goredis.Open("redis://" + redistest.Start(b).Addr())
 	require.NoError(b, err)

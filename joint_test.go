@@ -18,7 +18,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
 )
 
-// TestJoint: each limiter takes its units or none does, on any Redis.
+// TestJoint checks that either all limiters take their units or none does, on one Redis and on
+// a Cluster.
 func TestJoint(t *testing.T) {
 	onRedis(t, func(t *testing.T, s site) {
 		st := s.open(t)
@@ -54,7 +55,7 @@ func TestJoint(t *testing.T) {
 		}
 		require.EqualValues(t, 8, allow(t, daily, "alice", 0).Remaining, "the states are the limiters' own")
 
-		// Other units, and other identities, of each.
+		// Each limiter has its own identity, and its own number of units.
 		r, err := j.AllowN(t.Context(), ratelimit.Part{Identity: "bob", N: 1}, ratelimit.Part{Identity: "alice", N: 8}, ratelimit.Part{Identity: "bob", N: 6})
 		require.NoError(t, err)
 		require.False(t, r.Allowed)
@@ -67,7 +68,7 @@ func TestJoint(t *testing.T) {
 		require.Zero(t, r.Results[1].Remaining)
 		require.Zero(t, r.Results[2].Remaining)
 
-		// The one that says no for longest is named, wherever it stands.
+		// Denied is the limiter that says no for longest, wherever it stands.
 		r, err = j.AllowN(t.Context(), ratelimit.Part{Identity: "alice", N: 1}, ratelimit.Part{Identity: "dave", N: 11}, ratelimit.Part{Identity: "bob", N: 1})
 		require.NoError(t, err)
 		require.False(t, r.Results[0].Allowed || r.Results[1].Allowed || r.Results[2].Allowed)
@@ -84,8 +85,8 @@ func TestJoint(t *testing.T) {
 	})
 }
 
-// TestJointExactly: many at once are charged the same by all, and as many are
-// admitted as the least allows.
+// TestJointExactly checks that concurrent calls are charged the same by all limiters, and that
+// as many are admitted as the lowest limit allows.
 func TestJointExactly(t *testing.T) {
 	onRedis(t, func(t *testing.T, s site) {
 		st := s.open(t)
@@ -120,8 +121,8 @@ func TestJointExactly(t *testing.T) {
 	})
 }
 
-// TestJoinOnCluster: what would be in several hash slots is refused. No server is
-// asked for that.
+// TestJoinOnCluster checks that limiters whose keys would be in several hash slots cannot be
+// joined. No server is asked to find that out.
 func TestJoinOnCluster(t *testing.T) {
 	cluster, err := goredis.Open("redis://127.0.0.1:1", goredis.WithCluster())
 	require.NoError(t, err)
@@ -189,15 +190,15 @@ func TestJoinRefuses(t *testing.T) {
 	require.Error(t, err)
 }
 
-// incomparable is a store that == would panic on.
+// incomparable is a store on which == would panic.
 type incomparable struct{ _ []int }
 
 func (incomparable) Run(context.Context, *store.Script, []string, []int64) ([]int64, error) {
 	return nil, context.DeadlineExceeded
 }
 
-// TestJointDegraded: all failure modes must be open. Each limiter's observers are
-// told of their own part.
+// TestJointDegraded checks that a call that Redis does not decide is allowed only if all
+// limiters fail open, and that each limiter's observers are told of their own part.
 func TestJointDegraded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		redis := &moody{away: refuses}
@@ -232,7 +233,7 @@ func TestJointDegraded(t *testing.T) {
 		open.take()
 		closed.take()
 
-		// That was the third in a row: the first one's breaker is open.
+		// That was the third failure in a row, so the first limiter's breaker is open.
 		require.Contains(t, open.states(), ratelimit.BreakerOpen)
 		redis.counts()
 		r, err = both.Allow(t.Context(), "x")
@@ -253,7 +254,7 @@ func TestJointDegraded(t *testing.T) {
 		require.Equal(t, ratelimit.JointResult{Denied: -1}, r)
 		require.Equal(t, ratelimit.ClassCanceled, open.take()[0].Class)
 
-		// The shortest timeout holds: here the default's 250 ms.
+		// The shortest timeout holds: here the default, 250 ms.
 		begin := time.Now()
 		r, err = both.Allow(t.Context(), "x")
 		require.NoError(t, err)
@@ -263,7 +264,8 @@ func TestJointDegraded(t *testing.T) {
 	})
 }
 
-// TestJointGivenUp: callers who leave say nothing of Redis.
+// TestJointGivenUp checks that callers that leave do not open the breaker: they say nothing of
+// Redis.
 func TestJointGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		redis := &moody{away: hangs}
@@ -281,7 +283,8 @@ func TestJointGivenUp(t *testing.T) {
 	})
 }
 
-// TestJointEvents: who was not charged since another denied has been looked at.
+// TestJointEvents checks that if a limiter was not charged because another denied the call,
+// its observers are told of a Peek: N is 0.
 func TestJointEvents(t *testing.T) {
 	redis := start(t)
 	var one, two events

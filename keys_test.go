@@ -22,9 +22,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 )
 
-// TestKeysOnAServer runs every kind of call and looks at what is then in Redis,
-// and at all that was sent: keys of one form, each with a time to live, and no
-// identity.
+// TestKeysOnAServer makes every kind of call, and looks at what is then in Redis and at all
+// that was sent. All keys must have one form and a time to live, and no identity may appear.
 func TestKeysOnAServer(t *testing.T) {
 	onRedis(t, func(t *testing.T, s site) {
 		var monitors []*redistest.Monitor
@@ -89,12 +88,12 @@ func TestKeyFormat(t *testing.T) {
 	for range 2 {
 		require.Equal(t, "{n}:token_bucket:"+hex.EncodeToString(mac.Sum(nil)), ratelimit.KeyOf(l, "user:1"))
 	}
-	secret[0] = 'x' // the caller's own
+	secret[0] = 'x' // the limiter has a copy
 	require.Equal(t, "{n}:token_bucket:"+hex.EncodeToString(mac.Sum(nil)), ratelimit.KeyOf(l, "user:1"))
 }
 
-// FuzzKeys: no two namespaces, algorithms and identities share a key, and a key
-// shows nothing of the identity.
+// FuzzKeys checks that different namespaces, algorithms or identities never share a key, and
+// that a key shows nothing of the identity.
 func FuzzKeys(f *testing.F) {
 	f.Add("a", "b", "n", "n")
 	f.Add("", "\x00", "n", "m")
@@ -109,7 +108,7 @@ func FuzzKeys(f *testing.F) {
 			for i, algorithm := range algorithms {
 				l, err := ratelimit.New(noStore{}, algorithm, ratelimit.WithNamespace(namespace))
 				if err != nil {
-					continue // no namespace
+					continue // not a valid namespace
 				}
 				for _, identity := range []string{a, b} {
 					key, of := ratelimit.KeyOf(l, identity), place{namespace, identity, fmt.Sprint(i)}
@@ -125,8 +124,8 @@ func FuzzKeys(f *testing.F) {
 	})
 }
 
-// TestNothingPrintsSecrets: neither an identity nor a secret is printed,
-// whatever the verb.
+// TestNothingPrintsSecrets checks that neither an identity nor a secret is printed, whatever
+// the verb.
 func TestNothingPrintsSecrets(t *testing.T) {
 	secret := []byte("supersecretsupersecret")
 	var last ratelimit.Event
@@ -145,7 +144,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	require.NoError(t, err)
 	printed := log.String() + string(text) + string(asKey)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
-		hidden := struct{ event ratelimit.Event }{last}                                                                                                                // fmt calls no methods in there
+		hidden := struct{ event ratelimit.Event }{last}                                                                                                                // fmt calls no methods of unexported fields
 		for _, v := range []any{hidden, &hidden, map[ratelimit.Identity]int{last.Identity: 1}, last, &last, last.Identity, l, *l, ratelimit.WithIdentityKey(secret)} { //nolint:govet // the copy is only printed
 			printed += fmt.Sprintf(verb, v)
 		}

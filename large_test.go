@@ -14,15 +14,15 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
 )
 
-// TestLargeStates: where states are large, few keys are in a run, so that Redis has time for
-// others in between; and every caller has a turn.
+// TestLargeStates checks that where states are large, few keys are in a run, so that Redis has
+// time for others in between, and that all calls are decided.
 func TestLargeStates(t *testing.T) {
 	s, err := goredis.Open(redistest.Start(t).URL())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	for _, c := range []struct {
 		rate int64
-		keys int // the most of a run
+		keys int // the most that a run may have
 	}{{1000, 16}, {5000, 3}, {50_000, 1}} {
 		t.Run(fmt.Sprint(c.rate), func(t *testing.T) {
 			var seen runs

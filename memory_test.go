@@ -17,7 +17,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// TestMemory measures what an identity costs in Redis, all included.
+// TestMemory checks how much memory an identity costs in Redis, everything included.
 func TestMemory(t *testing.T) {
 	if redistest.Race {
 		t.Skip("-race takes two minutes to fill Redis, and finds nothing in what that has: run without it")
@@ -39,7 +39,7 @@ func TestMemory(t *testing.T) {
 		{tokenbucket.Limit{Rate: 30, Period: time.Hour, Burst: 900}, 900, 200},
 		{slidingwindow.Limit{Rate: 100, Period: time.Hour}, 100, 200},
 		{slidingwindow.Limit{Rate: 9999, Period: 24 * time.Hour}, 9999, 200},
-		// What does not fit an integer.
+		// States that do not fit an integer.
 		{tokenbucket.Limit{Rate: 5000, Period: time.Hour}, 1000, 232},
 		{slidingwindow.Limit{Rate: 10_000, Period: time.Hour}, 10_000, 232},
 	} {
@@ -66,7 +66,7 @@ func TestMemory(t *testing.T) {
 	require.LessOrEqual(t, each, 9000.0)
 }
 
-// fill has identities each take n units, a hundred of them in a run.
+// fill has that many identities take n units each, a hundred identities in a run.
 func fill(t testing.TB, s store.Store, l *ratelimit.Limiter, limit algorithm.Algorithm, identities int, n int64) {
 	plan, err := limit.Compile()
 	require.NoError(t, err)

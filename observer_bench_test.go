@@ -11,8 +11,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
 )
 
-// replay is a store that gives the first reply of another one again and again, so
-// that what is measured is the limiter.
+// replay is a store that repeats the first reply of another store, so that a benchmark
+// measures the limiter alone.
 type replay struct {
 	store.Store
 	reply []int64
@@ -35,7 +35,7 @@ type runsToo struct{ decisionsOnly }
 
 func (runsToo) ObserveRun(ratelimit.RunEvent) {}
 
-// BenchmarkObserver is what a decision costs the limiter itself, with and without
+// BenchmarkObserver measures what a decision costs the limiter itself, with and without
 // observers that do nothing.
 func BenchmarkObserver(b *testing.B) {
 	for _, bench := range []struct {

@@ -19,7 +19,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// runs sees runs.
+// runs is an observer that keeps the events of runs.
 type runs struct {
 	events
 	mu  sync.Mutex
@@ -32,7 +32,7 @@ func (r *runs) ObserveRun(e ratelimit.RunEvent) {
 	r.all = append(r.all, e)
 }
 
-// take returns those that were seen since it was last called.
+// take returns the runs that were seen since it was last called.
 func (r *runs) take() []ratelimit.RunEvent {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -41,7 +41,7 @@ func (r *runs) take() []ratelimit.RunEvent {
 	return all
 }
 
-// sizes returns the decisions and keys of each run.
+// sizes returns the number of decisions and of keys of each run.
 func sizes(all []ratelimit.RunEvent) (sizes [][2]int) {
 	for _, e := range all {
 		sizes = append(sizes, [2]int{e.Decisions, e.Keys})
@@ -49,7 +49,7 @@ func sizes(all []ratelimit.RunEvent) (sizes [][2]int) {
 	return sizes
 }
 
-// inOneLane returns n identities whose calls wait for each other.
+// inOneLane returns n identities of one lane, so that their calls wait for each other.
 func inOneLane(t *testing.T, l *ratelimit.Limiter, n int) (identities []string) {
 	for i := 0; len(identities) < n; i++ {
 		identity := fmt.Sprint(i)
@@ -63,8 +63,8 @@ func inOneLane(t *testing.T, l *ratelimit.Limiter, n int) (identities []string) 
 	return identities
 }
 
-// together has calls for identities go to Redis in one run, but for the first
-// one's own, which goes before. An n of 0 is a Peek.
+// together has calls for the identities go to Redis in one run, after a run for the first
+// identity alone. An n of 0 is a Peek.
 func together(t *testing.T, h *held, l *ratelimit.Limiter, n int64, identities ...string) {
 	var wait sync.WaitGroup
 	for i, identity := range append(identities[:1:1], identities...) {
@@ -111,7 +111,7 @@ func TestRunObserver(t *testing.T) {
 		}
 	})
 
-	// Each of the limiters that decide together is told.
+	// The observers of each joined limiter are told.
 	t.Run("Joint", func(t *testing.T) {
 		var seen runs
 		redis := start(t)
@@ -232,7 +232,7 @@ func TestRunObserver(t *testing.T) {
 	})
 }
 
-// newcomers sees limiters.
+// newcomers is an observer that keeps the events of new limiters, and panics.
 type newcomers struct {
 	events
 	all []ratelimit.LimiterEvent
@@ -243,7 +243,7 @@ func (n *newcomers) ObserveLimiter(e ratelimit.LimiterEvent) {
 	panic("seen")
 }
 
-// TestLimiterObserver: each limiter that is made is told of, once.
+// TestLimiterObserver checks that observers are told once of each limiter that New makes.
 func TestLimiterObserver(t *testing.T) {
 	var seen newcomers
 	for _, namespace := range []string{"shop", "login"} {
@@ -272,7 +272,7 @@ func TestDecided(t *testing.T) {
 	}
 }
 
-// oneSlot is a store whose Redis does not run a script on several keys.
+// oneSlot is a store whose Redis refuses to run a script on several keys.
 type oneSlot struct{ store.Store }
 
 func (s oneSlot) Run(ctx context.Context, script *store.Script, keys []string, args []int64) ([]int64, error) {
@@ -282,7 +282,7 @@ func (s oneSlot) Run(ctx context.Context, script *store.Script, keys []string, a
 	return s.Store.Run(ctx, script, keys, args)
 }
 
-// pipeline is a store that does several runs at once.
+// pipeline is a store that takes several runs at once.
 type pipeline struct{ store.Store }
 
 func (p pipeline) RunAll(ctx context.Context, s *store.Script, all []store.Run) {

@@ -24,8 +24,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/rueidis"
 )
 
-// onAnyClient runs test with the stores that Open makes, and with clients whose
-// settings are their library's defaults.
+// onAnyClient runs test with the stores that Open makes, and with clients that have their
+// libraries' default settings.
 func onAnyClient(t *testing.T, test func(t *testing.T, server *redistest.Server, s store.Store)) {
 	onOne(t, func(t *testing.T, s site) { test(t, s.nodes[0], s.open(t)) })
 	t.Run("goredis/defaults", func(t *testing.T) {
@@ -35,7 +35,7 @@ func onAnyClient(t *testing.T, test func(t *testing.T, server *redistest.Server,
 		test(t, server, goredis.New(client))
 	})
 	t.Run("rueidis/defaults", func(t *testing.T) {
-		redistest.Needs(t, 6, 0) // its cache, which is on by default
+		redistest.Needs(t, 6, 0) // for rueidis's cache, which is on by default
 		server := redistest.Start(t)
 		client, err := rueclient.NewClient(rueclient.ClientOption{InitAddress: []string{server.Addr()}})
 		require.NoError(t, err)
@@ -44,7 +44,7 @@ func onAnyClient(t *testing.T, test func(t *testing.T, server *redistest.Server,
 	})
 }
 
-// events collects what an observer is told.
+// events is an observer that keeps the events of decisions.
 type events struct {
 	mu  sync.Mutex
 	all []ratelimit.Event
@@ -64,7 +64,7 @@ func (e *events) take() []ratelimit.Event {
 	return all
 }
 
-// recovers waits until Redis decides again, by itself.
+// recovers waits until service has returned by itself: Redis decides again.
 func recovers(t *testing.T, l *ratelimit.Limiter) {
 	require.Eventually(t, func() bool {
 		r, err := l.Allow(context.Background(), "after")
@@ -72,8 +72,8 @@ func recovers(t *testing.T, l *ratelimit.Limiter) {
 	}, 10*time.Second, 10*time.Millisecond, "back to normal")
 }
 
-// TestNewBeforeRedis: a limiter made while nothing listens works once Redis does.
-// Until then no failure mode gives what the limit never can, or stands in for a Reset.
+// TestNewBeforeRedis checks that a limiter that is made while nothing listens works once Redis
+// does. Until then, even FailOpen denies an n above the limit, and Reset is an error.
 func TestNewBeforeRedis(t *testing.T) {
 	onOne(t, func(t *testing.T, s site) {
 		s.nodes[0].Kill()
@@ -91,8 +91,8 @@ func TestNewBeforeRedis(t *testing.T) {
 	})
 }
 
-// TestCallerGivesUp: a caller whose own context ends gets an error, whatever the
-// mode, and that soon.
+// TestCallerGivesUp checks that a caller whose own context ends soon gets an error, and not
+// the failure mode's answer.
 func TestCallerGivesUp(t *testing.T) {
 	onAnyClient(t, func(t *testing.T, server *redistest.Server, s store.Store) {
 		var seen events
@@ -126,8 +126,8 @@ func TestCallerGivesUp(t *testing.T) {
 	})
 }
 
-// TestBlackhole: an address that takes connections and never answers, from the
-// first call on.
+// TestBlackhole checks that callers leave in time if the address takes connections but never
+// answers, from the first call on.
 func TestBlackhole(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -151,7 +151,8 @@ func TestBlackhole(t *testing.T) {
 	}
 }
 
-// TestClusterHangs: all nodes of a Cluster hang, and come back.
+// TestClusterHangs checks that callers leave in time while all nodes of a Cluster hang, and
+// that service returns when the nodes do.
 func TestClusterHangs(t *testing.T) {
 	const timeout = 150 * time.Millisecond
 	for _, driver := range []string{"goredis", "rueidis"} {
@@ -183,8 +184,9 @@ func TestClusterHangs(t *testing.T) {
 	}
 }
 
-// TestDeniedByACL: a user who may not do all that the script does never passes
-// for one whose identities are all fresh.
+// TestDeniedByACL checks that if the Redis user may not run a command of the script, calls
+// fail. A script that ignored the refusal would find no states, and take each identity for a
+// fresh one.
 func TestDeniedByACL(t *testing.T) {
 	redistest.Needs(t, 6, 0)
 	server := redistest.Start(t)
@@ -192,7 +194,7 @@ func TestDeniedByACL(t *testing.T) {
 		rule    string
 		decided bool
 	}{
-		{"+@all -get", true}, // MGET will do
+		{"+@all -get", true}, // MGET is used instead
 		{"+@all -get -mget", false},
 		{"+@all -psetex", false},
 		{"+@all -time", false},
@@ -229,8 +231,8 @@ func TestDeniedByACL(t *testing.T) {
 	}
 }
 
-// TestNotACluster: to a client that knows no Cluster, most identities are on
-// other nodes. That is a failure of Redis's, not a script's.
+// TestNotACluster checks a client that does not know that its Redis is a Cluster, so that most
+// identities are on other nodes. That counts as a failure of Redis, not of the script.
 func TestNotACluster(t *testing.T) {
 	cluster := redistest.StartCluster(t)
 	for _, driver := range []string{"goredis", "rueidis"} {
@@ -250,7 +252,7 @@ func TestNotACluster(t *testing.T) {
 	}
 }
 
-// panicking is a store that panics, prompt or not.
+// panicking is a store that panics, whether it is prompt or not.
 type panicking struct{ prompt bool }
 
 func (p panicking) Prompt() bool { return p.prompt }
@@ -259,7 +261,8 @@ func (panicking) Run(context.Context, *store.Script, []string, []int64) ([]int64
 	panic("no good")
 }
 
-// TestStorePanics: it has failed, no more, and gives back the turn that it had.
+// TestStorePanics checks that a run in which the store panics counts as failed, no more, and
+// gives back its turn.
 func TestStorePanics(t *testing.T) {
 	for _, prompt := range []bool{false, true} {
 		failed := observerFunc(func(e ratelimit.Event) { require.ErrorContains(t, e.Err, "the store panicked") })
@@ -273,8 +276,9 @@ func TestStorePanics(t *testing.T) {
 	}
 }
 
-// TestPromptIsNotClaimedInVain: a client told to set no deadlines keeps none, so
-// the limiter must not count on it.
+// TestPromptIsNotClaimedInVain checks that a store does not claim to be prompt if its client
+// sets no deadlines (a ReadTimeout of -2). The limiter would count on it, and a call never
+// return.
 func TestPromptIsNotClaimedInVain(t *testing.T) {
 	server := redistest.Start(t)
 	client := goclient.NewClient(&goclient.Options{Addr: server.Addr(), ContextTimeoutEnabled: true, ReadTimeout: -2})
@@ -283,13 +287,14 @@ func TestPromptIsNotClaimedInVain(t *testing.T) {
 	recovers(t, l)
 	server.Pause()
 	defer server.Resume()
-	r, err := l.Allow(context.Background(), "x") // would never return
+	r, err := l.Allow(context.Background(), "x") // would never return if the store claimed to be prompt
 	require.NoError(t, err)
 	require.True(t, r.Degraded)
 }
 
-// TestWaitingIsBounded: past a bound, callers are decided at once, and nothing is
-// sent. (How many can wait at all is TestCrowd's, on a Redis that hangs.)
+// TestWaitingIsBounded checks that once as many calls wait as may, the failure mode decides
+// further ones at once, and nothing is sent for them. (TestCrowd of internal/faults has
+// callers wait on a Redis that hangs.)
 func TestWaitingIsBounded(t *testing.T) {
 	for name, options := range map[string][]ratelimit.Option{"Batching": nil, "Alone": {ratelimit.WithoutBatching()}} {
 		t.Run(name, func(t *testing.T) {

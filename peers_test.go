@@ -18,10 +18,11 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
 )
 
-// The tests of this file are bugs that rate limiters in wide use have or had.
+// Each test of this file is for a bug that other rate limiters in wide use, the peers, have or
+// had. Its comment says what the bug is.
 
-// Time in a double since 2017 makes a fresh key answer Remaining 8 of 10, from
-// 2025 on. TestExact of package algorithm has the whole grid.
+// A peer that keeps the time since 2017 in a double answers Remaining 8 of 10 for a fresh key,
+// from 2025 on. TestExact of package algorithm has the whole grid of limits and clocks.
 func TestPeer01FreshKeyHasItsUnits(t *testing.T) {
 	r := start(t)
 	for _, year := range []int{2017, 2025, 2026, 2034, 2038, 2106, 2200} {
@@ -35,15 +36,15 @@ func TestPeer01FreshKeyHasItsUnits(t *testing.T) {
 	}
 }
 
-// A client that retries an EVALSHA after its read timeout charges up to four
-// times. Ours must charge a logical call once, or not at all.
+// A client that retries an EVALSHA after its read timeout charges a call up to four times.
+// This limiter must charge it once, or not at all.
 func TestPeer02ChargedAtMostOnce(t *testing.T) {
 	onRedis(t, func(t *testing.T, s site) {
 		l := newLimiter(t, s.open(t), tokenbucket.Limit{Rate: 1000, Period: month}, ratelimit.WithTimeout(300*time.Millisecond))
 		for i, pause := range []time.Duration{100 * time.Millisecond, 1500 * time.Millisecond} {
 			identity := fmt.Sprint("caller", i)
 			allow(t, l, identity, 1)
-			for range 20 { // a warm pool
+			for range 20 { // to warm up the pool
 				allow(t, l, "other"+identity, 1)
 			}
 			var wait sync.WaitGroup
@@ -69,8 +70,8 @@ func TestPeer02ChargedAtMostOnce(t *testing.T) {
 	})
 }
 
-// settled reads Remaining once what was sent to a Redis that hung has run, and
-// the client has connected again: at most 5 s.
+// settled returns Remaining once everything that was sent to a Redis that hung has run, and
+// the client has connected again. It waits for 5 s at most.
 func settled(t testing.TB, l *ratelimit.Limiter, identity string) int64 {
 	var last int64 = -1
 	require.Eventually(t, func() bool {
@@ -102,8 +103,8 @@ func TestPeer03AnyIdentity(t *testing.T) {
 	})
 }
 
-// A time to live in whole seconds, rounded down, forgets too early and admits
-// double; one of 0 forgets at once.
+// A time to live that is rounded down to whole seconds forgets too early and admits double;
+// one of 0 forgets at once.
 func TestPeer04NothingIsForgottenEarly(t *testing.T) {
 	limits := []algorithm.Algorithm{
 		tokenbucket.Limit{Rate: 10, Period: 19 * time.Second, Burst: 1}, // 1 per 1.9 s
@@ -152,8 +153,7 @@ func TestPeer04NothingIsForgottenEarly(t *testing.T) {
 	})
 }
 
-// Compare-and-swap from the client gives up under contention, and turns into a
-// 500.
+// Compare-and-swap by the client gives up under contention, which turns into a 500.
 func TestPeer05ContentionIsNoError(t *testing.T) {
 	onRedis(t, func(t *testing.T, s site) {
 		for kind, limit := range kinds {
@@ -179,7 +179,7 @@ func TestPeer05ContentionIsNoError(t *testing.T) {
 	})
 }
 
-// More than the limit can ever give is answered "retry in 100 ms", for ever.
+// A request for more than the limit can ever give is told to "retry in 100 ms", for ever.
 func TestPeer06MoreThanTheLimitIsNever(t *testing.T) {
 	onOne(t, func(t *testing.T, s site) {
 		for kind, limit := range kinds {
@@ -245,8 +245,8 @@ func TestPeer08DenialsAreFree(t *testing.T) {
 				allowed++
 			}
 		}
-		// The counter's window gives whole units only, so the last one of a
-		// window may come too late for it.
+		// The window counter gives whole units only, so the last unit of a window may come too
+		// late to be taken in it.
 		require.InDelta(t, 100*seconds, allowed, seconds+1, kind)
 	}
 	onOne(t, func(t *testing.T, s site) {
@@ -265,7 +265,7 @@ func TestPeer08DenialsAreFree(t *testing.T) {
 	})
 }
 
-// A raised limit leaves who was drained drained, for an hour.
+// After a limit was raised, an identity that had used up the old one stays denied for an hour.
 func TestPeer09RaisedLimitHelpsAtOnce(t *testing.T) {
 	onOne(t, func(t *testing.T, s site) {
 		for kind, limit := range kinds {
@@ -284,7 +284,8 @@ func TestPeer09RaisedLimitHelpsAtOnce(t *testing.T) {
 	})
 }
 
-// A raised refill rate counts from now on, and a lowered one gives nothing.
+// If the refill rate alone changes, a raised one must count from now on, and a lowered one
+// must give nothing.
 func TestPeer09RateAloneChanges(t *testing.T) {
 	r := start(t)
 	slow := newLimiter(t, r, tokenbucket.Limit{Rate: 10, Period: time.Hour, Burst: 10})
@@ -299,8 +300,8 @@ func TestPeer09RateAloneChanges(t *testing.T) {
 	require.Equal(t, 6*time.Minute, res.RetryAfter)
 }
 
-// A key that lost its time to live, or was written by a clock that was wrong,
-// locks out for good.
+// A key that lost its time to live, or was written by a clock that was wrong, locks an
+// identity out for good.
 func TestPeer10NothingLocksOutForGood(t *testing.T) {
 	for kind, limit := range kinds {
 		r := start(t)
@@ -333,7 +334,7 @@ func TestPeer10NothingLocksOutForGood(t *testing.T) {
 	})
 }
 
-// SCRIPT FLUSH, a restart or a failover shows NOSCRIPT to the caller.
+// After SCRIPT FLUSH, a restart or a failover, the caller gets an error: NOSCRIPT.
 func TestPeer11NoScriptIsNoError(t *testing.T) {
 	onRedis(t, func(t *testing.T, s site) {
 		l := newLimiter(t, s.open(t), tokenbucket.Limit{Rate: 1000, Period: month})

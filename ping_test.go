@@ -16,7 +16,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/rueidis"
 )
 
-// TestPing: it tells what is wrong with a Redis, and writes nothing.
+// TestPing checks that Ping tells what is wrong with a Redis, and writes nothing.
 func TestPing(t *testing.T) {
 	guarded, plain := redistest.Start(t, "--requirepass", "secret"), redistest.Start(t)
 	for _, open := range []func(url string) (store.Store, error){
@@ -40,7 +40,8 @@ func TestPing(t *testing.T) {
 	}
 }
 
-// TestPingOpenBreaker: it asks even then, and an answer closes it.
+// TestPingOpenBreaker checks that Ping asks Redis even while the breaker is open, and that an
+// answer closes the breaker.
 func TestPingOpenBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m moody

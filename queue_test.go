@@ -22,14 +22,13 @@ func inLane(lane uint8, n int) (calls []*call) {
 	return calls
 }
 
-// aQueue notes what is started.
+// aQueue is a queue that keeps the flights that it starts, in place of running them.
 type aQueue struct {
 	queue
 	started []*flight
 }
 
-// wait has calls join that find themselves behind others, and returns the flights that
-// are started by it.
+// wait has calls join, requires that they wait, and returns the flights that this starts.
 func (q *aQueue) wait(t *testing.T, calls []*call) []*flight {
 	for _, c := range calls {
 		at, _ := q.join(c)
@@ -38,7 +37,7 @@ func (q *aQueue) wait(t *testing.T, calls []*call) []*flight {
 	return q.due()
 }
 
-// due returns the flights that were started since.
+// due returns the flights that were started since it was last called.
 func (q *aQueue) due() []*flight {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -46,7 +45,8 @@ func (q *aQueue) due() []*flight {
 	return q.started
 }
 
-// landed ends a flight, and returns the only one that has become due by it, or nil.
+// landed ends a flight, and returns the flight that becomes due by that, or nil. There must be
+// no more than one.
 func (q *aQueue) landed(t *testing.T, f *flight) *flight {
 	next, held := q.land(f, 0)
 	require.False(t, held)
@@ -54,8 +54,8 @@ func (q *aQueue) landed(t *testing.T, f *flight) *flight {
 	return next
 }
 
-// crowded returns a flight behind which so many calls wait in each lane, and has it
-// seem that there are as many flights as may be.
+// crowded returns a flight behind which that many calls wait in each lane. The queue then
+// takes it that as many flights are under way as may be.
 func (q *aQueue) crowded(t *testing.T, calls int) (f *flight, came [lanes][]*call) {
 	_, f = q.join(&call{lane: lanes - 1})
 	q.flying = maxFlights
@@ -66,7 +66,7 @@ func (q *aQueue) crowded(t *testing.T, calls int) (f *flight, came [lanes][]*cal
 	return f, came
 }
 
-// requireCalls holds the flight to its calls, in order.
+// requireCalls requires that the flight has exactly these calls, in this order.
 func requireCalls(t *testing.T, f *flight, want ...*call) {
 	t.Helper()
 	require.NotNil(t, f)
@@ -77,7 +77,8 @@ func requireCalls(t *testing.T, f *flight, want ...*call) {
 	}
 }
 
-// onQueue has test use a queue whose time stands still.
+// onQueue runs test on a queue under a virtual clock. It then requires that the queue is
+// empty, and keeps neither calls nor the memory of a crowd.
 func onQueue(t *testing.T, test func(t *testing.T, q *aQueue)) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &aQueue{}
@@ -114,7 +115,7 @@ func onQueue(t *testing.T, test func(t *testing.T, q *aQueue)) {
 	})
 }
 
-// TestQueue: the calls of a lane keep their order, and are in one flight at a time.
+// TestQueue checks that the calls of a lane keep their order, and are in one flight at a time.
 func TestQueue(t *testing.T) {
 	onQueue(t, func(t *testing.T, q *aQueue) {
 		at, alone := q.join(&call{})
@@ -126,7 +127,7 @@ func TestQueue(t *testing.T) {
 		requireCalls(t, f, came[:3]...)
 
 		require.Empty(t, q.wait(t, came[3:]))
-		q.note(f, nil, f.calls[1:]) // did not go with the first
+		q.note(f, nil, f.calls[1:]) // they did not go with the first
 		require.Equal(t, 1, f.size)
 		require.Equal(t, 1, q.sent)
 		last := inLane(0, 1)
@@ -146,13 +147,13 @@ func TestQueue(t *testing.T) {
 	})
 }
 
-// TestQueueRest: what does not go with a flight comes back to its lanes, before what is
-// there.
+// TestQueueRest checks that calls that a flight has taken but does not send go back to their
+// lanes, before the calls that are there.
 func TestQueueRest(t *testing.T) {
 	onQueue(t, func(t *testing.T, q *aQueue) {
 		_, f := q.join(&call{lane: 7})
 		few, many := inLane(1, 40), inLane(2, maxTaken+10)
-		q.flying = maxFlights // as if others were busy
+		q.flying = maxFlights // as if others were in flight
 		require.Empty(t, q.wait(t, few))
 		require.Empty(t, q.wait(t, many))
 		q.flying = 1
@@ -172,7 +173,7 @@ func TestQueueRest(t *testing.T) {
 	})
 }
 
-// TestQueueCrowd: nothing is left of a crowd that came to one lane, and left.
+// TestQueueCrowd checks that a lane keeps no trace of a crowd of calls that came and went.
 func TestQueueCrowd(t *testing.T) {
 	for _, n := range []int{maxTaken, 2*maxTaken - 1, 2 * maxTaken, 6000, 9000, maxWaiting} {
 		onQueue(t, func(t *testing.T, q *aQueue) {
@@ -197,8 +198,8 @@ func TestQueueCrowd(t *testing.T) {
 	}
 }
 
-// TestQueueFlights: a flight beside others has as many calls as they have, or enough;
-// and there are not too many.
+// TestQueueFlights checks that a flight begins beside others only if it has as many calls as
+// they have together, or enough, and that there are never too many flights.
 func TestQueueFlights(t *testing.T) {
 	onQueue(t, func(t *testing.T, q *aQueue) {
 		at, a := q.join(&call{lane: 0})
@@ -239,7 +240,7 @@ func TestQueueFlights(t *testing.T) {
 	})
 }
 
-// TestQueueTurn: a flight takes lanes, in turn, until it has enough calls.
+// TestQueueTurn checks that a flight takes lanes, in turn, until it has enough calls.
 func TestQueueTurn(t *testing.T) {
 	onQueue(t, func(t *testing.T, q *aQueue) {
 		f, came := q.crowded(t, enough-1)
@@ -258,7 +259,7 @@ func TestQueueTurn(t *testing.T) {
 	})
 }
 
-// TestQueueStarts: all that has become due by one landing goes at once.
+// TestQueueStarts checks that all flights that become due by one landing start at once.
 func TestQueueStarts(t *testing.T) {
 	onQueue(t, func(t *testing.T, q *aQueue) {
 		f, came := q.crowded(t, enough)
@@ -280,8 +281,8 @@ func TestQueueStarts(t *testing.T) {
 	})
 }
 
-// TestQueueSlow: who has waited for a whole tick goes, though few, beside a flight that
-// is slow.
+// TestQueueSlow checks that calls that have waited for a whole tick, however few, go beside
+// flights that are slow.
 func TestQueueSlow(t *testing.T) {
 	onQueue(t, func(t *testing.T, q *aQueue) {
 		q.flying = 3 // with many calls
@@ -315,7 +316,8 @@ func TestQueueSlow(t *testing.T) {
 	})
 }
 
-// TestQueueTicks: whoever waits is told in time, wherever the call is.
+// TestQueueTicks checks that each call is told in time that it is late, whether it is in a
+// lane, in a run, or was put back.
 func TestQueueTicks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := aQueue{}
@@ -356,7 +358,7 @@ func TestQueueTicks(t *testing.T) {
 	})
 }
 
-// TestQueueEndless: the longest timeout that there is does not end.
+// TestQueueEndless checks that with the longest timeout there is, a call does not become late.
 func TestQueueEndless(t *testing.T) {
 	onQueue(t, func(t *testing.T, q *aQueue) {
 		q.setTimeout(math.MaxInt64)
@@ -371,14 +373,15 @@ func TestQueueEndless(t *testing.T) {
 	})
 }
 
-// edge is a Store whose keys are in the partitions at the ends of all.
+// edge is a Store whose keys are all in the first and the last of the partitions there can be.
 type edge struct{ noStore }
 
 func (edge) Partition(key string) (uint64, bool) {
 	return -uint64(crc32.ChecksumIEEE([]byte(key)) % 2), true
 }
 
-// TestEnds: there is a queue and a breaker for each partition that there may be.
+// TestEnds checks that there is a queue and a breaker for each partition there can be, the
+// first and the last included.
 func TestEnds(t *testing.T) {
 	l, err := New(edge{}, tokenbucket.Limit{Rate: 1, Period: time.Hour})
 	require.NoError(t, err)
@@ -393,7 +396,8 @@ func TestEnds(t *testing.T) {
 	require.NotNil(t, seen[&l.batcher.queues[queueCount-1]])
 }
 
-// TestCallLines: a call is two cache lines, so that no other is in them.
+// TestCallLines checks that a call fills two cache lines, so that it shares neither with
+// another.
 func TestCallLines(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		t.Skip("for addresses of 8 bytes")
@@ -402,14 +406,14 @@ func TestCallLines(t *testing.T) {
 	require.EqualValues(t, 64, unsafe.Offsetof(call{}.late), "the run's")
 }
 
-// TestWakeupLines: a caller's channel is whole cache lines, too.
+// TestWakeupLines checks that a caller's channel fills whole cache lines, too.
 func TestWakeupLines(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		t.Skip("for addresses of 8 bytes")
 	}
 	const many = 1000
 	channels := make([]chan wakeup, many)
-	size := uint64(math.MaxUint64) // others allocate at times
+	size := uint64(math.MaxUint64) // the least of ten, as other goroutines allocate at times
 	for range 10 {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

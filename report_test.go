@@ -11,9 +11,10 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// TestReportAcross: of a run on keys of several partitions the breaker of each is told;
-// to one that has keys in several runs an answer to any will do; and a run that goes
-// again is nobody's.
+// TestReportAcross checks what breakers are told of a batch across partitions. A failed run
+// counts once against the breaker of each partition that it had keys of. To a breaker that has
+// keys in several runs, an answer to any of these is an answer. A run that goes again does not
+// count.
 func TestReportAcross(t *testing.T) {
 	away, stray := errors.New("away"), &store.ServerError{Message: "CROSSSLOT elsewhere"}
 	at := func(breaker, place uint64) group {
@@ -22,7 +23,7 @@ func TestReportAcross(t *testing.T) {
 	for name, test := range map[string]struct {
 		runs [][]group
 		errs []error
-		want [4]int32 // failures of the first breakers
+		want [4]int32 // failures that each of the first breakers has counted
 	}{
 		"Each":         {[][]group{{at(0, 0), at(1, 0), at(1, 1), at(2, 0)}}, []error{away}, [4]int32{1, 1, 1}},
 		"AnswerFirst":  {[][]group{{at(0, 0), at(1, 0)}, {at(1, 1), at(2, 0)}}, []error{nil, away}, [4]int32{0, 0, 1}},

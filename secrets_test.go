@@ -28,7 +28,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/rueidis"
 )
 
-// What none of these tests may find in anything that is printed.
+// The secrets that these tests must not find in anything that is printed.
 const (
 	urlPassword      = "hunter2-of-the-url"
 	sentinelPassword = "hunter3-of-sentinels"
@@ -36,7 +36,7 @@ const (
 	person           = "hunter5@example.com"
 )
 
-// printed is v by every way to print it that programs commonly use.
+// printed returns v printed in every way that programs commonly use.
 func printed(v any) string {
 	var out bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
@@ -51,7 +51,7 @@ func printed(v any) string {
 	for _, handler := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
 		slog.New(handler).Info("it", "v", v, "group", slog.GroupValue(slog.Any("v", v)))
 	}
-	if err, ok := v.(error); ok { // what is inside of it, too
+	if err, ok := v.(error); ok { // the errors that it wraps, too
 		for _, inner := range drivertest.Causes(err) {
 			out.WriteString(printed(inner))
 		}
@@ -59,7 +59,7 @@ func printed(v any) string {
 	return out.String()
 }
 
-// hidesSecrets fails the test if a secret is in text, as it is or in a common encoding.
+// hidesSecrets fails the test if text has a secret, as it is or in a common encoding.
 func hidesSecrets(t testing.TB, text string) {
 	t.Helper()
 	text = strings.ToLower(text)
@@ -76,9 +76,8 @@ func hidesSecrets(t testing.TB, text string) {
 	}
 }
 
-// around returns v, and v where programs have such values: behind a pointer, in
-// fields that fmt may look into but whose methods it may not call, in a slice, in
-// a map.
+// around returns v, and v in the places where programs have such values: behind a pointer, in
+// fields that fmt may look into but whose methods it may not call, in a slice, in a map.
 func around[T any](v T) []any {
 	type shown struct{ V T }
 	type hidden struct{ v T }
@@ -87,7 +86,8 @@ func around[T any](v T) []any {
 	return []any{v, &v, shown{v}, &shown{v}, hidden{v}, &hidden{v}, pointer{&v}, embedded{hidden{v}}, []T{v}, []any{v}, []any{hidden{v}}, map[string]T{"v": v}, map[string]any{"v": &v}}
 }
 
-// TestSecretsOfStores: what Open makes, and the options that it is given.
+// TestSecretsOfStores checks the stores that Open makes, limiters on them, and the options of
+// both.
 func TestSecretsOfStores(t *testing.T) {
 	var values []any
 	for _, url := range []string{
@@ -107,7 +107,7 @@ func TestSecretsOfStores(t *testing.T) {
 			newLimiter(t, g, kinds["TokenBucket"](1, time.Second), ratelimit.WithIdentityKey([]byte(identityKey))),
 			newLimiter(t, r, kinds["SlidingLog"](1, time.Second), ratelimit.WithIdentityKey([]byte(identityKey)), ratelimit.WithoutBatching()),
 		} {
-			// Used, so that it has made what hashes.
+			// A call has the limiter make its hasher, which has the key.
 			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 			_, _ = limiter.Allow(ctx, person)
 			cancel()
@@ -124,11 +124,11 @@ func TestSecretsOfStores(t *testing.T) {
 	values = append(values, around(goredis.WithTLSConfig(config))...)
 	values = append(values, around(rueidis.WithTLSConfig(config))...)
 	for _, v := range values {
-		hidesSecrets(t, printed(v)+fmt.Sprintf("%p", v)) // for which fmt calls no method
+		hidesSecrets(t, printed(v)+fmt.Sprintf("%p", v)) // for %p fmt calls no method
 	}
 }
 
-// holder is a store and an observer that holds a secret of its own.
+// holder is a store and an observer that has a secret of its own.
 type holder struct{ secret string }
 
 func (holder) Observe(context.Context, ratelimit.Event) {}
@@ -137,8 +137,8 @@ func (holder) Run(context.Context, *store.Script, []string, []int64) ([]int64, e
 	return nil, store.ErrReply
 }
 
-// TestSecretsOfOthers: who prints a limiter, or what has one in an exported field,
-// prints nothing of what its store and observers hold.
+// TestSecretsOfOthers checks that to print a limiter, or a value that has one in an exported
+// field, prints nothing of what its store and observers hold.
 func TestSecretsOfOthers(t *testing.T) {
 	l := newLimiter(t, holder{urlPassword}, tokenbucket.Limit{Rate: 1, Period: time.Second}, ratelimit.WithObserver(holder{sentinelPassword}))
 	type service struct{ Limiter ratelimit.Limiter }
@@ -147,14 +147,14 @@ func TestSecretsOfOthers(t *testing.T) {
 	for _, v := range []any{l, *l, service{*l}, &service{*l}, embeds{*l}, []ratelimit.Limiter{*l}, map[string]*ratelimit.Limiter{"l": l}} {
 		hidesSecrets(t, printed(v))
 	}
-	// Not %s: fmt looks into what is behind a pointer that this does not suit.
+	// Not with %s: where a verb does not suit a pointer, fmt prints what is behind it.
 	hidesSecrets(t, fmt.Sprintf("%v %+v %#v", borrows{l}, borrows{l}, borrows{l}))
 	require.Equal(t, "ratelimit.Limiter(ratelimit:token_bucket)", fmt.Sprintf("%#v", l))
 	require.Equal(t, "{ratelimit.Limiter(ratelimit:token_bucket)}", fmt.Sprint(service{*l}))
 	require.Equal(t, "ratelimit.Limiter() <nil>", fmt.Sprint(ratelimit.Limiter{}, (*ratelimit.Limiter)(nil)))
 }
 
-// TestSecretsOfTop: its identity key.
+// TestSecretsOfTop checks that a Top does not reveal its identity key.
 func TestSecretsOfTop(t *testing.T) {
 	top, err := observe.NewTop(observe.TopIdentityKey([]byte(identityKey)))
 	require.NoError(t, err)
@@ -166,7 +166,7 @@ func TestSecretsOfTop(t *testing.T) {
 	}
 }
 
-// TestSecretsOfEvents: an identity is told to no one but by Reveal.
+// TestSecretsOfEvents checks that nothing but Reveal tells the identity of an event.
 func TestSecretsOfEvents(t *testing.T) {
 	event := ratelimit.Event{Namespace: "n", Algorithm: "a", Identity: ratelimit.NewIdentity(person), N: 1, Err: errors.New("x"), Class: ratelimit.ClassTimeout}
 	require.Equal(t, person, event.Identity.Reveal())
@@ -176,7 +176,8 @@ func TestSecretsOfEvents(t *testing.T) {
 	hidesSecrets(t, printed(map[ratelimit.Identity]int{event.Identity: 1}))
 }
 
-// TestSecretsOfRefusedCalls: neither what New refuses nor what a call cannot mean.
+// TestSecretsOfRefusedCalls checks the errors of New, and of calls that make no sense or whose
+// context has ended.
 func TestSecretsOfRefusedCalls(t *testing.T) {
 	l := newLimiter(t, start(t), tokenbucket.Limit{Rate: 1, Period: time.Second})
 	_, err := ratelimit.New(noStore{}, tokenbucket.Limit{Rate: 1, Period: time.Second}, ratelimit.WithIdentityKey([]byte(identityKey[:15])))
@@ -195,7 +196,8 @@ func TestSecretsOfRefusedCalls(t *testing.T) {
 	hidesSecrets(t, printed(err))
 }
 
-// TestSecretsOfBadURLs: what Open refuses may be a password that was not encoded.
+// TestSecretsOfBadURLs checks the errors of Open: what it refuses may be a password that was
+// not encoded.
 func TestSecretsOfBadURLs(t *testing.T) {
 	for _, url := range []string{
 		urlPassword, "redis://" + urlPassword + "@host", "redis://user:" + urlPassword, "redis://:" + urlPassword + "@",
@@ -213,14 +215,14 @@ func TestSecretsOfBadURLs(t *testing.T) {
 	}
 }
 
-// TestSecretsOfFailures: whatever keeps Redis from deciding, and whatever it says:
-// errors of the store, of Reset, and those that observers are told.
+// TestSecretsOfFailures checks the errors of Reset, and those that observers and logs are
+// told, whatever keeps Redis from deciding and whatever it replies.
 func TestSecretsOfFailures(t *testing.T) {
-	redistest.Needs(t, 6, 0) // HELLO
+	redistest.Needs(t, 6, 0) // for HELLO
 	needs := redistest.Start(t, "--requirepass", "another")
 	has := redistest.Start(t)
-	// To a Redis that knows neither HELLO nor AUTH, or not the two words of the
-	// latter, they are unknown commands; it quotes what follows.
+	// A Redis that does not know HELLO, or AUTH, or AUTH with two words, takes them for
+	// unknown commands, and quotes the words that follow.
 	older := redistest.Start(t, "--rename-command", "HELLO", "", "--rename-command", "AUTH", "")
 	noHello := redistest.Start(t, "--rename-command", "HELLO", "")
 	noScripts := redistest.Start(t, "--rename-command", "EVALSHA", "")
@@ -259,7 +261,8 @@ func TestSecretsOfFailures(t *testing.T) {
 	})
 }
 
-// tellsNoSecret has a limiter fail on what is at url.
+// tellsNoSecret has a limiter fail on the server at url, and looks for secrets in what it
+// tells.
 func tellsNoSecret(t *testing.T, driver, kind, url string) {
 	t.Helper()
 	var s opener
@@ -297,7 +300,8 @@ func tellsNoSecret(t *testing.T, driver, kind, url string) {
 	t.Logf("%s %s: %s: %v", driver, kind, told[0].Class, told[0].Err)
 }
 
-// converse starts a server that answers what it reads by say. It returns its address.
+// converse starts a server that answers whatever it reads with what say returns for it. It
+// returns the server's address.
 func converse(t *testing.T, say func(words string) string) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

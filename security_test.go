@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSecurityDocument: what SECURITY.md names is there, and its code is compiled.
+// TestSecurityDocument checks that the tests that SECURITY.md names exist, and that its code
+// is part of a test file, and so is compiled.
 func TestSecurityDocument(t *testing.T) {
 	document, err := os.ReadFile("SECURITY.md")
 	require.NoError(t, err)

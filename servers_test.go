@@ -18,20 +18,20 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/rueidis"
 )
 
-// site is a Redis of a test, with a driver to reach it by.
+// site is a Redis for a test, with the driver to reach it by.
 type site struct {
 	driver string
 	url    string
 	nodes  []*redistest.Server
 }
 
-// opener opens a store on a site; the caller of it closes the store.
+// opener is a store that must be closed by whoever opened it.
 type opener interface {
 	store.Store
 	Close() error
 }
 
-// dial opens a store; in another process too.
+// dial opens a store, also in the processes of TestFleet.
 func dial(driver, url string, cluster bool) (opener, error) {
 	switch {
 	case driver == "goredis" && cluster:
@@ -84,8 +84,8 @@ func start(t testing.TB) *embedded.Redis {
 	return r
 }
 
-// newLimiter makes a limiter with time enough for a slow machine, which logs why
-// Redis did not decide.
+// newLimiter makes a limiter that has enough time on a slow machine, and logs why Redis did
+// not decide.
 func newLimiter(t testing.TB, s store.Store, a algorithm.Algorithm, options ...ratelimit.Option) *ratelimit.Limiter {
 	logErrors := observerFunc(func(e ratelimit.Event) {
 		if e.Err != nil {
@@ -97,7 +97,7 @@ func newLimiter(t testing.TB, s store.Store, a algorithm.Algorithm, options ...r
 	return l
 }
 
-// allow asks for n units, which Redis must decide.
+// allow asks for n units, and requires that Redis decides.
 func allow(t testing.TB, l *ratelimit.Limiter, identity string, n int64) ratelimit.Result {
 	t.Helper()
 	r, err := l.AllowN(context.Background(), identity, n)

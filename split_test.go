@@ -14,10 +14,10 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 )
 
-// TestHalfMovedSlot: while a slot is on its way, no node answers a run of keys
-// that it does not have all of. Redis decides all the same, and each call once.
+// TestHalfMovedSlot checks a slot that is half moved: no node answers a run on several keys
+// unless it has all of them. Redis decides each call all the same, and once.
 func TestHalfMovedSlot(t *testing.T) {
-	redistest.Needs(t, 6, 2) // it counts errors by their codes
+	redistest.Needs(t, 6, 2) // for the counts of errors by code
 	const identities, calls = 60, 20
 	cluster := redistest.StartCluster(t)
 	for i, driver := range []string{"goredis", "rueidis"} {
@@ -25,7 +25,7 @@ func TestHalfMovedSlot(t *testing.T) {
 			namespace := fmt.Sprintf("{%d}", i) // all keys in one slot
 			l := newLimiter(t, site{driver, cluster.URL(), cluster.Nodes}.open(t), tokenbucket.Limit{Rate: 1000, Period: month},
 				ratelimit.WithNamespace(namespace))
-			for i := range identities / 2 { // the others come to be while it moves
+			for i := range identities / 2 { // the other keys are made while the slot moves
 				allow(t, l, fmt.Sprint(i), 1)
 			}
 			slot := cluster.Slot(t, namespace)

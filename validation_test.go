@@ -18,7 +18,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/goredis"
 )
 
-// noStore fails a test that sends it anything.
+// noStore is a store whose runs all fail, for limiters that send nothing, or need no answer.
 type noStore struct{}
 
 func (noStore) Run(context.Context, *store.Script, []string, []int64) ([]int64, error) {

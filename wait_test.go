@@ -34,15 +34,16 @@ func (o *oneASecond) Run(context.Context, *store.Script, []string, []int64) ([]i
 	return []int64{now.UnixMicro(), 0, 0, 1_000_000}, nil
 }
 
-// TestWaitInTurn: those who wait are served in the order in which they came, and ask Redis
-// twice each at most. Who comes while others wait does not get a unit before them.
+// TestWaitInTurn checks that calls that wait are served in the order in which they came, and
+// ask Redis twice each at most. A call that comes while others wait does not get a unit before
+// them.
 func TestWaitInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const callers = 100
 		s := &oneASecond{next: time.Now().Add(time.Second)}
 		l, err := ratelimit.New(s, tokenbucket.Limit{Rate: 1, Period: time.Second}, ratelimit.WithoutBatching())
 		require.NoError(t, err)
-		both := []*ratelimit.Limiter{l, l.WithFailureMode(ratelimit.FailOpen)} // they have one line
+		both := []*ratelimit.Limiter{l, l.WithFailureMode(ratelimit.FailOpen)} // they share a line
 		begin := time.Now()
 		var mu sync.Mutex
 		var served []int
@@ -68,10 +69,10 @@ func TestWaitInTurn(t *testing.T) {
 	})
 }
 
-// TestWait: a wait ends when there are units, on a Redis, and no wait is longer than it
-// must be.
+// TestWait checks, on a Redis, that a wait ends when there are units, and that no call waits
+// for units that come too late or never.
 func TestWait(t *testing.T) {
-	r, err := embedded.Start() // of which the clock goes
+	r, err := embedded.Start() // whose clock runs
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close()) })
 	l := newLimiter(t, r, tokenbucket.Limit{Rate: 1000, Period: time.Second, Burst: 2})
@@ -97,7 +98,7 @@ func TestWait(t *testing.T) {
 	require.NoError(t, short.Err(), "it did not wait for that")
 }
 
-// TestWaitCancelled: a wait ends with its context.
+// TestWaitCancelled checks that a wait ends with its context.
 func TestWaitCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &oneASecond{next: time.Now().Add(time.Hour)}
@@ -112,8 +113,8 @@ func TestWaitCancelled(t *testing.T) {
 	})
 }
 
-// TestWaitUndecided: where Redis does not decide, FailOpen does not wait, and FailClosed
-// waits until it does.
+// TestWaitUndecided checks that while Redis does not decide, a limiter that fails open does
+// not wait, and one that fails closed waits until Redis does.
 func TestWaitUndecided(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m moody
@@ -139,8 +140,8 @@ func TestWaitUndecided(t *testing.T) {
 	})
 }
 
-// TestWaitBesideClosed: who waits for Redis because they fail closed does not hold up those
-// who fail open.
+// TestWaitBesideClosed checks that a call that waits for Redis because it fails closed does
+// not hold up calls that fail open.
 func TestWaitBesideClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m moody
@@ -162,8 +163,8 @@ func TestWaitBesideClosed(t *testing.T) {
 	})
 }
 
-// TestWaitEnded: where others wait, an end of the context that has passed is told as it is by
-// AllowN, and not as a wait that would be too long.
+// TestWaitEnded checks that while others wait, a call whose context has ended gets the error
+// that AllowN returns, and not that of a wait that would be too long.
 func TestWaitEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &oneASecond{next: time.Now().Add(time.Second)}
