@@ -72,7 +72,7 @@ func TestEnd(t *testing.T) {
 	})
 }
 
-// An error stays what it was first.
+// TestErrStays checks that Err stays what it was first.
 func TestErrStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parent, cancel := context.WithCancel(context.Background())
@@ -103,7 +103,7 @@ func TestWatched(t *testing.T) {
 		<-w.Done()
 		<-derived.Done()
 		require.ErrorIs(t, derived.Err(), context.DeadlineExceeded)
-		<-new(Ends).Within(t.Context(), 0).Watched().Done() // over before it was asked for
+		<-new(Ends).Within(t.Context(), 0).Watched().Done() // over before Done was asked for
 	})
 	require.Nil(t, new(Ends).Within(context.Background(), time.Second).Cancelled())
 }

@@ -50,7 +50,8 @@ func TestShared(t *testing.T) {
 	})
 }
 
-// What nobody waits for has no timer, but for the few that are kept.
+// TestSharedStops checks that an end that no context needs any more has no timer, except the
+// few ends that Ends keeps.
 func TestSharedStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ends := &Ends{}
@@ -64,7 +65,7 @@ func TestSharedStops(t *testing.T) {
 		open := 0
 		for _, passed := range all {
 			select {
-			case <-passed: // for whoever has it still
+			case <-passed: // closed for whoever still has it
 			default:
 				open++
 			}
@@ -77,8 +78,9 @@ func TestSharedStops(t *testing.T) {
 	})
 }
 
-// Two moments may have one place in Ends. The later one takes it from the earlier, which
-// must not end early by that, nor keep its timer once nobody needs it.
+// TestPlaceTaken checks what happens if two moments have one place in Ends. The later moment
+// takes the place of the earlier, whose end must not come early because of that, nor keep its
+// timer once nobody needs it.
 func TestPlaceTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
@@ -168,7 +170,8 @@ func TestSharedConcurrently(t *testing.T) {
 	})
 }
 
-// TestEndless: "no timeout" is a very long one.
+// TestEndless checks that the longest timeout there is, which stands for "no timeout", does
+// not pass.
 func TestEndless(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ends := &Ends{}
@@ -187,7 +190,8 @@ func TestEndless(t *testing.T) {
 	})
 }
 
-// Contexts of a few timeouts, asked for in turn, do not make ends each time.
+// TestTimeoutsInTurn checks that contexts of two timeouts that are asked for in turn do not
+// make new ends each time.
 func TestTimeoutsInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, timeouts := range [][2]time.Duration{{100, 500}, {1000, 5000}, {50, 250}, {200, 1000}, {250, 3000}} {

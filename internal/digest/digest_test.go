@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A sum is that of its text, whatever was hashed before: the same, a part of it, or
-// more than the hasher has room for.
+// TestSum checks that a sum depends on nothing but its text, whatever was hashed before: the
+// same text, a part of it, or more than the hasher has room for.
 func TestSum(t *testing.T) {
 	texts := []string{"", "a", "ab", "b", strings.Repeat("a", 511), strings.Repeat("a", 512), strings.Repeat("a", 513), strings.Repeat("ab", 512)}
 	for _, secret := range [][]byte{nil, {}, []byte("secret")} {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// failing is a test that notes that it was failed.
+// failing is a test that only notes that it was failed.
 type failing struct {
 	testing.TB
 	failed bool

@@ -32,12 +32,13 @@ func TestWrap(t *testing.T) {
 	err = Wrap(canceled, "driver", fmt.Errorf("dial: %w", context.Canceled))
 	require.EqualError(t, err, "driver: context canceled")
 
-	// Our context has ended in one way, the client's in another.
+	// The run's own context was cancelled, and the client reports a deadline.
 	err = Wrap(canceled, "driver", context.DeadlineExceeded)
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// What ended was not the caller's context.
+// TestWrapForeign checks that if a run's own context has not ended, no error that Wrap returns
+// says so, even if the client reports the end of some other context.
 func TestWrapForeign(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()
@@ -61,7 +62,7 @@ func TestWrapForeign(t *testing.T) {
 	require.True(t, timeout.Timeout())
 }
 
-// lagging is a context whose deadline has passed, and whose timer has not fired.
+// lagging is a context whose deadline has passed, but whose timer has not fired yet.
 type lagging struct{ context.Context }
 
 func (lagging) Deadline() (time.Time, bool) { return time.Now().Add(-time.Millisecond), true }

@@ -14,7 +14,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// aCluster is what a Layout asks.
+// aCluster is the Cluster that a Layout asks, with its replies.
 type aCluster struct {
 	slots   []Slots
 	err     error
@@ -67,7 +67,7 @@ func TestLayout(t *testing.T) {
 		require.NotEqual(t, first, other)
 		require.False(t, l.Due(), "it is known")
 
-		// Two keys of one server in two slots, and one of the other.
+		// The probe has two keys of one server, in two slots, and one of the other server.
 		require.Len(t, c.keys, 3)
 		at := func(i int) (slot uint16, server uint64) {
 			slot = hashslot.Of(c.keys[i])
@@ -84,7 +84,8 @@ func TestLayout(t *testing.T) {
 			require.Regexp(t, "^ratelimit:x-[0-9]+$", key)
 		}
 
-		// What turns out to be different is asked for again after a second.
+		// If a script is refused a key, the layout is forgotten, and asked for again after a
+		// second.
 		refused := []store.Run{{Err: Server("CROSSSLOT x", nil)}}
 		l.Note(refused)
 		require.Zero(t, known(l))
@@ -92,7 +93,7 @@ func TestLayout(t *testing.T) {
 		c.learn(l)
 		require.EqualValues(t, 1, c.asked.Load())
 		time.Sleep(whenRefused / 2)
-		l.Note(refused) // a run that was in flight: it does not put that off
+		l.Note(refused) // of a run that was in flight: it does not put that off
 		time.Sleep(whenRefused / 2)
 		require.True(t, l.Due())
 		c.slots = []Slots{{0, 8000, "a"}, {8001, 16000, "b"}}
@@ -101,8 +102,8 @@ func TestLayout(t *testing.T) {
 	})
 }
 
-// TestLayoutUnknown: runs keep to one slot where it is not certain that a server refuses
-// the keys that it does not have.
+// TestLayoutUnknown checks that runs keep to one slot unless it is certain that a server
+// refuses scripts the keys that it does not have.
 func TestLayoutUnknown(t *testing.T) {
 	for name, c := range map[string]*aCluster{
 		"NoAnswer":       {err: errors.New("refused")},
@@ -131,7 +132,8 @@ func TestLayoutUnknown(t *testing.T) {
 	}
 }
 
-// TestLayoutNote: one refused key among many runs is enough, and other errors are none.
+// TestLayoutNote checks that one run among many that was refused a key is enough to forget the
+// layout, and that other errors are not.
 func TestLayoutNote(t *testing.T) {
 	crossSlot := Server("CROSSSLOT Keys in request don't hash to the same slot", nil)
 	other := []store.Run{{}, {Err: errors.New("CROSSSLOT")}, {Err: Server("LOADING loading", nil)}}
@@ -143,14 +145,14 @@ func TestLayoutNote(t *testing.T) {
 	require.Zero(t, known(l))
 }
 
-// Keys of one hash tag tell nothing.
+// TestLayoutTag checks that there is no probe with keys of one hash tag: all are in one slot.
 func TestLayoutTag(t *testing.T) {
 	require.Nil(t, layoutOf(halves).probes("{x}:"))
 	require.NotNil(t, layoutOf(halves).probes("x:"))
 }
 
-// TestLayoutEnds: one asks at a time, and none once it is closed; what is under way is
-// ended by that, or by its own time.
+// TestLayoutEnds checks that a Layout asks once at a time, and not after Close. What is under
+// way ends with Close, or when its own time is up.
 func TestLayoutEnds(t *testing.T) {
 	for _, end := range []func(*Layout){(*Layout).Close, func(*Layout) { time.Sleep(learnTimeout) }} {
 		synctest.Test(t, func(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 )
 
-// TestProbe: the probe says yes to a server which refuses a script what is another's,
-// and that only.
+// TestProbe checks that the probe says yes if a server refuses a script the keys of other
+// servers, and only those, and otherwise no.
 func TestProbe(t *testing.T) {
 	c := redistest.StartCluster(t)
 	node := c.Nodes[0]
@@ -26,7 +26,7 @@ func TestProbe(t *testing.T) {
 	ask := func(server *redistest.Server, keys ...string) (any, error) {
 		return server.Do(append([]string{"EVAL", probe.Source(), "0", fmt.Sprint(len(keys))}, keys...)...)
 	}
-	// Of the Valkeys that must not be given such scripts it says no, and runs nothing.
+	// On a Valkey that must not be given such scripts it says no, and runs no command.
 	for version, want := range map[string]int64{
 		"0x0808ff": 1, "0x080900": 0, "0x090000": 0, "0x090001": 0, "0x090002": 1,
 	} {
@@ -46,7 +46,7 @@ func TestProbe(t *testing.T) {
 		_, err = ask(node, keys...)
 		require.ErrorContains(t, err, "non local key")
 	}
-	// A server alone has all keys.
+	// A single server has all keys.
 	reply, err = ask(redistest.Start(t), own[0], own[1], others[0])
 	require.NoError(t, err)
 	require.Equal(t, []any{int64(0)}, reply)

@@ -15,7 +15,7 @@ import (
 
 func TestSecrets(t *testing.T) {
 	const password = `hunter2"日本語`
-	const odd = "\xfftop-secret" // no UTF-8
+	const odd = "\xfftop-secret" // not UTF-8
 	target := &Target{Config: redisurl.Config{Password: password}, Options: Options{SentinelPassword: odd}}
 	secrets, none := target.Secrets(), Secrets(nil)
 	ctx := context.Background()
@@ -39,7 +39,7 @@ func TestSecrets(t *testing.T) {
 		require.True(t, timeout.Timeout())
 	}
 
-	// What quotes nothing is left as it is.
+	// An error that quotes nothing is left as it is.
 	cause := errors.New("NOAUTH Authentication required.")
 	for _, s := range []Secrets{secrets, none, (&Target{}).Secrets()} {
 		err := s.Server("NOAUTH Authentication required.", cause)

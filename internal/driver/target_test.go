@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTLSConfig: rediss is TLS 1.2 or later with the system's authorities and the
-// name of the host (which dialers put in where ServerName is empty), and what is
-// given instead is a copy.
+// TestTLSConfig checks that rediss means TLS 1.2 or later, with the system's authorities and
+// the name of the host (which dialers fill in where ServerName is empty), and that a config
+// that is given instead is copied.
 func TestTLSConfig(t *testing.T) {
 	target, err := Resolve("rediss://user:secret@host", Options{})
 	require.NoError(t, err)

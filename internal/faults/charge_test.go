@@ -10,8 +10,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit"
 )
 
-// charged reads what each identity of the load was charged, from Redis, once
-// nothing is under way there any more.
+// charged returns what each identity of the load was charged. It reads that from Redis, and
+// waits until the charges no longer change.
 func (l *load) charged(t *testing.T, st *stage) map[*side]map[string]int64 {
 	url, options := st.url, st.options
 	if st.judge != "" {
@@ -62,9 +62,9 @@ func equal(a, b map[*side]map[string]int64) bool {
 	return true
 }
 
-// checkCharges holds each identity to at most one charge a call, and to its
-// limit. It returns how many were charged, and how many of those were not answered
-// (less what Redis has lost).
+// checkCharges checks that each identity was charged at most once for a call, and that Redis
+// admitted no more than the limits. It returns how many units were charged, and how many of
+// these for calls that got no answer (less what Redis has lost).
 func (l *load) checkCharges(t *testing.T, f *fault, st *stage) (charged, unanswered int64) {
 	all := l.charged(t, st)
 	for _, side := range l.sides {

@@ -10,7 +10,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/rueidis"
 )
 
-// opened is a store that its opener closes.
+// opened is a store that must be closed by whoever opened it.
 type opened interface {
 	store.Store
 	Close() error
@@ -19,7 +19,7 @@ type opened interface {
 // client is a way to reach a Redis.
 type client struct {
 	name     string
-	defaults bool // of the client's library, rather than Open's
+	defaults bool // with its library's default settings, rather than Open's
 	open     func(url string, o driver.Options) (opened, error)
 }
 
@@ -84,8 +84,7 @@ var clients = []client{
 	}},
 }
 
-// goDefaults is a store, and the client that it is to be closed with. It keeps
-// the abilities of the store.
+// goDefaults is a store, with all its abilities, that is closed by closing its client.
 type goDefaults struct {
 	*goredis.Store
 	client goclient.UniversalClient

@@ -19,8 +19,8 @@ func TestCluster(t *testing.T) {
 // of its keys together, one of which has moved.
 var single = slices.DeleteFunc(slices.Clone(parties), func(p party) bool { return p.joint })
 
-// tagged is the parties, each with all its keys in one slot: more than otherwise, so
-// that those of a run are on both nodes, whichever are moved first.
+// tagged is single, with all keys of each party in one slot. They have more identities than
+// otherwise, so that a run has keys on both nodes, whichever keys were moved first.
 var tagged = func() (tagged []party) {
 	for _, p := range single {
 		p.name, p.identities = "{"+p.name+"}", 4*p.identities
@@ -29,11 +29,11 @@ var tagged = func() (tagged []party) {
 	return tagged
 }()
 
-// failing is a slot of the node that fails: the one with most of the load's keys but
-// one, and no key of it is in that slot.
+// failing is a slot of the node that fails, the one with the second most keys of the load. No
+// key of the load is in this slot.
 const failing = 8000
 
-// clusterFaults are those of a Cluster.
+// clusterFaults returns the faults of a Cluster.
 func clusterFaults(c *redistest.Cluster) []fault {
 	on := func(patience string, fault func(t *testing.T) (begin, end func())) func(*testing.T) *stage {
 		return func(t *testing.T) *stage {
@@ -57,10 +57,10 @@ func clusterFaults(c *redistest.Cluster) []fault {
 			return &stage{url: c.URL(), options: driver.Options{Cluster: true}, begin: begin, end: end}
 		}
 	}
-	// For so many milliseconds a node may be silent. Where none is to be replaced, it
-	// is for longer than a busy machine holds one up.
-	// Where one is to be replaced that is well, other nodes give no second vote for twice
-	// as long.
+	// How many milliseconds a node may be silent before the others give it up. Where no node
+	// is to be replaced, that is longer than a busy machine holds one up. Where a node that is
+	// well is to be replaced, it is shorter: after a vote, the other nodes give no second one
+	// for twice as long.
 	const quick, handover, slow = "2000", "5000", "15000"
 	return []fault{
 		{
@@ -195,8 +195,7 @@ func clusterFaults(c *redistest.Cluster) []fault {
 	}
 }
 
-// redirected checks that nodes gave replies with the code, so that something was
-// tested.
+// redirected checks that some node gave replies with the code. Otherwise nothing was tested.
 func redirected(t *testing.T, c *redistest.Cluster, code string) {
 	for _, nodes := range [][]*redistest.Server{c.Nodes, c.Replicas} {
 		for _, node := range nodes {
@@ -232,8 +231,8 @@ func other(c *redistest.Cluster, slot int) *redistest.Server {
 	return nil
 }
 
-// replicaOf returns the replica of a node, or the node whose replica it is: they
-// are the two of one place.
+// replicaOf returns the other node of a pair: the replica of a node, or the node whose replica
+// it is.
 func replicaOf(t *testing.T, c *redistest.Cluster, node *redistest.Server) *redistest.Server {
 	for i := range c.Nodes {
 		switch node {
@@ -247,18 +246,18 @@ func replicaOf(t *testing.T, c *redistest.Cluster, node *redistest.Server) *redi
 	return nil
 }
 
-// awaitOther waits until a node is replaced by its replica, as that sees it.
+// awaitOther waits until the replica of a node says that it has replaced the node.
 func awaitOther(t *testing.T, c *redistest.Cluster, old *redistest.Server) {
 	replicaOf(t, c, old).AwaitMaster(t)
 }
 
-// tookOver waits until all nodes that answer know the one that replaced old.
+// tookOver waits until all nodes that answer know the node that replaced old.
 func tookOver(t *testing.T, c *redistest.Cluster, old *redistest.Server) {
 	awaitOther(t, c, old)
 	c.AwaitOwner(t, failing, replicaOf(t, c, old))
 }
 
-// rejoined waits until old is a replica, and the Cluster in order.
+// rejoined waits until old is a replica, and the Cluster is ready.
 func rejoined(t *testing.T, c *redistest.Cluster, old *redistest.Server) {
 	old.AwaitReplica(t)
 	c.AwaitReady(t)

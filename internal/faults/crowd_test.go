@@ -15,18 +15,18 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 )
 
-// TestCrowd: ten thousand callers at once, while Redis hangs. On a machine with
-// nothing else to do each has its answer 50 ms after the timeout at the latest, and
-// those who come when the breaker is open have it in less than a millisecond; that is
-// logged, beside what as many bare timers take on the same machine. What is asserted
-// tells a limiter that leaves by itself from one that its client lets go.
+// TestCrowd has ten thousand callers call at once while Redis hangs. On a machine with nothing
+// else to do, each is answered 50 ms after the timeout at the latest, and in less than a
+// millisecond once the breaker is open. The test logs these times, beside those of as many
+// bare timers on the same machine. It asserts only as much as tells a limiter that leaves by
+// itself from one that leaves when its client does.
 func TestCrowd(t *testing.T) {
 	needs(t)
 	const (
 		callers = 10_000
 		timeout = 100 * time.Millisecond
 		slack   = 3 * time.Second // less than any client's timeout
-		share   = 5               // of a busy machine: how much later than timers answers may be
+		share   = 5               // how many times as long as bare timers answers may take, on a busy machine
 	)
 	identities := make([]string, callers)
 	for i := range identities {
@@ -76,8 +76,8 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
-// crowd has so many do something at once, each once, and returns how long it took
-// them, in ascending order.
+// crowd has that many goroutines call do at once, each once, and returns how long each took,
+// in ascending order.
 func crowd(size int, do func(i int)) []time.Duration {
 	took := make([]time.Duration, size)
 	begin := make(chan struct{})

@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("faults.update", false, "write the table of faults into docs/failures.md")
 
-// TestDocs holds docs/failures.md to the faults that there are.
+// TestDocs checks that the table in docs/failures.md has exactly the faults of this package.
 func TestDocs(t *testing.T) {
 	doctable.Check(t, "../../docs/failures.md", "faults", table(), *update, "go test ./internal/faults -run TestDocs -faults.update")
 }
@@ -43,7 +43,8 @@ func list(classes []ratelimit.ErrorClass) string {
 	return strings.Join(names, ", ")
 }
 
-// TestEveryFaultIsStated: nothing in the table is left out.
+// TestEveryFaultIsStated checks that each fault has a name of its own, and that no column of
+// its row in the table is empty.
 func TestEveryFaultIsStated(t *testing.T) {
 	names := map[string]bool{}
 	for _, f := range all {

@@ -15,7 +15,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 )
 
-// farAway opens a store whose server is so far away. The test is one that takes long.
+// farAway opens a store to whose server a round trip takes that long. Its tests take long, so
+// they run in parallel, and not with -short.
 func farAway(t *testing.T, c client, roundTrip time.Duration) (opened, *redistest.Proxy) {
 	t.Parallel()
 	if testing.Short() {
@@ -29,8 +30,8 @@ func farAway(t *testing.T, c client, roundTrip time.Duration) (opened, *redistes
 	return s, p
 }
 
-// TestFarBursts: with pauses between them, all calls of a burst are decided too, once
-// there are connections enough, though none can make one in its time.
+// TestFarBursts checks that even with pauses between bursts, all calls of a burst are decided
+// by Redis once there are enough connections, though no call has enough time to make one.
 func TestFarBursts(t *testing.T) {
 	needs(t)
 	const (
@@ -69,21 +70,21 @@ func TestFarBursts(t *testing.T) {
 	}
 }
 
-// TestFarAway: a decision takes less than the timeout, but making a connection,
-// which takes several round trips, does not. It comes about all the same, and so
-// it does when it was lost.
+// TestFarAway checks a server that is so far away that a decision takes less than the timeout,
+// but making a connection, which takes several round trips, takes more. Connections must come
+// about all the same, at the beginning and after they were lost.
 func TestFarAway(t *testing.T) {
 	needs(t)
 	const (
 		timeout   = 700 * time.Millisecond
 		roundTrip = 400 * time.Millisecond
-		callers   = 12 // more than what drivers send one by one
+		callers   = 12 // more than the drivers send one by one
 	)
 	for _, c := range clients {
 		t.Run(c.name, func(t *testing.T) {
 			s, p := farAway(t, c, roundTrip)
 			l := newLimiter(t, s, party{name: "far", mode: ratelimit.FailClosed, rate: plenty,
-				options: []ratelimit.Option{ratelimit.WithoutBatching()}}, timeout) // in a batch, a call waits for the run before too
+				options: []ratelimit.Option{ratelimit.WithoutBatching()}}, timeout) // in a batch, a call would also wait for the run before it
 			for _, begin := range []string{"cold", "cut"} {
 				if begin == "cut" {
 					p.Cut()

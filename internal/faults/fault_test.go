@@ -9,42 +9,42 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/driver"
 )
 
-// fault is one way for Redis to fail, and what the limiter owes meanwhile. Beside
-// what is stated here, the runner holds each fault to the promises at [TestFaults].
+// fault is one way in which Redis fails, and what the limiter owes meanwhile. Besides what a
+// fault states, the runner checks that the promises at [TestFaults] are kept.
 type fault struct {
-	// name is in the first column of docs/failures.md, and, more or less, that of
-	// the test.
+	// name is what the fault is called in the first column of docs/failures.md, and, more or
+	// less, in the name of its test.
 	name string
-	// caller is what a caller sees, and by when; charged is what is taken from
-	// identities; returns is how service comes back. They are for docs/failures.md.
+	// caller is what a caller sees, and by when; charged is what is taken from identities;
+	// returns is how service comes back. All three are text for docs/failures.md.
 	caller, charged, returns string
 
-	// classes are what an observer is told of: these and no others, and each of
-	// them by one client at least.
+	// classes are those of which an observer is told: no others (but the rare ones), and each
+	// of them with at least one client.
 	classes []ratelimit.ErrorClass
-	// rare are classes that it may be told of too, depending on chance.
+	// rare are classes of which an observer may be told too, depending on chance.
 	rare []ratelimit.ErrorClass
 
-	// stage starts the servers. The rest is up to the runner.
+	// stage starts the servers. The runner does the rest.
 	stage func(t *testing.T) *stage
 
-	// answers says that Redis could answer throughout, so it must decide all.
+	// answers says that Redis could answer throughout, so that it must decide every call.
 	answers bool
-	// cold says that the fault has begun before the client is made.
+	// cold says that the fault begins before the client is made.
 	cold bool
 	// mostly says that Redis decides most calls while the fault lasts.
 	mostly bool
 	// losses is how many times Redis may forget what it has counted.
 	losses int
-	// charges says that some of what was not answered must have been charged.
+	// charges says that some calls that got no answer must have been charged.
 	charges bool
-	// defaults says that clients of the libraries' defaults are tried as well.
+	// defaults says that clients with their libraries' default settings are tried as well.
 	defaults bool
 	// slow says that the test takes long, so that -short leaves it out.
 	slow bool
 
-	// timeout is that of the limiters. The default is defaultTimeout where calls are
-	// to time out, and otherwise one that no slow machine needs.
+	// timeout is the limiters' timeout. The default is defaultTimeout if calls are expected to
+	// time out, and otherwise patience, which even a slow machine does not need.
 	timeout time.Duration
 	parties []party       // who calls; the default is parties
 	lasts   time.Duration // how long the fault lasts; the default is defaultLasts
@@ -56,10 +56,11 @@ type stage struct {
 	// url and options are what clients open.
 	url     string
 	options driver.Options
-	// begin and end are called once each, from one goroutine, while load is on.
+	// begin and end begin and end the fault. Each is called once, both on one goroutine. There
+	// is load in between.
 	begin, end func()
-	// judge is where the charges are counted afterwards, with options but without
-	// TLS; the default is url.
+	// judge is the URL at which the charges are counted afterwards, with options but without
+	// TLS. The default is url.
 	judge string
 }
 
@@ -67,21 +68,21 @@ const (
 	defaultTimeout = 250 * time.Millisecond
 	defaultLasts   = 600 * time.Millisecond
 	defaultWithin  = time.Second
-	// patience is the timeout where no call is to time out: a slow machine is no
-	// fault.
+	// patience is the timeout if no call is to time out: a slow machine is not a fault.
 	patience = 10 * time.Second
-	// slack is by how much an answer may be late on a machine that is busy with
-	// other tests. Timing is measured elsewhere; this tells a limiter that leaves
-	// in time from one that waits for its client.
+	// slack is how late an answer may be on a machine that is busy with other tests. Timing is
+	// measured elsewhere; slack only tells a limiter that leaves in time from one that waits
+	// for its client.
 	slack = 5 * time.Second
 )
 
-// away is the classes of a Redis that gives no replies at all: the breaker opens.
+// away returns the classes of a Redis that gives no replies at all: those given, and that of
+// an open breaker.
 func away(classes ...ratelimit.ErrorClass) []ratelimit.ErrorClass {
 	return append(classes, ratelimit.ClassBreaker)
 }
 
-// faults is every fault of one server, each of which gets one of its own.
+// faults is every fault of a single server. Each is tried on a server of its own.
 var faults = slices.Concat(serverFaults, networkFaults, refusalFaults)
 
 // all is every fault.

@@ -25,15 +25,15 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// TestFaults holds the limiter to what each fault states, and, in all of them, to
-// these promises:
+// TestFaults checks that the limiter does what each fault states, and that in all of them it
+// keeps these promises:
 //
 //   - Allow returns no error while its caller's context lives.
 //   - Every answer comes in time.
-//   - No answer of the failure mode is another than the mode's.
-//   - Observers are told of each decision that Redis did not take, and its class.
+//   - Where Redis does not decide, the answer is that of the failure mode.
+//   - Observers are told of each decision that Redis did not make, and of its class.
 //   - No call is charged twice, and none that Redis allowed is free.
-//   - Redis admits no more than the limit, for each time that it lost its data.
+//   - Redis admits no more than the limit, and as much again each time that it lost its data.
 //   - A joint call takes from both of its limits or from neither.
 //   - Service returns by itself: no limiter or client is made anew.
 //   - After Close no goroutine is left.
@@ -86,7 +86,7 @@ func (f *fault) run(t *testing.T, c client) *tally {
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = s.Close() })
 		l = startLoad(t, s, timeout, f.parties)
-		t.Cleanup(l.stop) // where the test ends early: others may have its servers next
+		t.Cleanup(l.stop) // if the test ends early: the next test may have the same servers
 	})
 	if !f.cold {
 		l.awaitNormal(time.Now())
@@ -111,7 +111,7 @@ func (f *fault) run(t *testing.T, c client) *tally {
 	return total
 }
 
-// check holds what was seen to what the fault states.
+// check compares what was seen with what the fault states.
 func (f *fault) check(t *testing.T, total *tally, unanswered int64, returned back) {
 	for _, wrong := range total.wrong {
 		t.Error(wrong)
@@ -139,8 +139,8 @@ func (f *fault) check(t *testing.T, total *tally, unanswered int64, returned bac
 	}
 }
 
-// needs skips what a redis-server is too old for: it is to count errors by their codes,
-// and to refuse writes in scripts as it does elsewhere.
+// needs skips a test if the redis-server is too old: it must count errors by code, and refuse
+// writes in scripts as it does elsewhere.
 func needs(t *testing.T) {
 	t.Helper()
 	redistest.Needs(t, 7, 0)

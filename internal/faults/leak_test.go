@@ -10,13 +10,14 @@ import (
 	"time"
 )
 
-// labelled runs f with a label on its goroutine, which those that it starts
-// inherit, and so do theirs. So tests that run in parallel tell theirs apart.
+// labelled runs f with a label on its goroutine. The goroutines that f starts inherit it, and
+// so do theirs, so that tests that run in parallel can tell their goroutines apart.
 func labelled(label string, f func()) {
 	pprof.Do(context.Background(), pprof.Labels("fault", label), func(context.Context) { f() })
 }
 
-// checkGoroutines waits until no goroutine has the label.
+// checkGoroutines waits until no goroutine has the label. It fails the test if that takes too
+// long.
 func checkGoroutines(t *testing.T, label string) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

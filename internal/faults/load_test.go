@@ -17,14 +17,14 @@ import (
 )
 
 const (
-	// year is a period in which nothing comes back, so that what an identity lacks
-	// is what it was charged. Not a day less: it is in one window throughout.
+	// year is a period so long that nothing comes back during a test, so that what an identity
+	// lacks is what it was charged. A test is in one window of it throughout.
 	year = 366 * 24 * time.Hour
-	// plenty is a limit that no test reaches, scarce one that all of them pass.
+	// plenty is a limit that no test reaches, scarce one that all of them exceed.
 	plenty, scarce = 1_000_000, 200
 )
 
-// party is callers of one limiter. Several share each identity.
+// party is the callers of one limiter. Several callers share each identity.
 type party struct {
 	name       string
 	mode       ratelimit.FailureMode
@@ -35,8 +35,8 @@ type party struct {
 	joint      bool // two limits, which each call takes from together
 }
 
-// parties is who calls during a fault: in both modes, on one store, with batching
-// and a breaker and without.
+// parties are the callers during a fault, all on one store: in both failure modes, with and
+// without batching, with and without a breaker.
 var parties = []party{
 	{name: "open", mode: ratelimit.FailOpen, rate: plenty, callers: 80, identities: 10},
 	{name: "closed", mode: ratelimit.FailClosed, rate: plenty, callers: 80, identities: 10},
@@ -45,7 +45,7 @@ var parties = []party{
 	{name: "{joint}", mode: ratelimit.FailClosed, rate: scarce, callers: 40, identities: 8, joint: true},
 }
 
-// load is callers at work.
+// load is the callers of all parties at work.
 type load struct {
 	t       *testing.T
 	timeout time.Duration
@@ -54,7 +54,7 @@ type load struct {
 	quit    chan struct{}
 	stopped sync.Once
 	wait    sync.WaitGroup
-	late    atomic.Int64 // by how many ns the machine itself was, at worst
+	late    atomic.Int64 // by how many ns a bare timer was late, at worst: see watch
 }
 
 // side is the callers of one party.
@@ -63,20 +63,20 @@ type side struct {
 	allow   func(context.Context, string) (ratelimit.Result, error)
 	callers []*caller
 
-	lastDegraded atomic.Int64 // when the last one began that Redis did not decide, in ns
-	lastNormal   atomic.Int64 // and the last one that it did
+	lastDegraded atomic.Int64 // when the last call began that Redis did not decide, in Unix ns
+	lastNormal   atomic.Int64 // and the last one that it did decide
 }
 
-// caller is one of them. What it counts is read once it has ended.
+// caller is one caller of a side. Its tally is read once it has ended.
 type caller struct {
 	identity string
-	event    ratelimit.Event // of the call that is over last
+	event    ratelimit.Event // of the last call that is over
 	tally
 }
 
 type callerKey struct{}
 
-// told keeps the event for the caller, on whose goroutine it is.
+// told is an observer that keeps the event for its caller, on whose goroutine it is called.
 type told struct{}
 
 func (told) Observe(ctx context.Context, e ratelimit.Event) {
@@ -129,7 +129,8 @@ func newLimiter(t testing.TB, s store.Store, p party, timeout time.Duration) *ra
 	return l
 }
 
-// startLoad has callers call until stop: those of all parties, if none are named.
+// startLoad has the callers of the named parties call until stop, or those of parties if none
+// are named.
 func startLoad(t *testing.T, s store.Store, timeout time.Duration, named []party) *load {
 	if named == nil {
 		named = parties
@@ -151,8 +152,8 @@ func startLoad(t *testing.T, s store.Store, timeout time.Duration, named []party
 	return l
 }
 
-// watch finds out by how much a bare timer is late: the machine holds callers up
-// for as long, whatever the limiter does.
+// watch finds out how late a bare timer is: the machine holds callers up for as long, whatever
+// the limiter does.
 func (l *load) watch() {
 	const pause = 20 * time.Millisecond
 	timer := time.NewTimer(pause)
@@ -170,7 +171,7 @@ func (l *load) watch() {
 
 func (p party) identity(i int) string { return fmt.Sprint("identity", i) }
 
-// call is the life of a caller.
+// call makes calls for a caller until the load ends.
 func (l *load) call(side *side, c *caller) {
 	ctx := context.WithValue(context.Background(), callerKey{}, c)
 	pause := time.NewTimer(rand.N(l.pause)) // so that they do not begin in step
@@ -194,20 +195,19 @@ func (l *load) call(side *side, c *caller) {
 	}
 }
 
-// stop ends the callers, each after the call that it is in.
+// stop ends the callers, each after the call that it is in, and waits for them.
 func (l *load) stop() {
 	l.stopped.Do(func() { close(l.quit) })
 	l.wait.Wait()
 }
 
-// back is how service returned: how long after the end of a fault there was a
-// decision of Redis for each party, and none any more that was not Redis's.
+// back is how service returned after the end of a fault: how long it took until Redis had
+// decided a call of each party, and until the last call began that it did not decide.
 type back struct{ first, whole time.Duration }
 
-// awaitNormal waits until Redis decides everything again, which it has then done
-// for a while. That each party has its first decision of Redis is demanded. That
-// nothing times out any more is not: on a machine that is busy with other tests
-// something may at any time.
+// awaitNormal waits until Redis has decided every call for a while. It fails the test if Redis
+// decides for no caller of some party, but not if calls still time out: on a machine that is
+// busy with other tests some may at any time.
 func (l *load) awaitNormal(end time.Time) back {
 	const (
 		while    = 200 * time.Millisecond
@@ -248,7 +248,7 @@ func (l *load) awaitNormal(end time.Time) back {
 	return b
 }
 
-// later returns the later of two times, the second of which is in ns.
+// later returns the later of two times, the second of which is in Unix ns.
 func later(t time.Time, ns int64) time.Time {
 	if other := time.Unix(0, ns); other.After(t) {
 		return other

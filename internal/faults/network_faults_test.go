@@ -11,7 +11,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 )
 
-// networkFaults are those of connections.
+// networkFaults are the faults of connections.
 var networkFaults = []fault{
 	{
 		name:     "refused, all connections lost",

@@ -12,8 +12,8 @@ var (
 	denied      = []ratelimit.ErrorClass{ratelimit.ClassDenied}
 )
 
-// refusalFaults are those of a Redis that answers, and refuses; or whose client
-// refuses it.
+// refusalFaults are the faults of a Redis that answers but refuses, or that its client
+// refuses.
 var refusalFaults = []fault{
 	{
 		name:    "out of memory (maxmemory, noeviction)",

@@ -14,7 +14,7 @@ func TestSentinel(t *testing.T) {
 	tryOn(t, func(t *testing.T) *redistest.SentinelGroup { return redistest.StartSentinelGroup(t, 1) }, sentinelFaults)
 }
 
-// sentinelFaults are those of a master that sentinels replace.
+// sentinelFaults returns the faults of a master that sentinels replace.
 func sentinelFaults(g *redistest.SentinelGroup) []fault {
 	on := func(fault func(t *testing.T, old *redistest.Server) (begin, end func())) func(*testing.T) *stage {
 		return func(t *testing.T) *stage {

@@ -14,7 +14,7 @@ func pause(_ *testing.T, s *redistest.Server) (begin, end func()) { return s.Pau
 
 func kill(_ *testing.T, s *redistest.Server) (begin, end func()) { return s.Kill, s.Restart }
 
-// serverFaults are those of the process of Redis, and of its scripts.
+// serverFaults are the faults of the Redis process, and of its scripts.
 var serverFaults = []fault{
 	{
 		name:     "hung for longer than the timeout",
@@ -72,7 +72,7 @@ var serverFaults = []fault{
 					s.Restart()
 				}()
 			}, func() { <-loaded }
-		}, "--appendonly", "yes", "--appendfsync", "no", // in the kernel's hands before the reply is sent, which is enough here
+		}, "--appendonly", "yes", "--appendfsync", "no", // the kernel has the data before the reply is sent, which is enough here
 			"--aof-use-rdb-preamble", "no", "--key-load-delay", "50"), // µs
 	},
 	{

@@ -8,11 +8,11 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit"
 )
 
-// classesTold is the classes that observers were told of, by the names of the faults.
+// classesTold has the classes that observers were told of, by the names of the faults.
 type classesTold struct {
 	mu  sync.Mutex
 	all map[string]map[ratelimit.ErrorClass]bool
-	by  map[string]int // how many clients
+	by  map[string]int // how many clients have tried the fault
 }
 
 func (c *classesTold) add(f fault, total *tally) {
@@ -27,15 +27,15 @@ func (c *classesTold) add(f fault, total *tally) {
 	c.by[f.name]++
 }
 
-// tryOn tries faults one after the other, on one site for each driver, since
-// several servers take long to start. start starts them; of gives the faults.
+// tryOn tries faults one after the other, on one group of servers for each driver, because it
+// takes long to start several servers. start starts a group; of returns its faults.
 func tryOn[S any](t *testing.T, start func(t *testing.T) S, of func(S) []fault) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes long: run without -short")
 	}
 	told := classesTold{all: map[string]map[ratelimit.ErrorClass]bool{}, by: map[string]int{}}
-	t.Run("with", func(t *testing.T) { // ends when all in it have
+	t.Run("with", func(t *testing.T) { // ends when all subtests in it have
 		for _, driver := range []string{"goredis", "rueidis"} {
 			t.Run(driver, func(t *testing.T) {
 				t.Parallel()

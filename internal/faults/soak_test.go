@@ -18,8 +18,8 @@ import (
 
 var soakTime = flag.Duration("faults.soak", 10*time.Minute, "how long TestSoak lasts, for both drivers together")
 
-// soaked are the faults of the soak, of a server that keeps its data and the proxy
-// before it. What begins may begin again after its end.
+// soaked are the faults of the soak: of a server that keeps its data, and of the proxy before
+// it. Each may begin again after it has ended.
 var soaked = []struct {
 	name string
 	make func(t *testing.T, s *redistest.Server, p *redistest.Proxy) (begin, end func())
@@ -53,7 +53,7 @@ func byProxy(fault func(*redistest.Proxy)) func(*testing.T, *redistest.Server, *
 	}
 }
 
-// TestSoak has fault after fault happen to one load, by chance, and holds it to
+// TestSoak has faults, chosen by chance, happen to one load, one after the other, and checks
 // the promises of [TestFaults].
 func TestSoak(t *testing.T) {
 	for _, c := range clients {
@@ -64,8 +64,8 @@ func TestSoak(t *testing.T) {
 }
 
 func soak(t *testing.T, c client, lasts time.Duration) {
-	// ACL SETUSER is not in the data that a restart brings back, so the user is an
-	// argument.
+	// The data that a restart brings back does not include what ACL SETUSER has set, so the
+	// user is an argument.
 	s := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "no",
 		"--user", user, "on", ">secret", "~*", "allchannels", "+@all")
 	p := redistest.StartProxy(t, s.Addr())
@@ -120,7 +120,7 @@ func soak(t *testing.T, c client, lasts time.Duration) {
 	t.Logf("heap %d kB at the start, %d kB at the end; goroutines %d, %d", heap>>10, heapAfter>>10, goroutines, goroutinesAfter)
 }
 
-// used returns the bytes of the heap that are in use, and the goroutines.
+// used returns how many bytes of the heap are in use, and how many goroutines there are.
 func used() (heap uint64, goroutines int) {
 	runtime.GC()
 	var m runtime.MemStats

@@ -21,8 +21,8 @@ func onServer(fault func(t *testing.T, s *redistest.Server) (begin, end func()),
 	}
 }
 
-// onProxy makes the stage of a fault of the network before a server. It ends when
-// the proxy heals.
+// onProxy makes the stage of a fault of the network before a server. The fault ends when the
+// proxy heals.
 func onProxy(fault func(p *redistest.Proxy)) func(*testing.T) *stage {
 	return func(t *testing.T) *stage {
 		s := redistest.Start(t)
@@ -67,7 +67,7 @@ func commands(begin, end [][]string) func(*testing.T, *redistest.Server) (func()
 	}
 }
 
-// repeated makes a fault of what is done again and again.
+// repeated makes a fault that calls do again and again.
 func repeated(every time.Duration, do func()) (begin, end func()) {
 	quit, done := make(chan struct{}), make(chan struct{})
 	begin = func() {
@@ -88,8 +88,8 @@ func repeated(every time.Duration, do func()) (begin, end func()) {
 	return begin, func() { close(quit); <-done }
 }
 
-// say sends commands, each a line, on one connection at once, so that nothing
-// comes between them, and waits for as many replies, each a line.
+// say sends commands in one write, so that nothing comes between them, and waits for as many
+// replies. Each command and each reply is a line.
 func say(t *testing.T, c net.Conn, commands ...string) {
 	r := bufio.NewReader(c)
 	var text string

@@ -9,16 +9,16 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// tally is what became of calls.
+// tally counts what became of calls.
 type tally struct {
 	allowed  int64 // by Redis
 	denied   int64 // by Redis
 	degraded int64
-	unknown  int64 // of degraded: they may have been charged
+	unknown  int64 // how many of degraded may have been charged
 	classes  map[ratelimit.ErrorClass]int
 	examples map[ratelimit.ErrorClass]error
 	longest  time.Duration
-	wrong    []string // what may not be
+	wrong    []string // what must not have happened
 }
 
 // count counts one call.
@@ -46,8 +46,8 @@ func (c *tally) count(mode ratelimit.FailureMode, took time.Duration, r ratelimi
 	}
 }
 
-// mayBeCharged reports whether a call that Redis did not decide may have been
-// charged. An error that Redis replied with says that it was not.
+// mayBeCharged reports whether a call that Redis did not decide may have been charged. If
+// Redis replied with an error, it was not.
 func mayBeCharged(e ratelimit.Event) bool {
 	switch e.Class {
 	case ratelimit.ClassOverloaded, ratelimit.ClassRefused, ratelimit.ClassDenied, ratelimit.ClassBreaker:
@@ -72,7 +72,7 @@ func (c *tally) mistake(format string, args ...any) {
 	}
 }
 
-// add adds what o has.
+// add adds the counts of o.
 func (c *tally) add(o *tally) {
 	c.allowed += o.allowed
 	c.denied += o.denied

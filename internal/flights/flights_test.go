@@ -14,18 +14,18 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 )
 
-// sky is flights that are under way until they are told to land.
+// sky is Flights whose flights are under way until the test lets them land.
 type sky struct {
 	Flights[int]
 	t *testing.T
 
 	mu      sync.Mutex
-	begun   [][]int // what each had, in the order in which they began
+	begun   [][]int // the work of each flight, in the order in which they began
 	ctxs    []context.Context
 	landing []chan func()
 }
 
-// newSky returns one whose callers fly by themselves if here is true.
+// newSky returns a sky in which callers send their own work if here is true.
 func newSky(t *testing.T, here bool) *sky {
 	s := &sky{t: t}
 	s.Slow = time.Hour
@@ -51,7 +51,7 @@ func (s *sky) fly(ctx context.Context, all []int) {
 	}
 }
 
-// do begins to do work, and returns what comes of it.
+// do begins to do work, and returns a channel with what Do will return.
 func (s *sky) do(ctx context.Context, work, words int) <-chan bool {
 	landed := make(chan bool, 1)
 	go func() { landed <- s.Do(ctx, work, words) }()
@@ -59,21 +59,22 @@ func (s *sky) do(ctx context.Context, work, words int) <-chan bool {
 	return landed
 }
 
-// land has the flight land that began as the nth, once it has called last.
+// land lets the flight land that began as the nth, counted from 0, once it has called last.
 func (s *sky) land(n int, last func()) {
 	s.landing[n] <- last
 	synctest.Wait()
 }
 
-// counts requires so many flights, and callers who wait.
+// counts requires that this many flights are under way, and this many callers wait.
 func (s *sky) counts(flying, waiting int) {
 	s.t.Helper()
 	f, w := s.Counts()
 	require.Equal(s.t, []int{flying, waiting}, []int{f, w})
 }
 
-// The first ones go by themselves, also from another goroutine; others wait, and go
-// together in the order in which they came, as many as may.
+// TestFlights checks that the first calls go at once, each by itself, on the caller's
+// goroutine or on another. Others wait, and go together in the order in which they came, as
+// many as fit in a flight.
 func TestFlights(t *testing.T) {
 	for name, here := range map[string]bool{"Here": true, "Fly": false} {
 		t.Run(name, func(t *testing.T) {
@@ -109,8 +110,8 @@ func TestFlights(t *testing.T) {
 	}
 }
 
-// The work of several servers does not wait for others', but where there is most of it.
-// It goes by itself even then.
+// TestApart checks that work for several servers does not wait for other work, unless there
+// are as many flights as may be. Even then each goes by itself.
 func TestApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSky(t, false)
@@ -130,7 +131,7 @@ func TestApart(t *testing.T) {
 	})
 }
 
-// contexts make a context that ends after a second, in each way in which it may.
+// contexts make a context that ends after a second, in each way in which one may end.
 var contexts = map[string]func() (context.Context, context.CancelFunc){
 	"Timeout": func() (context.Context, context.CancelFunc) {
 		return context.WithTimeout(context.Background(), time.Second)
@@ -153,8 +154,8 @@ func cancelled() (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
-// Who waits leaves with the context, and does not go then; who is in flight leaves too,
-// and the flight goes on.
+// TestLeaves checks that a caller leaves when its context ends. If its work waits, it is then
+// not sent; if it is in flight, the flight goes on.
 func TestLeaves(t *testing.T) {
 	for name, make := range contexts {
 		t.Run(name, func(t *testing.T) {
@@ -186,7 +187,8 @@ func TestLeaves(t *testing.T) {
 	}
 }
 
-// Who leaves a flight of several leaves the others in it.
+// TestLeavesOthers checks that a caller that leaves a flight of several leaves the others in
+// it.
 func TestLeavesOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSky(t, false)
@@ -210,8 +212,8 @@ func TestLeavesOthers(t *testing.T) {
 	})
 }
 
-// A flight that lands in the moment in which a context ends has landed or not: what came
-// of it is the caller's just if it has.
+// TestLastMoment checks a flight that lands at the moment in which its context ends: only if
+// Do reports that it has landed is the result the caller's.
 func TestLastMoment(t *testing.T) {
 	type work struct{ result int }
 	f := &Flights[*work]{}
@@ -235,8 +237,8 @@ func TestLastMoment(t *testing.T) {
 	}
 }
 
-// Where none has landed for a while, those that wait go beside those in flight. This puts
-// off the next time, and so does one that lands.
+// TestSlow checks that if no flight has landed for a while, waiting work goes beside the
+// flights under way. The while begins anew when that happens, and when a flight lands.
 func TestSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSky(t, false)
@@ -264,7 +266,7 @@ func TestSlow(t *testing.T) {
 		s.counts(Few+2, 0)
 		require.Equal(t, []int{6}, s.begun[Few+1])
 
-		s.do(context.Background(), 7, Size) // which is as much as goes at once
+		s.do(context.Background(), 7, Size) // as much as fits in a flight
 		s.do(context.Background(), 8, 1)
 		after(slow - 1)
 		s.land(0, nil)
@@ -286,7 +288,8 @@ func TestSlow(t *testing.T) {
 	})
 }
 
-// A flight has time until the last deadline of its members, or for ever.
+// TestDeadline checks that the deadline of a flight is the last one of its members, or none if
+// a member has none.
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := func(timeouts ...time.Duration) (time.Duration, bool) {
@@ -319,8 +322,8 @@ func TestDeadline(t *testing.T) {
 	})
 }
 
-// Who is alone in a flight has it under the own context, whether it waited or not; and it
-// is told that its caller has left.
+// TestOwnContext checks that work that is alone in a flight is sent with its caller's context,
+// whether it waited or not, so that it ends when the caller has left.
 func TestOwnContext(t *testing.T) {
 	for name, make := range contexts {
 		t.Run(name, func(t *testing.T) {
@@ -347,7 +350,8 @@ func TestOwnContext(t *testing.T) {
 	}
 }
 
-// A timer that was on when a bubble ended never fires, and is in nobody's way.
+// TestTimerOfBubble checks that a timer that was on when a testing/synctest bubble ended, and
+// so never fires, is in nobody's way.
 func TestTimerOfBubble(t *testing.T) {
 	s := newSky(t, false)
 	s.Slow = 0
@@ -376,8 +380,8 @@ func TestTimerOfBubble(t *testing.T) {
 	})
 }
 
-// What was used in a testing/synctest bubble can be used in another one, or in none,
-// after that.
+// TestBubbles checks that Flights that were used in a testing/synctest bubble can then be used
+// in another one, or in none.
 func TestBubbles(t *testing.T) {
 	f := &Flights[int]{
 		Here: func(context.Context, int, int) bool { return false },
@@ -400,7 +404,7 @@ func TestBubbles(t *testing.T) {
 	use()
 }
 
-// A flight whose goroutine is ended has landed.
+// TestGoexit checks that a flight whose goroutine is ended has landed.
 func TestGoexit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSky(t, false)
@@ -418,7 +422,8 @@ func TestGoexit(t *testing.T) {
 	})
 }
 
-// So has one whose caller panics, or ends its goroutine.
+// TestCallerPanics checks that a flight on its caller's goroutine has landed if the caller
+// panics, or ends the goroutine.
 func TestCallerPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSky(t, true)

@@ -39,7 +39,7 @@ func TestSame(t *testing.T) {
 	require.False(t, Same([]string{"{a}", "{a}", "{b}"}))
 }
 
-// Redis is the judge of keys that are odd.
+// TestOfAgainstRedis compares the slots of odd keys with what Redis says.
 func TestOfAgainstRedis(t *testing.T) {
 	server := redistest.Start(t, "--cluster-enabled", "yes")
 	for _, key := range []string{

@@ -22,8 +22,8 @@ func plan(t *testing.T) *algorithm.Plan {
 	return p
 }
 
-// history is one that a right limit may give: calls 10 µs apart on two keys, four
-// at a time in each µs, of callers that overlap.
+// history is one that a correct limit may give: every 10 µs, four overlapping calls on two
+// keys are decided in one µs.
 func history(p *algorithm.Plan) (calls []linearizable.Call) {
 	states := map[string]string{}
 	for i := range 200 {
@@ -45,13 +45,13 @@ func TestRight(t *testing.T) {
 	require.NoError(t, linearizable.Check(p, nil))
 }
 
-// TestWrong: one wrong answer among many is found, and drawn.
+// TestWrong checks that one wrong answer among many is found, and the history drawn.
 func TestWrong(t *testing.T) {
 	p := plan(t)
 	for name, spoil := range map[string]func([]linearizable.Call){
 		"Remaining":   func(c []linearizable.Call) { c[100].Out.Remaining++ },
 		"Reset":       func(c []linearizable.Call) { c[101].Out.ResetAfter-- },
-		"Lost":        func(c []linearizable.Call) { c[4].N++ }, // more was taken than was answered for
+		"Lost":        func(c []linearizable.Call) { c[4].N++ }, // more was asked for than was answered
 		"Admitted":    func(c []linearizable.Call) { c[199].Out.RetryAfter = 0 },
 		"Time":        func(c []linearizable.Call) { c[150].Now++ },
 		"WrongKey":    func(c []linearizable.Call) { c[21].Key = "a" },
@@ -73,14 +73,14 @@ func TestWrong(t *testing.T) {
 	}
 }
 
-// TestOrderOfCallers: an answer of an earlier time than one that was there
-// already is wrong, however right it would have been then.
+// TestOrderOfCallers checks that an answer is wrong if its time is before that of an answer
+// that came before it was asked for, even if it would have been right at its time.
 func TestOrderOfCallers(t *testing.T) {
 	p := plan(t)
 	calls := history(p)
 	calls[20].Begin, calls[20].End = calls[60].Begin, calls[60].End
 	require.ErrorContains(t, linearizable.Check(p, calls), "a stale answer, or a clock that was set back")
-	// Of another key it would say nothing.
+	// An answer for another key says nothing.
 	calls = history(p)
 	for i := range calls {
 		if calls[i].Key == "b" {

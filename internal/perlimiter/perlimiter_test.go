@@ -21,7 +21,8 @@ func TestMap(t *testing.T) {
 	require.ElementsMatch(t, []string{"a:bc", "ab:c"}, slices.Collect(m.All()))
 }
 
-// TestMapConcurrently: whoever asks gets the one that was made.
+// TestMapConcurrently checks that a value is made once, and that all who ask for it get that
+// one.
 func TestMapConcurrently(t *testing.T) {
 	const limiters, workers = 20, 8
 	var made atomic.Int32
@@ -47,7 +48,7 @@ func TestMapConcurrently(t *testing.T) {
 	}
 }
 
-// TestMapIsBounded: those beyond Max share one.
+// TestMapIsBounded checks that limiters beyond Max share one value.
 func TestMapIsBounded(t *testing.T) {
 	made := 0
 	m := perlimiter.New(func(namespace, algorithm string) [2]string {

@@ -14,8 +14,8 @@ func TestCluster(t *testing.T) {
 	addrs := c.Addrs()
 	require.Equal(t, "redis://"+addrs[0]+"?addr="+addrs[1]+"&addr="+addrs[2], c.URL())
 
-	// A key on each node, of which the others know where it is.
-	owned := make(map[string]string) // address of the node to a key of its
+	// Each node has a key, and the other nodes know where it is.
+	owned := make(map[string]string) // from the address of a node to a key on it
 	for i := 0; len(owned) < len(c.Nodes); i++ {
 		key := "key" + strconv.Itoa(i)
 		var owner string
@@ -41,7 +41,7 @@ func TestCluster(t *testing.T) {
 		}
 	}
 
-	// It gets over the loss of a node, which keeps its place.
+	// The Cluster survives the loss of a node. When the node comes back, it keeps its place.
 	c.Nodes[2].Restart()
 	c.AwaitReady(t)
 	require.Equal(t, addrs, c.Addrs())

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A test that is killed leaves no server behind.
+// TestOrphan checks that a test that is killed leaves no server behind.
 func TestOrphan(t *testing.T) {
 	if os.Getenv(orphanEnv) != "" {
 		fmt.Println(Start(t).Addr())
@@ -20,7 +20,7 @@ func TestOrphan(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	child := exec.Command(self, "-test.run=^TestOrphan$")
-	child.Env = append(os.Environ(), orphanEnv+"=1", "TMPDIR="+t.TempDir()) // which it cannot remove
+	child.Env = append(os.Environ(), orphanEnv+"=1", "TMPDIR="+t.TempDir()) // the child cannot remove what it leaves there
 	output, err := child.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, child.Start())

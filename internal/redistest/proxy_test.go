@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// client connects to the proxy, for a test that is over soon.
+// client connects to the proxy. The connection is good for 10 s.
 func client(t *testing.T, p *Proxy) *conn {
 	t.Helper()
 	c, err := dial(p.Addr(), 10*time.Second)
@@ -107,7 +107,8 @@ func TestProxy(t *testing.T) {
 	})
 }
 
-// A client may send much before it reads, and order is kept.
+// TestProxyPipelines checks that a client may send much before it reads, and that order is
+// kept.
 func TestProxyPipelines(t *testing.T) {
 	s := Start(t)
 	p := StartProxy(t, s.Addr())

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// outcome records how a test ended that was given to a function.
+// outcome is a test that records how a function that it was given to has ended it.
 type outcome struct {
 	testing.TB
 	skipped, failed string

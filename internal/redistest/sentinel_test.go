@@ -16,7 +16,7 @@ func TestSentinelGroup(t *testing.T) {
 	second := g.AwaitMasterOtherThan(t, first)
 	require.Equal(t, g.Servers[1], second)
 
-	// Whoever comes back is made a replica.
+	// A master that comes back is made a replica.
 	first.Restart()
 	g.AwaitRejoined(t, first)
 }

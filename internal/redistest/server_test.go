@@ -34,7 +34,7 @@ func TestStartStopsWithTheTest(t *testing.T) {
 	var s *Server
 	t.Run("inner", func(t *testing.T) {
 		s = Start(t)
-		s.Pause() // which must not be in the way
+		s.Pause() // a paused server must be stopped, too
 	})
 	if s == nil {
 		t.Skip("the inner test was skipped")
@@ -130,7 +130,7 @@ func TestInfo(t *testing.T) {
 	require.Contains(t, s.Info("commandstats")["cmdstat_get"], "calls=1,")
 }
 
-// That other kinds of servers can be had through args.
+// TestArgs checks that args can make servers of other kinds.
 func TestArgs(t *testing.T) {
 	t.Run("replica", func(t *testing.T) {
 		master := Start(t)

@@ -7,14 +7,15 @@ import (
 	"testing"
 )
 
-// everyError has all that Parse may return, and nothing in it is of the text.
+// everyError has all the errors that Parse may return. They are constants, so nothing of the
+// URL is in them.
 var everyError = []error{
 	errScheme, errEscape, errSpecial, errUserOnly, errHost, errSeveral, errPort, errDB,
 	errSocket, errParamTCP, errParamUnix, errFragment,
 }
 
-// FuzzParse plants a password in URLs, encoded and raw, whole and cut short, and
-// checks that it is read as it was or appears in no error.
+// FuzzParse plants a password in URLs, encoded and raw, whole and cut short, and checks that
+// it is either read unchanged, or appears in no error.
 func FuzzParse(f *testing.F) {
 	for _, password := range []string{
 		"s3cr3t-K9", "p/ss-W0RD", "p?ss-W0RD", "p#ss-W0RD", "p%ss-W0RD", "p@ss:W0RD", "W0RD://W0RD@W0RD:W0RD/W0RD?W0RD=W0RD",
@@ -45,7 +46,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// check parses raw and fails where the error is not one of the constants.
+// check parses raw, and fails the test if the error is not one of the constants, or has a part
+// of the password that is not also part of the constants' words.
 func check(t *testing.T, raw, password string) {
 	t.Helper()
 	_, err := Parse(raw)
@@ -63,7 +65,7 @@ func check(t *testing.T, raw, password string) {
 	}
 }
 
-// constant reports whether part is of the errors' own words.
+// constant reports whether part occurs in the errors' own words.
 func constant(part string) bool {
 	return slices.ContainsFunc(everyError, func(err error) bool { return strings.Contains(err.Error(), part) })
 }

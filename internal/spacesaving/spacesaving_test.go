@@ -6,8 +6,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestGuarantee: what the package doc states, of any stream, at any time, also
-// when counts were halved in between.
+// TestGuarantee checks that what the package documentation states holds for any stream, at any
+// time, even if counts are halved in between.
 func TestGuarantee(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		size := rapid.IntRange(1, 8).Draw(t, "size")
@@ -15,7 +15,7 @@ func TestGuarantee(t *testing.T) {
 		truth, total := map[uint64]float64{}, 0.0
 		stream := rapid.SliceOfN(rapid.Uint64Range(0, 20), 1, 300).Draw(t, "stream")
 		for i, key := range stream {
-			if key == 0 { // no key
+			if key == 0 { // not a key: halve the counts
 				s.Scale(0.5)
 				total /= 2
 				for k := range truth {
@@ -37,8 +37,9 @@ func TestGuarantee(t *testing.T) {
 	})
 }
 
-// hold compares with sums of powers of two, which are exact here: the least is 2^-300,
-// but no sum has bits that are as far apart as 53.
+// hold compares the counters with the true counts. Both are sums of powers of two, and so
+// exact as long as the bits of a sum are less than 53 places apart; rounding is for streams
+// with more halvings than that.
 func hold(t *rapid.T, s *Summary[uint64], size int, truth map[uint64]float64, total float64) {
 	const rounding = 1e-12
 	if s.Total() != total {
@@ -70,7 +71,7 @@ func hold(t *rapid.T, s *Summary[uint64], size int, truth map[uint64]float64, to
 	}
 }
 
-// BenchmarkAdd: keys that have a counter, and keys that never do.
+// BenchmarkAdd measures keys that have a counter, and keys that never do.
 func BenchmarkAdd(b *testing.B) {
 	for _, bench := range []struct {
 		name string

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestLinesEnd: a line is gone once nobody stands in it, whatever they left it for.
-// Otherwise each identity that ever waited would take memory for good.
+// TestLinesEnd checks that a line is gone once nobody stands in it, for whatever reason they
+// left. Otherwise each identity that ever waited would take memory for good.
 func TestLinesEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var lines Lines

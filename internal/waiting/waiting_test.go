@@ -31,8 +31,8 @@ func (b *bucket) ask() (time.Duration, bool) {
 	return 0, false
 }
 
-// TestLine: a thousand that wait are served in the order in which they came, and ask
-// twice each, whatever their number.
+// TestLine checks that a thousand requests that wait are served in the order in which they
+// came, and ask twice each at most, whatever their number.
 func TestLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const requests = 1000
@@ -61,7 +61,8 @@ func TestLine(t *testing.T) {
 	})
 }
 
-// TestLinesAreApart: who waits for one identity holds up no other.
+// TestLinesAreApart checks that requests that wait for one identity do not hold up those for
+// another.
 func TestLinesAreApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var lines waiting.Lines
@@ -76,7 +77,8 @@ func TestLinesAreApart(t *testing.T) {
 	})
 }
 
-// TestTooLong: what no wait within the time would help is not waited for.
+// TestTooLong checks that a request does not wait for units that come too late for it, or
+// never.
 func TestTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -100,7 +102,8 @@ func TestTooLong(t *testing.T) {
 	})
 }
 
-// TestLeaving: who leaves, at the head of the line or within, holds up nobody.
+// TestLeaving checks that a request that leaves, at the head of the line or further behind,
+// holds up no other.
 func TestLeaving(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &bucket{next: time.Now().Add(10 * time.Second)}
@@ -113,7 +116,7 @@ func TestLeaving(t *testing.T) {
 			synctest.Wait()
 		}
 		leave(time.Second)     // the head
-		leave(time.Second / 2) // within
+		leave(time.Second / 2) // further behind
 		begin := time.Now()
 		group.Go(func() {
 			require.NoError(t, lines.Await(t.Context(), "x", time.Hour, 10*time.Second, b.ask))

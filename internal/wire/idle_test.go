@@ -17,14 +17,15 @@ import (
 
 const ping = "*1\r\n$4\r\nPING\r\n"
 
-// TestIdle: on a connection that the server has closed while it was idle nothing is written.
+// TestIdle checks that nothing is written to a connection that the server has closed while it
+// was idle.
 func TestIdle(t *testing.T) {
 	for name, c := range map[string]struct {
 		asks, answered int
 		ends           bool
 		subscribes     bool
 		busy           bool // something came a moment ago
-		over           bool // nothing is written
+		over           bool // the write fails, and nothing is written
 	}{
 		"Closed":     {asks: 2, answered: 2, ends: true, over: true},
 		"Open":       {asks: 2, answered: 2},
@@ -83,8 +84,9 @@ func TestIdle(t *testing.T) {
 	}
 }
 
-// TestLook: a client that looks at the socket itself sees that the server has closed it, but
-// for a moment after something came, and then nobody looks twice.
+// TestLook checks that a client that looks at the socket itself sees that the server has
+// closed it. For a moment after something has come, or after a look, the socket is not looked
+// at again.
 func TestLook(t *testing.T) {
 	ours, theirs := connect(t, false)
 	conn := Guard(ours, false)
@@ -140,7 +142,7 @@ func guardedOf(conn net.Conn) *guarded {
 	return conn.(*guarded)
 }
 
-// connect returns both ends of a connection.
+// connect returns both ends of a connection, over TLS if secured.
 func connect(t *testing.T, secured bool) (ours, theirs net.Conn) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

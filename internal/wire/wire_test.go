@@ -28,7 +28,7 @@ var bad = []string{
 	">2\r\n+message\r\n+x\r\n", "*1\r\n>1\r\n:1\r\n",
 }
 
-// TestScanner: whatever the pieces.
+// TestScanner checks that good replies pass and bad ones do not, whatever pieces they come in.
 func TestScanner(t *testing.T) {
 	for _, size := range []int{1, 2, 3, 7, 1 << 16} {
 		for _, text := range good {
@@ -58,7 +58,7 @@ func feed(s *scanner, text string, size int) error {
 	return nil
 }
 
-// talk is a connection that has sent text and keeps what is written.
+// talk is a connection on which the server has sent what Reader has. It keeps what is written.
 type talk struct {
 	net.Conn
 	io.Reader
@@ -92,7 +92,8 @@ func TestGuard(t *testing.T) {
 		{"*2\r\n$10\r\nPSUBSCRIBE\r\n$1\r\n*\r\n", pushes, true, true},
 		{subscribe, "*99999999999999\r\n", true, false},
 		{subscribe, pushes, false, false},
-		// As of a master behind Sentinel, where nothing subscribes.
+		// As on the connection to a master behind Sentinel, on which the client may subscribe
+		// but does not.
 		{ping, "+PONG\r\n", true, true},
 		{ping, "+PONG\r\n+PONG\r\n", true, false},
 		{ping, ">2\r\n+x\r\n+y\r\n", true, false},
@@ -125,7 +126,8 @@ func TestGuard(t *testing.T) {
 	require.Error(t, err)
 }
 
-// FuzzScanner: pieces make no difference, and what passes is bounded.
+// FuzzScanner checks that it makes no difference in which pieces text comes, and that what the
+// scanner keeps is bounded.
 func FuzzScanner(f *testing.F) {
 	for _, text := range append(good, bad...) {
 		if len(text) < 1000 {
