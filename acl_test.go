@@ -220,7 +220,7 @@ func TestACLOfDatabase(t *testing.T) {
 // TestACLOfCluster checks that the documented user can do all that a limiter does on each node
 // of a Cluster, and that something fails without CLUSTER SLOTS and CLUSTER SHARDS.
 func TestACLOfCluster(t *testing.T) {
-	redistest.Needs(t, 7, 0) // rules that take subcommands away
+	redistest.Needs(t, 7, 0) // for rules that take subcommands away
 	cluster := redistest.StartCluster(t)
 	for _, driver := range []string{"goredis", "rueidis"} {
 		for _, node := range cluster.Nodes {
@@ -249,7 +249,7 @@ func TestACLOfCluster(t *testing.T) {
 // suffice, and that something fails or is refused without any one command of the sentinels'
 // user, or without ROLE on the master.
 func TestACLOfSentinel(t *testing.T) {
-	redistest.Needs(t, 7, 0) // rules that take subcommands away
+	redistest.Needs(t, 7, 0) // for rules that take subcommands away
 	master := redistest.Start(t)
 	config := filepath.Join(t.TempDir(), "sentinel.conf")
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, "sentinel monitor main 127.0.0.1 %d 1\n", master.Port()), 0o600))

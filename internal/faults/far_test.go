@@ -46,7 +46,7 @@ func TestFarBursts(t *testing.T) {
 			l := newLimiter(t, s, party{name: "bursts", mode: ratelimit.FailClosed, rate: plenty,
 				options: []ratelimit.Option{ratelimit.WithoutBatching(), ratelimit.WithoutBreaker()}}, timeout)
 			since := time.Now()
-			for in := 0; in < 3; { // a row
+			for in := 0; in < 3; { // in a row
 				var late atomic.Int64
 				var wait sync.WaitGroup
 				for i := range callers {
@@ -93,7 +93,7 @@ func TestFarAway(t *testing.T) {
 				var wait sync.WaitGroup
 				for i := range callers {
 					wait.Go(func() {
-						for in := 0; in < 3; { // a row
+						for in := 0; in < 3; { // in a row
 							r, err := l.Allow(context.Background(), fmt.Sprint(i))
 							switch {
 							case err != nil || time.Since(since) > time.Minute:

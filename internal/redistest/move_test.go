@@ -13,7 +13,7 @@ func TestReplicatedCluster(t *testing.T) {
 	require.Len(t, c.Replicas, 3)
 
 	t.Run("Move", func(t *testing.T) {
-		Needs(t, 6, 2) // older nodes do not tell each other at once
+		Needs(t, 6, 2) // older nodes do not tell the others at once
 		slot := c.Slot(t, "{x}")
 		require.Equal(t, slot, c.Slot(t, "{x}1"))
 		from := c.Owner(slot)
