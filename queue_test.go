@@ -22,7 +22,7 @@ func inLane(lane uint8, n int) (calls []*call) {
 	return calls
 }
 
-// aQueue is a queue that keeps the flights that it starts, in place of running them.
+// aQueue is a queue that keeps the flights that it starts, instead of running them.
 type aQueue struct {
 	queue
 	started []*flight
@@ -54,8 +54,8 @@ func (q *aQueue) landed(t *testing.T, f *flight) *flight {
 	return next
 }
 
-// crowded returns a flight behind which that many calls wait in each lane. The queue then
-// takes it that as many flights are under way as may be.
+// crowded returns a flight behind which that many calls wait in each lane. It also makes the
+// queue believe that the most flights that there may be are under way.
 func (q *aQueue) crowded(t *testing.T, calls int) (f *flight, came [lanes][]*call) {
 	_, f = q.join(&call{lane: lanes - 1})
 	q.flying = maxFlights

@@ -137,8 +137,8 @@ func (holder) Run(context.Context, *store.Script, []string, []int64) ([]int64, e
 	return nil, store.ErrReply
 }
 
-// TestSecretsOfOthers checks that to print a limiter, or a value that has one in an exported
-// field, prints nothing of what its store and observers hold.
+// TestSecretsOfOthers checks that printing a limiter, or a value that has one in an exported
+// field, shows nothing of what its store and observers hold.
 func TestSecretsOfOthers(t *testing.T) {
 	l := newLimiter(t, holder{urlPassword}, tokenbucket.Limit{Rate: 1, Period: time.Second}, ratelimit.WithObserver(holder{sentinelPassword}))
 	type service struct{ Limiter ratelimit.Limiter }

@@ -57,10 +57,10 @@ func clusterFaults(c *redistest.Cluster) []fault {
 			return &stage{url: c.URL(), options: driver.Options{Cluster: true}, begin: begin, end: end}
 		}
 	}
-	// How many milliseconds a node may be silent before the others give it up. Where no node
-	// is to be replaced, that is longer than a busy machine holds one up. Where a node that is
-	// well is to be replaced, it is shorter: after a vote, the other nodes give no second one
-	// for twice as long.
+	// For cluster-node-timeout: how many milliseconds a node may be silent before the others
+	// give it up. quick is for replacing a node. slow, where none is to be replaced, is longer
+	// than a busy machine holds one up. handover is for replacing a node that is well: after a
+	// vote, the other nodes give no second one for twice as long.
 	const quick, handover, slow = "2000", "5000", "15000"
 	return []fault{
 		{

@@ -18,8 +18,8 @@ import (
 // TestCrowd has ten thousand callers call at once while Redis hangs. On a machine with nothing
 // else to do, each is answered 50 ms after the timeout at the latest, and in less than a
 // millisecond once the breaker is open. The test logs these times, beside those of as many
-// bare timers on the same machine. It asserts only as much as tells a limiter that leaves by
-// itself from one that leaves when its client does.
+// bare timers on the same machine. It asserts only enough to tell a limiter that leaves by
+// itself from one that waits until its client lets it go.
 func TestCrowd(t *testing.T) {
 	needs(t)
 	const (

@@ -19,10 +19,10 @@ type fault struct {
 	// returns is how service comes back. All three are text for docs/failures.md.
 	caller, charged, returns string
 
-	// classes are those of which an observer is told: no others (but the rare ones), and each
-	// of them with at least one client.
+	// classes are the error classes that observers are told of: no others (but the rare ones),
+	// and each of them with at least one client.
 	classes []ratelimit.ErrorClass
-	// rare are classes of which an observer may be told too, depending on chance.
+	// rare are classes that observers may be told of too, by chance.
 	rare []ratelimit.ErrorClass
 
 	// stage starts the servers. The runner does the rest.

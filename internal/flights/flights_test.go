@@ -14,7 +14,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/deadline"
 )
 
-// sky is Flights whose flights are under way until the test lets them land.
+// sky is Flights whose flights stay under way until the test lets them land.
 type sky struct {
 	Flights[int]
 	t *testing.T
@@ -110,8 +110,8 @@ func TestFlights(t *testing.T) {
 	}
 }
 
-// TestApart checks that work for several servers does not wait for other work, unless there
-// are as many flights as may be. Even then each goes by itself.
+// TestApart checks that work for several servers does not wait for other work until the most
+// flights that there may be are under way. Even then it goes by itself.
 func TestApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSky(t, false)
@@ -187,8 +187,8 @@ func TestLeaves(t *testing.T) {
 	}
 }
 
-// TestLeavesOthers checks that a caller that leaves a flight of several leaves the others in
-// it.
+// TestLeavesOthers checks that a caller that leaves a flight of several does not take the
+// others with it.
 func TestLeavesOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSky(t, false)
@@ -212,8 +212,8 @@ func TestLeavesOthers(t *testing.T) {
 	})
 }
 
-// TestLastMoment checks a flight that lands at the moment in which its context ends: only if
-// Do reports that it has landed is the result the caller's.
+// TestLastMoment checks a flight that lands at the moment in which its context ends. The
+// result is the caller's only if Do reports that the flight has landed.
 func TestLastMoment(t *testing.T) {
 	type work struct{ result int }
 	f := &Flights[*work]{}
@@ -323,7 +323,7 @@ func TestDeadline(t *testing.T) {
 }
 
 // TestOwnContext checks that work that is alone in a flight is sent with its caller's context,
-// whether it waited or not, so that it ends when the caller has left.
+// whether it waited or not, so that the flight is told that the caller has left.
 func TestOwnContext(t *testing.T) {
 	for name, make := range contexts {
 		t.Run(name, func(t *testing.T) {
@@ -351,7 +351,7 @@ func TestOwnContext(t *testing.T) {
 }
 
 // TestTimerOfBubble checks that a timer that was on when a testing/synctest bubble ended, and
-// so never fires, is in nobody's way.
+// so never fires, does not stand in for a new one.
 func TestTimerOfBubble(t *testing.T) {
 	s := newSky(t, false)
 	s.Slow = 0
@@ -380,8 +380,8 @@ func TestTimerOfBubble(t *testing.T) {
 	})
 }
 
-// TestBubbles checks that Flights that were used in a testing/synctest bubble can then be used
-// in another one, or in none.
+// TestBubbles checks that Flights used in a testing/synctest bubble can then be used in
+// another one, or in none.
 func TestBubbles(t *testing.T) {
 	f := &Flights[int]{
 		Here: func(context.Context, int, int) bool { return false },

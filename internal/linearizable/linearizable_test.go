@@ -73,8 +73,8 @@ func TestWrong(t *testing.T) {
 	}
 }
 
-// TestOrderOfCallers checks that an answer is wrong if its time is before that of an answer
-// that came before it was asked for, even if it would have been right at its time.
+// TestOrderOfCallers checks that a call is wrong if it was decided at an earlier time than a
+// call that was answered before it was asked, even if its answer was right at that time.
 func TestOrderOfCallers(t *testing.T) {
 	p := plan(t)
 	calls := history(p)

@@ -21,8 +21,7 @@ func TestMap(t *testing.T) {
 	require.ElementsMatch(t, []string{"a:bc", "ab:c"}, slices.Collect(m.All()))
 }
 
-// TestMapConcurrently checks that a value is made once, and that all who ask for it get that
-// one.
+// TestMapConcurrently checks that a value is made once, and that all callers get it.
 func TestMapConcurrently(t *testing.T) {
 	const limiters, workers = 20, 8
 	var made atomic.Int32

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// outcome is a test that records how a function that it was given to has ended it.
+// outcome is a test that records how a function ended it.
 type outcome struct {
 	testing.TB
 	skipped, failed string
