@@ -18,7 +18,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
 )
 
-// must is for examples, which have no better way out.
+// must returns value. It ends an example that has an error.
 func must[T any](value T, err error) T {
 	if err != nil {
 		log.Fatal(err)
@@ -26,15 +26,15 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// newRedis returns an embedded Redis whose clock stands still, for the sake of
-// the output.
+// newRedis returns an embedded Redis whose clock stands still, so that the output is
+// always the same.
 func newRedis() *embedded.Redis {
 	redis := must(embedded.Start())
 	redis.SetTime(redis.Now().Truncate(time.Hour))
 	return redis
 }
 
-// try sends a request and prints what of the response the fields are.
+// try sends a request, and prints the status and body of the response and these fields.
 func try(h http.Handler, path string, fields ...string) {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
@@ -77,7 +77,7 @@ func Example() {
 	// 429 Too Many Requests
 }
 
-// A limit for each user that a middleware before has found out.
+// One limit for each user, whom an earlier middleware has identified.
 func ExampleNew() {
 	redis := newRedis()
 	defer redis.Close()
@@ -178,7 +178,8 @@ func ExampleWithHandler() {
 	//   Retry-After: 60
 }
 
-// Echo's HTTPErrorHandler gives all errors of a service one form.
+// With WithErrors, Echo's HTTPErrorHandler answers refusals too, so all errors of a
+// service have one form.
 func ExampleWithErrors() {
 	redis := newRedis()
 	defer redis.Close()

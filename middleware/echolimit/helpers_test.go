@@ -23,7 +23,7 @@ func newLimit(t testing.TB, limiter *ratelimit.Limiter, identity echolimit.Ident
 	return limit
 }
 
-// one is a limit of one a minute for each peer.
+// one returns a limit of one request a minute for each peer.
 func one(t testing.TB, options ...echolimit.Option) echo.MiddlewareFunc {
 	t.Helper()
 	return newLimit(t, routetest.PerMinute(t, routetest.StartRedis(t), "one", 1), peer, options...)

@@ -20,10 +20,11 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/internal/routetest"
 )
 
-// TestSockets holds Echo to net/http, with a group for each group of limits.
+// TestSockets compares Echo with net/http. Each group of limits is on an Echo group inside
+// the one before.
 func TestSockets(t *testing.T) {
 	routetest.Run(t, func(t testing.TB, next http.HandlerFunc, groups ...[]httplimit.Limit) http.Handler {
-		e := echo.NewWithConfig(echo.Config{NoGroupAutoRegister404Routes: true}) // they would be for any path, too
+		e := echo.NewWithConfig(echo.Config{NoGroupAutoRegister404Routes: true}) // those routes would match any path, too
 		router := e.Group("")
 		for _, group := range groups {
 			limits := make([]echolimit.Limit, len(group))
@@ -45,8 +46,8 @@ func TestSockets(t *testing.T) {
 	})
 }
 
-// What middlewares further out see of a refusal is what the client gets, and what
-// is further in is not called.
+// Outer middlewares see a refusal as the client gets it, and inner handlers are not
+// called.
 func TestRefusalIsSeen(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -95,7 +96,7 @@ func TestRefusalIsSeen(t *testing.T) {
 	}
 }
 
-// refusals is a limiter and an identity for each outcome that has a handler and
+// refusals returns a limiter and an identity for each outcome that can have a handler and
 // that a test can bring about.
 func refusals(t *testing.T) map[httplimit.Outcome]echolimit.Limit {
 	closed := ratelimit.WithFailureMode(ratelimit.FailClosed)
@@ -107,7 +108,8 @@ func refusals(t *testing.T) map[httplimit.Outcome]echolimit.Limit {
 	}
 }
 
-// Echo's HTTPErrorHandler gets the decision, and those of errors that handlers make.
+// With WithErrors, Echo's HTTPErrorHandler finds the decision in the error, also in an
+// error that a handler of WithHandler has made of it.
 func TestErrors(t *testing.T) {
 	for outcome, l := range refusals(t) {
 		for name, options := range map[string][]echolimit.Option{
@@ -156,8 +158,7 @@ func TestHandler(t *testing.T) {
 	}
 }
 
-// The error of a handler that was let through is Echo's business, and the header
-// fields stay.
+// An error of a handler is left to Echo, and the header fields stay.
 func TestErrorPassesThrough(t *testing.T) {
 	e := echo.New()
 	e.GET("/", func(*echo.Context) error { return echo.ErrForbidden }, one(t))
@@ -212,10 +213,11 @@ type observer func(ratelimit.Event)
 
 func (o observer) Observe(_ context.Context, e ratelimit.Event) { o(e) }
 
-// Whatever IPExtractor Echo has, what a client says of itself is not believed.
+// Whatever IPExtractor Echo has, the limit does not believe what a client says about its
+// address.
 func TestRealIPIsNotBelieved(t *testing.T) {
 	e := echo.New()
-	e.IPExtractor = echo.LegacyIPExtractor() // that of v4
+	e.IPExtractor = echo.LegacyIPExtractor() // that of Echo v4
 	var ip string
 	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
@@ -232,7 +234,7 @@ func TestRealIPIsNotBelieved(t *testing.T) {
 	}
 }
 
-// What has no route is limited by Use and by Pre.
+// Requests without a route are limited by middleware of Use, and by that of Pre.
 func TestNoRoute(t *testing.T) {
 	byUse, byPre := echo.New(), echo.New()
 	byUse.Use(one(t))
@@ -248,7 +250,7 @@ func TestNoRoute(t *testing.T) {
 	}
 }
 
-// HEAD that Echo makes of GET is answered as GET is.
+// A HEAD request that Echo itself routes to a GET handler is answered like GET.
 func TestAutoHead(t *testing.T) {
 	e := echo.NewWithConfig(echo.Config{Router: echo.NewRouter(echo.RouterConfig{AutoHandleHEAD: true})})
 	e.GET("/", ok, one(t))
@@ -265,7 +267,7 @@ func TestAutoHead(t *testing.T) {
 	require.Equal(t, get.Header, head.Header)
 }
 
-// Compression further out may compress refusals as well.
+// Outer compression middleware may compress refusals as well.
 func TestBehindCompression(t *testing.T) {
 	e := echo.New()
 	e.Use(middleware.Gzip(), one(t))
@@ -285,7 +287,7 @@ func TestBehindCompression(t *testing.T) {
 	require.Contains(t, body, "#quota-exceeded")
 }
 
-// A panic of a handler's is for Recover, whose error is answered by 500.
+// A handler's panic is left to Echo's Recover, whose error is answered with 500.
 func TestRecover(t *testing.T) {
 	e := echo.New()
 	e.Use(middleware.Recover(), one(t))

@@ -15,10 +15,10 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
-// BenchmarkAllowed is what a request that is let through costs: the decision alone
-// on a store that does nothing; an app without the middleware; and one with it. What
-// the middleware adds is the last less the first two. The header fields of the
-// response are set each time.
+// BenchmarkAllowed measures a request that is let through, on a store that does nothing:
+// the decision alone, an app without the middleware, and one with it. The middleware adds
+// the last less the first two. The response is without fields each time, so the middleware
+// sets them anew.
 func BenchmarkAllowed(b *testing.B) {
 	empty := says{now: time.Unix(1_800_000_000, 0), remaining: 50, reset: 30 * time.Second}
 	limiter := perMinute(b, empty, "a", 100)
@@ -58,8 +58,8 @@ func BenchmarkAllowed(b *testing.B) {
 	}
 }
 
-// serveAlone returns a function that serves a request, always the same, by handlers,
-// as a server does that is asked for it again and again.
+// serveAlone returns a function that serves a request by handlers each time it is called,
+// and the context that it reuses for the request, as a server does.
 func serveAlone(handlers ...fiber.Handler) (serve func(), c *fasthttp.RequestCtx) {
 	handler := chain(handlers...).Handler()
 	c = &fasthttp.RequestCtx{}

@@ -15,9 +15,10 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/fiberlimit"
 )
 
-// TestIdentitiesNeverMix: Fiber's strings become other requests' when a handler has
-// returned. An identity that is such a string is still who it was where it is kept,
-// by an observer here, and each client has its own limit.
+// TestIdentitiesNeverMix checks that identities survive Fiber's reuse of memory: when a
+// handler has returned, the strings that Fiber gave it change into those of other
+// requests. Each client must have its own limit, and an identity that is kept, here by an
+// observer, must still name the same client.
 func TestIdentitiesNeverMix(t *testing.T) {
 	const clients, each = 16, 40
 	identities := map[string]fiberlimit.Identity{
@@ -75,5 +76,5 @@ func TestIdentitiesNeverMix(t *testing.T) {
 	}
 }
 
-// who is of one length or another.
+// who returns the name of client i. Names have various lengths.
 func who(i int) string { return fmt.Sprintf("%d-%s", i, strings.Repeat(string(rune('a'+i)), 3+i%4)) }

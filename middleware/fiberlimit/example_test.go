@@ -19,15 +19,16 @@ import (
 
 func hello(c fiber.Ctx) error { return c.SendString("Hello.") }
 
-// newRedis returns an embedded Redis whose clock stands still, for the sake of
-// the output.
+// newRedis returns an embedded Redis whose clock stands still, so that the output is
+// always the same.
 func newRedis() *embedded.Redis {
 	redis := must(embedded.Start())
 	redis.SetTime(redis.Now().Truncate(time.Hour))
 	return redis
 }
 
-// try sends a request and prints what of the response the fields are.
+// try sends a request, and prints the status of the response and those of the fields that
+// it has.
 func try(app *fiber.App, path string, change func(*http.Request), fields ...string) {
 	r := httptest.NewRequest(http.MethodGet, path, nil)
 	if change != nil {
@@ -74,7 +75,8 @@ func Example() {
 	//   Retry-After: 1800
 }
 
-// By the API key, or else by the address that a proxy tells.
+// Clients are limited by their API key or, if they have none, by the address that a proxy
+// reports.
 func ExampleNew() {
 	redis := newRedis()
 	defer redis.Close()
@@ -107,7 +109,8 @@ func ExampleNew() {
 	// 200
 }
 
-// Two a second and three a day, all or nothing.
+// Two requests a second and three a day. A request is charged to both limits or to
+// neither.
 func ExampleNewAll() {
 	redis := newRedis()
 	defer redis.Close()
@@ -133,7 +136,8 @@ func ExampleNewAll() {
 	//   Retry-After: 1
 }
 
-// The user whom a handler before has found, and an answer of one's own.
+// One limit for each user, whom an earlier handler has identified, with an answer of your
+// own.
 func ExampleWithHandler() {
 	redis := newRedis()
 	defer redis.Close()

@@ -24,14 +24,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// A server of fasthttp's that is shut down has a goroutine that sleeps its last 10 s,
-	// and the first one starts a clock for all.
+	// A fasthttp server that is shut down leaves a goroutine that sleeps for another 10 s,
+	// and the first server starts a clock for all servers, which never ends.
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"))
 }
 
-// says is a store that has every request decided as it says, or fails.
+// says is a store that decides every request as its fields say, or fails with err.
 type says struct {
 	now          time.Time
 	retry, reset time.Duration
@@ -64,7 +64,7 @@ func startRedis(t testing.TB) *embedded.Redis {
 	return redis
 }
 
-// perMinute is a limit of so many a minute on s, in a namespace of the name.
+// perMinute returns a limiter of n units a minute on s, in the namespace name.
 func perMinute(t testing.TB, s store.Store, name string, n int64, options ...ratelimit.Option) *ratelimit.Limiter {
 	t.Helper()
 	options = append(options, ratelimit.WithNamespace(name), ratelimit.WithTimeout(10*time.Second)) // the machine may be busy
@@ -100,7 +100,7 @@ func never(t testing.TB) fiber.Handler {
 	}
 }
 
-// chain is an app of these handlers.
+// chain returns an app that runs these handlers in turn.
 func chain(handlers ...fiber.Handler) *fiber.App {
 	app := fiber.New()
 	for _, h := range handlers {
@@ -130,12 +130,12 @@ func serveAt(t testing.TB, app *fiber.App, listener net.Listener) {
 	<-ready
 	t.Cleanup(func() {
 		require.NoError(t, app.Shutdown())
-		_ = listener.Close() // a server that had hardly begun does not notice the former
+		_ = listener.Close() // a server that has barely begun misses the shutdown
 		require.NoError(t, <-served)
 	})
 }
 
-// request returns a GET with these header fields.
+// request returns a request with these header fields, as alternating names and values.
 func request(method, path string, fields ...string) *http.Request {
 	r := httptest.NewRequest(method, path, nil)
 	for i := 0; i < len(fields); i += 2 {
@@ -155,8 +155,8 @@ func send(t testing.TB, addr string, r *http.Request) (*http.Response, string) {
 	return w, string(body)
 }
 
-// exchange writes a request and returns the response to it, whose body ends with
-// the test.
+// exchange writes a request on a connection of its own and returns the response. The test
+// must read the body before it ends, when the connection is closed.
 func exchange(t testing.TB, addr string, write func(io.Writer) error, r *http.Request) *http.Response {
 	t.Helper()
 	connection, err := net.Dial("tcp", addr)

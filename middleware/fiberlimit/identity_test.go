@@ -18,7 +18,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
-// peerListener has its connections come from other addresses.
+// peerListener is a listener whose connections appear to come from peer.
 type peerListener struct {
 	net.Listener
 	peer net.Addr
@@ -35,14 +35,15 @@ type peerConn struct {
 }
 
 func (c peerConn) RemoteAddr() net.Addr { return c.peer }
-func (c peerConn) LocalAddr() net.Addr  { return c.peer } // of which only the network matters
+func (c peerConn) LocalAddr() net.Addr  { return c.peer } // only its network matters
 
 type named struct{ network, text string }
 
 func (n named) Network() string { return n.network }
 func (n named) String() string  { return n.text }
 
-// servers have an identity in the response, of whatever request they get.
+// servers are the addresses of three servers that answer every request with its identity:
+// one on net/http, one on Fiber, and one on Fiber without normalised header names.
 type servers struct{ theirs, ours, raw string }
 
 func serveIdentity(t *testing.T, peer net.Addr, theirs httplimit.Identity, ours fiberlimit.Identity) servers {
@@ -73,16 +74,16 @@ func serveIdentity(t *testing.T, peer net.Addr, theirs httplimit.Identity, ours 
 		serveAt(t, app, listener)
 		return listener.Addr().String()
 	}
-	// Fiber would believe these, if it were asked.
+	// With this, Fiber itself would believe X-Forwarded-For.
 	trusting := fiber.Config{TrustProxy: true, TrustProxyConfig: fiber.TrustProxyConfig{Loopback: true}, ProxyHeader: fiber.HeaderXForwardedFor}
 	return servers{server.Listener.Addr().String(), at(trusting), at(fiber.Config{DisableHeaderNormalizing: true})}
 }
 
 type tenantKey struct{}
 
-// TestSameIdentities: what clients and proxies write on the wire, against each way
-// to tell who they are. The proxy is at 127.0.0.1, which is where all requests come
-// from; 6.6.6.6 is whom an attacker would like to be. Identities are httplimit's.
+// TestSameIdentities checks, for each kind of identity, that what clients and proxies
+// write on the wire gives httplimit's identity. All requests come from the proxy at
+// 127.0.0.1. An attacker would like to pass for 6.6.6.6.
 func TestSameIdentities(t *testing.T) {
 	const is, unknown = "ip:203.0.113.9", ""
 	trusted := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}
@@ -187,7 +188,8 @@ func TestSameIdentities(t *testing.T) {
 		}
 	}
 
-	// What comes after a body in chunks is no header field: it is the client's own.
+	// Trailers, which come after a chunked body, must not count as header fields: the
+	// client wrote them, not a proxy.
 	for name, field := range map[string]string{"forwarded": "Forwarded: for=6.6.6.6", "key": "X-API-Key: other"} {
 		fields := map[string]string{"forwarded": fwd("for=203.0.113.9"), "key": "X-API-Key: k\r\n"}[name]
 		want := map[string]string{"forwarded": is, "key": "header:x-api-key:k"}[name]
@@ -200,7 +202,8 @@ func TestSameIdentities(t *testing.T) {
 	}
 }
 
-// identityAt sends a request as it is, and returns the identity that it has.
+// identityAt sends text, which is a whole request, and returns the identity that the
+// server answers.
 func identityAt(t *testing.T, addr, text string) string {
 	t.Helper()
 	w := exchange(t, addr, func(w io.Writer) error { _, err := io.WriteString(w, text); return err }, nil)
@@ -210,7 +213,7 @@ func identityAt(t *testing.T, addr, text string) string {
 	return string(body)
 }
 
-// TestPeers: peers of any kind are who they are to httplimit.
+// TestPeers checks that peers of any network have the identity that httplimit gives them.
 func TestPeers(t *testing.T) {
 	narrow := httplimit.Address{IPv4Bits: 24, IPv6Bits: 48}
 	for _, test := range []struct {

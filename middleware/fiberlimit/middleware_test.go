@@ -39,8 +39,9 @@ func TestAllowedThenDenied(t *testing.T) {
 	require.Equal(t, http.StatusOK, w.StatusCode)
 }
 
-// Each outcome but Allowed has its status, and the next handler is not called; one
-// of the user's own answers instead, or has the app's ErrorHandler answer.
+// Each outcome except Allowed is answered with its status, and the next handler is not
+// called. A handler of WithHandler can answer instead, or return an error for the app's
+// ErrorHandler.
 func TestRefusals(t *testing.T) {
 	closed := ratelimit.WithFailureMode(ratelimit.FailClosed)
 	now := says{now: time.Unix(1_800_000_000, 0)}
@@ -107,8 +108,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// What the next handler returns is none of the middleware's business, and neither is
-// that there is none.
+// The error of the next handler passes through unchanged, and so does that of a missing
+// route.
 func TestErrorsPassThrough(t *testing.T) {
 	oops := errors.New("oops")
 	var got error
@@ -132,7 +133,7 @@ func TestErrorsPassThrough(t *testing.T) {
 	require.Equal(t, `"default";r=6;t=20`, w.Header.Get("RateLimit"))
 }
 
-// What a handler flushes is at the client before it ends.
+// What a handler flushes reaches the client before the response ends.
 func TestStreams(t *testing.T) {
 	read := make(chan struct{})
 	addr := serve(t, chain(limit(t, perMinute(t, startRedis(t), "a", 5), fiberlimit.Peer), func(c fiber.Ctx) error {
@@ -159,7 +160,7 @@ func TestStreams(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
-// A refusal is its own response, also where a handler before has begun another.
+// A refusal replaces the whole response, even a stream that an earlier handler has begun.
 func TestRefusalReplacesStream(t *testing.T) {
 	limited := limit(t, perMinute(t, away, "a", 1, ratelimit.WithFailureMode(ratelimit.FailClosed)), alice)
 	addr := serve(t, chain(func(c fiber.Ctx) error {
@@ -176,7 +177,7 @@ func TestRefusalReplacesStream(t *testing.T) {
 	require.NotContains(t, body, "begun")
 }
 
-// HEAD is answered as GET is, without the body; OPTIONS is a request like others.
+// HEAD is answered like GET, without the body. OPTIONS is limited like any other method.
 func TestMethods(t *testing.T) {
 	app := fiber.New()
 	app.Use(limit(t, perMinute(t, startRedis(t), "a", 3), alice))
@@ -247,8 +248,8 @@ func TestSeveral(t *testing.T) {
 	}
 }
 
-// Decisions are made under the context that SetContext has set; otherwise under one
-// that does not end with the request or the server.
+// A decision is made under the context that SetContext has set, or else under one that
+// does not end with the request or the server.
 func TestContextOfDecisions(t *testing.T) {
 	type key struct{}
 	seen := make(chan context.Context, 1)
@@ -264,7 +265,7 @@ func TestContextOfDecisions(t *testing.T) {
 	send(t, addr, request(http.MethodGet, "/?set=1"))
 	require.Equal(t, "kept", (<-seen).Value(key{}))
 
-	// A deadline that is over at once.
+	// A deadline that has already passed.
 	late := serve(t, chain(func(c fiber.Ctx) error {
 		ctx, cancel := context.WithDeadline(c.Context(), time.Unix(0, 0))
 		defer cancel()

@@ -18,9 +18,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
-// TestSameResponses: whatever the outcome, a response is the one that httplimit
-// gives: status, header fields and body, by whichever style, method and Accept,
-// alone and behind a limit further out.
+// TestSameResponses checks that the response to any outcome has the same status, header
+// fields and body as under httplimit, for every set of fields, method and Accept, alone
+// and behind an outer limit.
 func TestSameResponses(t *testing.T) {
 	now := time.Unix(1_800_000_000, 250_000_000)
 	closed := ratelimit.WithFailureMode(ratelimit.FailClosed)
@@ -65,7 +65,7 @@ func TestSameResponses(t *testing.T) {
 							for _, h := range []http.Header{want.Header, got.Header} {
 								require.NotEmpty(t, h.Get("Date"))
 								h.Del("Date")
-								slices.Sort(h["Ratelimit"]) // fasthttp mixes up lines when it deletes others
+								slices.Sort(h["Ratelimit"]) // fasthttp reorders the lines when it deletes one
 							}
 							require.Equal(t, want.Header, got.Header, "%s %d %v %s", method, headers, nested, accept)
 						}
@@ -76,7 +76,7 @@ func TestSameResponses(t *testing.T) {
 	}
 }
 
-// before is what handlers further out have said of the response.
+// before has the fields that outer handlers have set on the response.
 var before = map[string]string{"Etag": `"x"`, "Cache-Control": "public", "Retry-After": "1"}
 
 func theirs(t *testing.T, headers httplimit.Headers, nested bool, outer, inner *ratelimit.Limiter) string {
@@ -140,8 +140,8 @@ func costOf(text string) int64 {
 	return map[string]int64{"-1": -1, "0": 0, "1": 1}[strings.TrimSpace(text)]
 }
 
-// TestSharedLimit: what a client takes of a service on net/http it does not have at
-// one on Fiber.
+// TestSharedLimit checks that a service on net/http and one on Fiber share a limit: what a
+// client takes from one is missing at the other.
 func TestSharedLimit(t *testing.T) {
 	redis := startRedis(t)
 	limiter := func() *ratelimit.Limiter { return perMinute(t, redis, "shared", 3) }

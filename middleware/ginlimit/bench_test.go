@@ -15,7 +15,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/internal/routetest"
 )
 
-// discard is a response that keeps its header, as a connection does.
+// discard is a ResponseWriter that discards everything but the header.
 type discard struct{ header http.Header }
 
 func (d discard) Header() http.Header       { return d.header }
@@ -24,8 +24,8 @@ func (discard) WriteHeader(int)             {}
 
 func alice(*gin.Context) string { return "alice" }
 
-// serving is an engine with these handlers, served one request after the other. The
-// header fields of the response are set each time.
+// serving returns a function that serves a request by an engine with these handlers each
+// time it is called. The response has no header fields before that.
 func serving(handlers ...gin.HandlerFunc) func() {
 	engine := gin.New()
 	engine.GET("/", append(handlers, func(*gin.Context) {})...)
@@ -42,8 +42,8 @@ func emptyLimiter(t testing.TB) *ratelimit.Limiter {
 	return limiter
 }
 
-// BenchmarkAllowed is what a request that is let through costs: the decision alone
-// on a store that does nothing, gin without a limit, and with one.
+// BenchmarkAllowed measures a request that is let through, on a store that does nothing:
+// the decision alone, gin without a limit, and gin with one.
 func BenchmarkAllowed(b *testing.B) {
 	limiter := emptyLimiter(b)
 	b.Run("Decision", func(b *testing.B) {

@@ -34,7 +34,7 @@ func newLimit(t testing.TB, limiter *ratelimit.Limiter, identity ginlimit.Identi
 	return limit
 }
 
-// one is a limit of one a minute for each peer.
+// one returns a limit of one request a minute for each peer.
 func one(t testing.TB, options ...ginlimit.Option) gin.HandlerFunc {
 	t.Helper()
 	return newLimit(t, routetest.PerMinute(t, routetest.StartRedis(t), "one", 1), peer, options...)

@@ -22,8 +22,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/internal/routetest"
 )
 
-// TestSockets holds gin to net/http. The outermost group is the engine's, the next
-// a group's, the innermost the route's.
+// TestSockets compares gin with net/http. Each group of limits is on a router group inside
+// the one before.
 func TestSockets(t *testing.T) {
 	routetest.Run(t, func(t testing.TB, next http.HandlerFunc, groups ...[]httplimit.Limit) http.Handler {
 		engine := gin.New()
@@ -47,7 +47,7 @@ func TestSockets(t *testing.T) {
 	})
 }
 
-// HTTP/2 without TLS, which gin has.
+// gin can serve HTTP/2 without TLS, where the limit holds too.
 func TestH2C(t *testing.T) {
 	engine := gin.New()
 	engine.UseH2C = true
@@ -68,8 +68,8 @@ func TestH2C(t *testing.T) {
 	}
 }
 
-// What middlewares further out see of a refusal is what the client gets, and what
-// is further in is not called.
+// Outer middlewares see a refusal as the client gets it, and inner handlers are not
+// called.
 func TestRefusalAborts(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		var seen []int
@@ -91,7 +91,7 @@ func TestRefusalAborts(t *testing.T) {
 	}
 }
 
-// A request whose client is gone has a status for the log, and no body.
+// A request whose client has gone gets a status, for logs, but no body.
 func TestCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -109,9 +109,10 @@ func TestCanceled(t *testing.T) {
 	require.Empty(t, body)
 }
 
-// Unlike gin's own default, what a client says of itself is not believed.
+// Unlike gin's ClientIP by default, the limit does not believe what a client says about
+// its address.
 func TestClientIPIsNotBelieved(t *testing.T) {
-	engine := gin.New() // which trusts all proxies
+	engine := gin.New() // it trusts all proxies by default
 	var ip string
 	engine.GET("/", func(c *gin.Context) { ip = c.ClientIP() }, one(t), ok)
 	server := routetest.Serve(t, engine, false)
@@ -152,7 +153,8 @@ type observer func(ratelimit.Event)
 
 func (o observer) Observe(_ context.Context, e ratelimit.Event) { o(e) }
 
-// What has no route is limited by the engine's middlewares and by NoRoute's.
+// Requests without a route are limited by middleware of the engine, and by that of
+// NoRoute.
 func TestNoRoute(t *testing.T) {
 	byUse, byNoRoute := gin.New(), gin.New()
 	byUse.Use(one(t))
@@ -172,7 +174,7 @@ func TestNoRoute(t *testing.T) {
 	}
 }
 
-// Routes have limits of their own, beside those of their group.
+// A route can have a limit of its own, in addition to that of its group.
 func TestRoutes(t *testing.T) {
 	redis := routetest.StartRedis(t)
 	engine := gin.New()
@@ -199,8 +201,8 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// Refusals are left as they are by compression further out, and it goes on to
-// compress what the handlers write.
+// Outer compression middleware leaves refusals as they are, and still compresses what
+// handlers write.
 func TestBehindCompression(t *testing.T) {
 	engine := gin.New()
 	engine.GET("/", gzipped.Gzip(gzipped.BestSpeed), one(t), func(c *gin.Context) { c.String(http.StatusOK, strings.Repeat("ok ", 999)) })
@@ -220,7 +222,7 @@ func TestBehindCompression(t *testing.T) {
 	require.Contains(t, body, "#quota-exceeded")
 }
 
-// A panic of a handler's is for gin.Recovery, which answers 500.
+// A handler's panic is left to gin's recovery middleware, which answers 500.
 func TestRecovery(t *testing.T) {
 	engine := gin.New()
 	engine.Use(gin.CustomRecoveryWithWriter(io.Discard, func(c *gin.Context, err any) {
@@ -288,7 +290,7 @@ func TestHandler(t *testing.T) {
 				func(c *gin.Context, d httplimit.Decision) {
 					require.True(t, errors.Is(d.Err, test.err))
 					require.Equal(t, d.Outcome == httplimit.Denied, c.Writer.Header().Get("RateLimit") != "")
-					c.Next() // which goes nowhere
+					c.Next() // this must not call never
 					c.JSON(d.Outcome.Status(), gin.H{"error": d.Outcome.String()})
 				})), never(t))
 			w, body := routetest.Send(t, routetest.Serve(t, engine, false), http.MethodGet, "/")

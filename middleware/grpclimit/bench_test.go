@@ -18,14 +18,15 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// empty is a store that answers at once, always the same.
+// empty is a store that answers at once, always with the same reply.
 type empty []int64
 
 func (e empty) Run(context.Context, *store.Script, []string, []int64) ([]int64, error) { return e, nil }
 func (empty) Prompt() bool                                                             { return true }
 
-// BenchmarkUnary shows what the interceptors add to a decision that costs nothing
-// itself: Decision is one with the text of the same identity ready.
+// BenchmarkUnary measures what the interceptors add to a decision, on a store that answers
+// at once. Decision and JointDecision are without interceptors: they have the texts of the
+// identities ready.
 func BenchmarkUnary(b *testing.B) {
 	allowed := &empty{1_780_000_000_000_000, 0, 9, 360_000_000}
 	denied := &empty{1_780_000_000_000_000, 1, 0, 360_000_000}
@@ -96,7 +97,7 @@ func benchmarkUnary(b *testing.B, ctx context.Context, request any, unary grpc.U
 	}
 }
 
-// BenchmarkCall is a whole call over TCP, with a limit and without.
+// BenchmarkCall measures a whole call over TCP, with a limit and without.
 func BenchmarkCall(b *testing.B) {
 	unary, err := grpclimit.UnaryServerInterceptor(limiter(b, &empty{1_780_000_000_000_000, 0, 9, 360_000_000}, perHour(10)), grpclimit.Peer)
 	require.NoError(b, err)

@@ -20,7 +20,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/grpclimit"
 )
 
-// count counts what a server is sent: calls, and messages of streams.
+// count counts what a server receives: calls, and messages of streams.
 type count struct{ calls, messages atomic.Int64 }
 
 func (c *count) options() []grpc.ServerOption {
@@ -133,7 +133,7 @@ func TestClientMessages(t *testing.T) {
 	require.NoError(t, inner.Err())
 	require.NoError(t, s.RecvMsg(out))
 	require.Equal(t, "ABC", out.GetValue())
-	<-inner.Done() // nothing of an ended stream stays with its caller's context
+	<-inner.Done() // an ended stream leaves nothing behind in its caller's context
 
 	for range 4 {
 		s, err = client.NewStream(t.Context(), listDesc, list)
@@ -147,7 +147,8 @@ func TestClientMessages(t *testing.T) {
 	}
 }
 
-// A stream that the server has ended says so, whatever the limit would say.
+// Sending on a stream that the server has ended returns io.EOF, even if the limit would
+// deny the message.
 func TestClientMessagesOfEndedStream(t *testing.T) {
 	_, stream, err := grpclimit.ClientInterceptors(
 		[]grpclimit.Limit{{Limiter: limiter(t, redis(t), perHour(1)), Identity: grpclimit.Method}}, grpclimit.WithMessages())
@@ -162,7 +163,7 @@ func TestClientMessagesOfEndedStream(t *testing.T) {
 	require.ErrorIs(t, s.SendMsg(wrapperspb.String("hi")), io.EOF)
 }
 
-// The stream of a caller that gives up ends, and nothing stays behind of it.
+// A stream ends with its caller's context and leaves nothing behind.
 func TestClientMessagesContextEnds(t *testing.T) {
 	_, stream, err := grpclimit.ClientInterceptors(
 		[]grpclimit.Limit{{Limiter: limiter(t, redis(t), perHour(9)), Identity: grpclimit.Method}}, grpclimit.WithMessages())
@@ -212,8 +213,8 @@ func TestClientRedisIsAway(t *testing.T) {
 	}
 }
 
-// At a client, metadata is what goes with the call, and the peer is that of the
-// call in whose handler it is made.
+// At a client, Metadata reads what is sent with the call, and Peer is the peer of the
+// incoming call whose handler makes it.
 func TestClientOnBehalf(t *testing.T) {
 	key, err := grpclimit.Metadata("x-api-key")
 	require.NoError(t, err)

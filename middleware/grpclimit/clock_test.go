@@ -10,9 +10,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
 )
 
-// outside is a Redis for use in a bubble of testing/synctest, whose clock it goes by.
-// It runs scripts outside of the bubble, since whoever waits for a connection keeps
-// the bubble's time from passing. Make it before the bubble.
+// outside is a Redis for use in a bubble of testing/synctest, and follows the clock of the
+// bubble. It runs scripts outside the bubble, because a goroutine that waits for a
+// connection keeps the time of its bubble from passing. Make it before the bubble.
 type outside struct {
 	mu      sync.Mutex
 	asked   chan question
@@ -58,5 +58,6 @@ func (o *outside) Run(_ context.Context, s *store.Script, keys []string, args []
 	return got.integers, got.err
 }
 
-// Prompt tells that Run takes no goroutine of its own to be left on time.
+// Prompt tells that the limiter can call Run without another goroutine and still leave on
+// time.
 func (o *outside) Prompt() bool { return true }

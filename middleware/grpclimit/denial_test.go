@@ -19,7 +19,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/grpclimit"
 )
 
-// requireStatus holds err to a code and to its details, whole.
+// requireStatus requires err to have this code and exactly these details.
 func requireStatus(t *testing.T, err error, code codes.Code, details ...proto.Message) *status.Status {
 	t.Helper()
 	s := status.Convert(err)
@@ -95,7 +95,8 @@ func TestRedisIsAway(t *testing.T) {
 	}
 }
 
-// What no Redis could allow is not its fault.
+// A call that costs more than its limit could ever allow is denied even if Redis is away
+// and the limiter fails open.
 func TestRedisIsAwayAndNever(t *testing.T) {
 	unary, stream, err := grpclimit.ServerInterceptors([]grpclimit.Limit{{
 		Limiter:  limiter(t, away{}, perHour(5)),
@@ -159,7 +160,7 @@ func TestPlainSubject(t *testing.T) {
 	}
 }
 
-// An interceptor around this one finds the denial.
+// An outer interceptor finds the Denial in the error.
 func TestDenialIsFound(t *testing.T) {
 	unary, err := grpclimit.UnaryServerInterceptor(limiter(t, redis(t), perHour(1)), grpclimit.Peer)
 	require.NoError(t, err)

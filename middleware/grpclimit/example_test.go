@@ -26,7 +26,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
 )
 
-// demo is an embedded Redis, a server and a client.
+// demo has an embedded Redis, and closes it together with the servers and clients of
+// connect.
 type demo struct {
 	redis   *embedded.Redis
 	closers []func()
@@ -56,7 +57,7 @@ func (d *demo) limiter(limit tokenbucket.Limit, namespace string) *ratelimit.Lim
 	return limiter
 }
 
-// connect serves gRPC's health checks, and returns a client of them.
+// connect starts a server of gRPC's health checks, and returns a client of it.
 func (d *demo) connect(server []grpc.ServerOption, client ...grpc.DialOption) healthpb.HealthClient {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -78,7 +79,7 @@ var (
 	check = &healthpb.HealthCheckRequest{}
 )
 
-// The service that is limited here is that of gRPC's health checks, as it is at hand.
+// This example limits gRPC's own service for health checks, because it is at hand.
 func ExampleUnaryServerInterceptor() {
 	d := newDemo()
 	defer d.close()
@@ -133,8 +134,8 @@ func ExampleStreamServerInterceptor() {
 	// ResourceExhausted
 }
 
-// Each key may call once in ten seconds, and all together ten times. What one limit
-// denies, none is charged for.
+// Each key may call once in ten seconds, and each method can be called ten times by all
+// keys together. A call that one limit denies is charged to none.
 func ExampleServerInterceptors() {
 	d := newDemo()
 	defer d.close()
@@ -218,8 +219,8 @@ func ExampleStreamClientInterceptor() {
 	// ResourceExhausted
 }
 
-// A fleet of clients sends no more than a thousand calls a second, whoever of them
-// sends how many. The others wait, for up to five seconds.
+// A fleet of clients sends at most a thousand calls a second in all, however these are
+// spread over the clients. Further calls wait, for up to five seconds.
 func ExampleClientInterceptors() {
 	d := newDemo()
 	defer d.close()
@@ -261,7 +262,7 @@ func ExampleAddress() {
 	// ip:192.0.2.1
 }
 
-// The user is whom an interceptor has authenticated, that stands before the limit.
+// The user is the one whom an earlier interceptor has authenticated.
 func ExampleContextValue() {
 	type userKey struct{}
 	user, err := grpclimit.ContextValue("user", func(ctx context.Context) string {

@@ -37,8 +37,8 @@ func must(identity grpclimit.Identity, err error) grpclimit.Identity {
 	return identity
 }
 
-// TestSpoofing: whatever clients send, they are limited as what they are, or are
-// not known.
+// TestSpoofing checks that clients are limited as what they are, whatever they send, or
+// that their identity is unknown.
 func TestSpoofing(t *testing.T) {
 	key := must(grpclimit.Metadata("X-API-Key"))
 	binary := must(grpclimit.Metadata("key-bin"))
@@ -185,8 +185,8 @@ func TestContextValue(t *testing.T) {
 	require.Equal(t, "value:user:alice", identity(ctx, grpclimit.Call{}))
 }
 
-// At a client, what came with a call is not what goes with the next, and the
-// authority is not the client's own.
+// At a client, Metadata must not read what came with the incoming call, and Authority must
+// not take the incoming authority for that of the client's own call.
 func TestMetadataOfTheRightCall(t *testing.T) {
 	ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs("key", "incoming", ":authority", "api.example"))
 	ctx = metadata.AppendToOutgoingContext(ctx, "Key", "outgoing")
@@ -198,8 +198,8 @@ func TestMetadataOfTheRightCall(t *testing.T) {
 	require.Empty(t, key(metadata.AppendToOutgoingContext(ctx, "key", "another"), grpclimit.Call{Client: true}))
 }
 
-// Two lists of texts that differ never give the same identity, whatever users'
-// functions return.
+// Two lists of texts that differ never give the same identity, whatever functions of the
+// user return.
 func TestCombinationsAreInjective(t *testing.T) {
 	constant := func(text string) grpclimit.Identity {
 		return func(context.Context, grpclimit.Call) string { return text }
@@ -218,7 +218,7 @@ func TestCombinationsAreInjective(t *testing.T) {
 		ctx := context.Background()
 		require.Equal(t, same, grpclimit.All(of(a)...)(ctx, call) == grpclimit.All(of(b)...)(ctx, call))
 
-		// The first that is known stands at some place.
+		// The identities before the place-th are unknown.
 		i, j := rapid.IntRange(0, 12).Draw(t, "i"), rapid.IntRange(0, 12).Draw(t, "j")
 		at := func(place int, text string) string {
 			return grpclimit.First(append(of(make([]string, place)), constant(text))...)(ctx, call)

@@ -17,13 +17,14 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// byText costs what a map says of a call's text.
+// byText returns a cost function that looks up a call's text in costs.
 func byText(costs map[string]int64) func(context.Context, grpclimit.Call) int64 {
 	return func(_ context.Context, call grpclimit.Call) int64 { return costs[call.Message.(*text).GetValue()] }
 }
 
-// perKeyAndMethod is two limits: 5 an hour for each key, 10 for each method. What
-// calls cost under each depends on their text.
+// perKeyAndMethod returns two limits, and the limiter of each: 5 units an hour for each
+// key, with this failure mode, and 10 for each method. What a call costs under each
+// depends on its text.
 func perKeyAndMethod(t *testing.T, s store.Store, mode ratelimit.FailureMode) (limits []grpclimit.Limit, key, method *ratelimit.Limiter) {
 	key = limiter(t, s, perHour(5), ratelimit.WithNamespace("key"), ratelimit.WithFailureMode(mode))
 	method = limiter(t, s, perHour(10), ratelimit.WithNamespace("method"))
@@ -116,8 +117,8 @@ func TestSeveralLimitsRedisIsAway(t *testing.T) {
 	}
 }
 
-// A limit that could never allow a call denies it by itself: of another one that is
-// closed since Redis is away nothing is known.
+// Redis is away. A limit that could never allow the call is the only one that denies it,
+// because nothing is known of the other, which fails closed.
 func TestNeverAndClosed(t *testing.T) {
 	closed := limiter(t, away{}, perHour(5), ratelimit.WithNamespace("closed"), ratelimit.WithFailureMode(ratelimit.FailClosed))
 	small := limiter(t, away{}, perHour(2), ratelimit.WithNamespace("small"))
@@ -131,7 +132,8 @@ func TestNeverAndClosed(t *testing.T) {
 	requireStatus(t, err, codes.ResourceExhausted, quota(violation("small", 2, "3 asked for, more than the 2 there can be")))
 }
 
-// A limit under which a call costs nothing does not deny it, closed or not.
+// A limit that fails closed while Redis is away does not deny a call that costs nothing
+// under it.
 func TestFreeAndClosed(t *testing.T) {
 	var limits []grpclimit.Limit
 	for i, name := range []string{"free", "closed"} {
@@ -167,7 +169,7 @@ func TestLimitsThatCannotBeJoined(t *testing.T) {
 	}
 }
 
-// What limits do is settled when the interceptors are made.
+// A change to the slice of limits has no effect once the interceptors are made.
 func TestLimitsAreCopied(t *testing.T) {
 	limits := []grpclimit.Limit{{Limiter: limiter(t, redis(t), perHour(1)), Identity: grpclimit.Method}}
 	unary, _, err := grpclimit.ServerInterceptors(limits)

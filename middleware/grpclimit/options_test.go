@@ -126,8 +126,9 @@ func TestPushbackIsRoundedUp(t *testing.T) {
 	}
 }
 
-// Whatever the longest pushback is, a call that no wait helps is not to be tried again:
-// as a wait, its milliseconds would overflow a client's clock, and it would not wait.
+// A call that no wait helps must not be tried again, however long the longest pushback is.
+// Sent as a wait, its milliseconds would overflow the client's clock, and the client would
+// not wait at all.
 func TestPushbackOfNever(t *testing.T) {
 	for _, longest := range []time.Duration{time.Hour, math.MaxInt64} {
 		unary, _, err := grpclimit.ServerInterceptors([]grpclimit.Limit{{
@@ -143,7 +144,7 @@ func TestPushbackOfNever(t *testing.T) {
 	}
 }
 
-// A client with a retry policy waits for what the trailer says, not for its own
+// A client with a retry policy waits as long as the trailer says instead of using its own
 // backoff, which would be an hour here.
 func TestPushback(t *testing.T) {
 	r := redis(t)

@@ -19,8 +19,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/grpclimit"
 )
 
-// wait is what a unit takes to come back at 7 an hour, by the limiter's promise
-// to the microsecond, rounded up.
+// wait is how long a unit takes to come back at 7 an hour, rounded up to the microsecond
+// as the limiter promises.
 const wait = 514_285_715 * time.Microsecond
 
 func TestUnaryServerDenied(t *testing.T) {
@@ -77,7 +77,7 @@ func TestStreamServerDenied(t *testing.T) {
 		QuotaValue:  2,
 	}))
 
-	s, err = client.NewStream(t.Context(), listDesc, list) // of another method
+	s, err = client.NewStream(t.Context(), listDesc, list) // another method has a limit of its own
 	require.NoError(t, err)
 	require.NoError(t, s.SendMsg(wrapperspb.String("hi")))
 	require.NoError(t, s.CloseSend())
@@ -87,8 +87,9 @@ func TestStreamServerDenied(t *testing.T) {
 	require.ErrorIs(t, s.RecvMsg(&text{}), io.EOF)
 }
 
-// Each message that the server receives costs one, beside the start; but not the
-// one that a call consists of whose answers alone are many.
+// Each message that the server receives costs one unit, in addition to the start of the
+// stream. The single request of a call in which only the server sends many messages costs
+// nothing.
 func TestServerMessages(t *testing.T) {
 	_, stream, err := grpclimit.ServerInterceptors(
 		[]grpclimit.Limit{{Limiter: limiter(t, redis(t), perHour(4)), Identity: grpclimit.Method}},
@@ -133,7 +134,7 @@ func TestServerMessages(t *testing.T) {
 	}
 }
 
-// The server answers a call that is over with its context's own code.
+// A call whose context has ended is answered with the code of the context's error.
 func TestContextEnded(t *testing.T) {
 	unary, stream, err := grpclimit.ServerInterceptors(
 		[]grpclimit.Limit{{Limiter: limiter(t, redis(t), perHour(1)), Identity: grpclimit.Method}})
@@ -167,7 +168,7 @@ type streamOf struct {
 
 func (s streamOf) Context() context.Context { return s.ctx }
 
-// A handler's panic is none of this package's business.
+// A handler's panic passes through the interceptors unchanged.
 func TestPanicPasses(t *testing.T) {
 	unary, stream, err := grpclimit.ServerInterceptors(
 		[]grpclimit.Limit{{Limiter: limiter(t, redis(t), perHour(5)), Identity: grpclimit.Method}}, grpclimit.WithMessages())
@@ -182,7 +183,7 @@ func TestPanicPasses(t *testing.T) {
 	})
 }
 
-// However many call at once, and however, the limit is kept.
+// The limit holds however many unary calls and streams come at once.
 func TestTogether(t *testing.T) {
 	unary, stream, err := grpclimit.ServerInterceptors([]grpclimit.Limit{{Limiter: limiter(t, redis(t), perHour(30)), Identity: grpclimit.Peer}})
 	require.NoError(t, err)

@@ -32,7 +32,7 @@ const (
 	echo    = "/test.Echo/Unary"
 	list    = "/test.Echo/List"    // the server sends the text three times
 	collect = "/test.Echo/Collect" // the client sends many
-	chat    = "/test.Echo/Chat"    // both do
+	chat    = "/test.Echo/Chat"    // both send many
 )
 
 var echoService = grpc.ServiceDesc{
@@ -101,7 +101,7 @@ var (
 	chatDesc    = &echoService.Streams[2]
 )
 
-// serve serves the test service, and health, on listener until the test ends.
+// serve serves the test service, and the health service, on listener until the test ends.
 func serve(t testing.TB, listener net.Listener, options ...grpc.ServerOption) {
 	server := grpc.NewServer(options...)
 	server.RegisterService(&echoService, nil)
@@ -131,7 +131,7 @@ func dial(t testing.TB, target string, options ...grpc.DialOption) *grpc.ClientC
 	return client
 }
 
-// limited connects a client to a server that has the interceptors.
+// limited starts a server with the interceptors and connects a client to it.
 func limited(t testing.TB, unary grpc.UnaryServerInterceptor, stream grpc.StreamServerInterceptor) *grpc.ClientConn {
 	return dial(t, listen(t, grpc.UnaryInterceptor(unary), grpc.StreamInterceptor(stream)))
 }
@@ -143,7 +143,7 @@ func call(ctx context.Context, client *grpc.ClientConn, in string, options ...gr
 	return out.GetValue(), err
 }
 
-// began is the time on the clock of redis, which stands still there.
+// began is the time at which the clock of redis stands still.
 var began = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 
 func redis(t testing.TB) *embedded.Redis {
@@ -161,10 +161,10 @@ func limiter(t testing.TB, s store.Store, a algorithm.Algorithm, options ...rate
 	return l
 }
 
-// perHour is a limit of so many an hour.
+// perHour returns a limit of rate units an hour.
 func perHour(rate int64) tokenbucket.Limit { return tokenbucket.Limit{Rate: rate, Period: time.Hour} }
 
-// away is a Redis that is away.
+// away is a store whose Redis cannot be reached.
 type away struct{}
 
 func (away) Run(context.Context, *store.Script, []string, []int64) ([]int64, error) {

@@ -19,7 +19,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/grpclimit"
 )
 
-// Behind a server of net/http, too, there are peers, details and trailers.
+// Peers, details and trailers also work if a net/http server serves the gRPC server.
 func TestServeHTTP(t *testing.T) {
 	unary, err := grpclimit.UnaryServerInterceptor(limiter(t, redis(t), perHour(1)), grpclimit.Peer,
 		grpclimit.WithPlainSubject(), grpclimit.WithPushback(2*time.Hour))
@@ -51,8 +51,8 @@ func TestServeHTTP(t *testing.T) {
 	require.Equal(t, []string{"3600000"}, trailer["grpc-retry-pushback-ms"])
 }
 
-// In memory and on a Unix socket, clients have no address; there is no limit that
-// all of them share.
+// In memory and on a Unix socket, clients have no address. Their calls are refused,
+// instead of sharing one limit.
 func TestNoAddress(t *testing.T) {
 	unary, err := grpclimit.UnaryServerInterceptor(limiter(t, redis(t), perHour(5)), grpclimit.Peer)
 	require.NoError(t, err)

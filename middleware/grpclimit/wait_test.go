@@ -20,21 +20,22 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/observe"
 )
 
-// clientSide is a client's interceptors in a bubble, with what they send counted.
+// clientSide has the interceptors of a client in a bubble, and records what they send.
 type clientSide struct {
 	unary  grpc.UnaryClientInterceptor
 	stream grpc.StreamClientInterceptor
 	client *grpc.ClientConn
 	counts observe.Counts
-	sent   []time.Duration // when, from the beginning on
+	sent   []time.Duration // when each was sent, counted from begin
 	begin  time.Time
 	mu     sync.Mutex
 }
 
-// slow is one unit in 10 s, and 2 at once.
+// slow is a limit of one unit in 10 s, of which 2 can be taken at once.
 var slow = tokenbucket.Limit{Rate: 1, Period: 10 * time.Second, Burst: 2}
 
-// inBubble runs f in a bubble.
+// inBubble runs f in a bubble, on a client under limit. A call or message costs 3 if its
+// text is "dear", and 1 otherwise.
 func inBubble(t *testing.T, limit tokenbucket.Limit, options []grpclimit.ClientOption, f func(t *testing.T, c *clientSide)) {
 	store := newOutside(t, redis(t))
 	synctest.Test(t, func(t *testing.T) {
@@ -66,7 +67,7 @@ func (c *clientSide) call(ctx context.Context, in string) error {
 		})
 }
 
-// A call waits for exactly what its limit says, and asks once more.
+// A call waits for exactly as long as its limit says, and then asks once more.
 func TestWait(t *testing.T) {
 	inBubble(t, slow, []grpclimit.ClientOption{grpclimit.WithWait(time.Minute)}, func(t *testing.T, c *clientSide) {
 		for range 4 {
@@ -77,7 +78,8 @@ func TestWait(t *testing.T) {
 	})
 }
 
-// Nor is a call busy whose wait would be next to none.
+// A call waits for at least a millisecond before it asks again, so that it is not busy
+// even if the limit says less.
 func TestWaitAtLeast(t *testing.T) {
 	fast := tokenbucket.Limit{Rate: 1, Period: 20 * time.Microsecond}
 	inBubble(t, fast, []grpclimit.ClientOption{grpclimit.WithWait(time.Minute)}, func(t *testing.T, c *clientSide) {
@@ -88,7 +90,8 @@ func TestWaitAtLeast(t *testing.T) {
 	})
 }
 
-// Callers that wait together get what comes, one by one, for as long as each waits.
+// Callers that wait together are served one by one, each for as long as it is ready to
+// wait.
 func TestWaitTogether(t *testing.T) {
 	inBubble(t, slow, []grpclimit.ClientOption{grpclimit.WithWait(30 * time.Second)}, func(t *testing.T, c *clientSide) {
 		var group sync.WaitGroup
@@ -118,7 +121,7 @@ func TestWaitFailsAtOnce(t *testing.T) {
 		longest time.Duration
 		timeout time.Duration
 		in      string
-		want    codes.Code // OK is that it waits
+		want    codes.Code // OK: it waits, and is sent
 	}{
 		{"Fits", 10 * time.Second, 0, "cheap", codes.OK},
 		{"TooLong", 10*time.Second - 1, 0, "cheap", codes.ResourceExhausted},
@@ -162,7 +165,8 @@ func TestWaitIsGivenUp(t *testing.T) {
 	})
 }
 
-// For a call whose identity is unknown there is nothing to wait for, whatever its code.
+// A call whose identity is unknown does not wait, because there is nothing to wait for,
+// even if its code is that of a denial.
 func TestNoIdentityDoesNotWait(t *testing.T) {
 	key := must(grpclimit.Metadata("x-api-key"))
 	unary, err := grpclimit.UnaryClientInterceptor(limiter(t, away{}, perHour(1)), key,
@@ -172,7 +176,8 @@ func TestNoIdentityDoesNotWait(t *testing.T) {
 	requireStatus(t, err, codes.ResourceExhausted)
 }
 
-// The start of a stream waits as well, and so do its messages.
+// The messages of a stream wait. Its start takes one of the first two units, so the second
+// message is the first to wait.
 func TestWaitStream(t *testing.T) {
 	options := []grpclimit.ClientOption{grpclimit.WithWait(time.Minute), grpclimit.WithMessages()}
 	inBubble(t, slow, options, func(t *testing.T, c *clientSide) {
@@ -190,7 +195,7 @@ func TestWaitStream(t *testing.T) {
 	})
 }
 
-// sink notes when it is sent something.
+// sink is a stream that records when it is sent messages.
 type sink struct {
 	grpc.ClientStream
 	c *clientSide

@@ -22,7 +22,7 @@ func TestPrefersText(t *testing.T) {
 		"application/*, text/plain":  false,
 		"text/plain, */*":            false,
 		"text/plain, */*;q=0.9":      true,
-		"text/plain;q=0.5, */*;q=.9": true, // .9 is no quality
+		"text/plain;q=0.5, */*;q=.9": true, // .9 is not a valid quality
 		"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8": true, // a browser
 		"application/problem+json;q=0.1, */*":                                        true,
 		"application/json;q=0.1, application/problem+json, text/plain;q=0.5":         false,
@@ -51,8 +51,8 @@ func TestPrefersText(t *testing.T) {
 	}
 }
 
-// FuzzAccept: nothing panics; blanks and empty elements are nothing; and what has
-// no slash names no type.
+// FuzzAccept checks that nothing panics, that blanks and empty elements change nothing,
+// and that text is not preferred if the field has neither "text/" nor "*/*".
 func FuzzAccept(f *testing.F) {
 	f.Add(`text/plain;a="b,\"c";q=0.5, */*`)
 	f.Add(`application/json;q=0.1,text/*`)

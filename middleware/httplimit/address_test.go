@@ -27,9 +27,10 @@ func identityOf(t testing.TB, a httplimit.Address) httplimit.Identity {
 	return identity
 }
 
-// TestSpoofing: what clients and proxies write, against each way to tell an
-// address. The client is at 203.0.113.9, the proxies are in 10.0.0.0/8 and
-// 2001:db8:f::/48; 6.6.6.6 is whom an attacker would like to be.
+// TestSpoofing checks that header fields do not let a client choose its address, for each
+// way to find the address. The client is at 203.0.113.9. The trusted proxies are in
+// 10.0.0.0/8 and 2001:db8:f::/48, or at 192.168.7.7. An attacker would like to pass for
+// 6.6.6.6.
 func TestSpoofing(t *testing.T) {
 	const (
 		client, proxy = "203.0.113.9:5000", "10.0.0.1:443"
@@ -66,14 +67,14 @@ func TestSpoofing(t *testing.T) {
 		{"peer", "", nil, unknown},
 		{"peer", "localhost:80", nil, unknown},
 
-		// X-Forwarded-For, of proxies by address.
+		// X-Forwarded-For, with proxies trusted by address.
 		{"xff", client, nil, is},
 		{"xff", client, xff("6.6.6.6"), is},
 		{"xff", client, xff("6.6.6.6, 10.0.0.2"), is},
 		{"xff", proxy, xff("203.0.113.9"), is},
 		{"xff", proxy, xff("6.6.6.6, 203.0.113.9"), is},
 		{"xff", proxy, xff("6.6.6.6, 64:ff9b::203.0.113.9"), is},
-		{"xff", proxy, xff("6.6.6.6, 64:ff9b::10.0.0.2"), "ip:10.0.0.2"}, // no proxy's address
+		{"xff", proxy, xff("6.6.6.6, 64:ff9b::10.0.0.2"), "ip:10.0.0.2"}, // not the address of a proxy
 		{"xff", proxy, xff("6.6.6.6", "203.0.113.9"), is},
 		{"xff", proxy, xff("6.6.6.6,203.0.113.9, 10.0.0.2"), is},
 		{"xff", proxy, xff("6.6.6.6", "203.0.113.9", "10.0.0.3,10.0.0.2"), is},
@@ -92,7 +93,7 @@ func TestSpoofing(t *testing.T) {
 		{"xff", proxy, xff("[203.0.113.9]"), unknown},
 		{"xff", proxy, xff("::ffff:203.0.113.9"), is},
 		{"xff", proxy, xff("[::ffff:203.0.113.9]:80"), is},
-		{"xff", proxy, xff("6.6.6.6, ::ffff:10.0.0.2"), "ip:6.6.6.6"}, // the proxy in IPv6 is the proxy
+		{"xff", proxy, xff("6.6.6.6, ::ffff:10.0.0.2"), "ip:6.6.6.6"}, // the IPv6 form of a proxy is the proxy
 		{"xff", proxy, xff("2001:db8:1:2:3:4:5:6"), "ip:2001:db8:1:2::/64"},
 		{"xff", proxy, xff("[2001:db8:1:2:3:4:5:6]"), "ip:2001:db8:1:2::/64"},
 		{"xff", proxy, xff("[2001:db8:1:2:3:4:5:6]:80"), "ip:2001:db8:1:2::/64"},
@@ -151,7 +152,7 @@ func TestSpoofing(t *testing.T) {
 		{"real", client, http.Header{"X-Real-Ip": {"6.6.6.6"}}, is},
 		{"real", proxy, http.Header{"X-Real-Ip": {"203.0.113.9"}, "X-Forwarded-For": {"6.6.6.6"}}, is},
 
-		// A number of proxies.
+		// A known number of proxies.
 		{"hops1", proxy, xff("6.6.6.6, 203.0.113.9"), is},
 		{"hops1", proxy, xff("6.6.6.6", "203.0.113.9"), is},
 		{"hops1", proxy, nil, unknown},
@@ -170,8 +171,8 @@ func TestSpoofing(t *testing.T) {
 	}
 }
 
-// TestKeysAreNoAddresses: of the other identities, none can be made to say what an
-// address says, nor what another of them does.
+// TestKeysAreNoAddresses checks that no header field, user name or context value can be
+// made to give the identity of an address, or of another of these kinds.
 func TestKeysAreNoAddresses(t *testing.T) {
 	victim := httplimit.Peer(request())
 	require.Equal(t, "ip:192.0.2.1", victim)
@@ -203,7 +204,8 @@ func TestAddressBits(t *testing.T) {
 	require.Equal(t, "ip:203.0.113.9", a(&http.Request{RemoteAddr: "203.0.113.9:1"}))
 }
 
-// Trusted prefixes are what they mean, however they are written.
+// TestTrustedIsNormalised checks that a trusted prefix counts for what it means, even in
+// IPv6 form and with host bits set, and that Trusted is copied.
 func TestTrustedIsNormalised(t *testing.T) {
 	a := identityOf(t, httplimit.Address{Trusted: prefixes("::ffff:10.1.2.3/104")})
 	r := &http.Request{RemoteAddr: "10.9.9.9:1", Header: http.Header{"X-Forwarded-For": {"203.0.113.9"}}}
@@ -237,8 +239,8 @@ func TestBadAddress(t *testing.T) {
 	}
 }
 
-// FuzzWalk: whatever a client writes to the left of what a trusted proxy wrote, it
-// is who it is; and nothing panics, whoever writes it.
+// FuzzWalk checks that the client is found whatever it writes to the left of what a
+// trusted proxy wrote, and that nothing panics whoever writes the field.
 func FuzzWalk(f *testing.F) {
 	f.Add(`6.6.6.6, for="`, "", "x")
 	f.Add(`"\`, `a", for=6.6.6.6`, `,;="\`)

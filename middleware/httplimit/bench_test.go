@@ -12,7 +12,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
-// discard is a response that keeps its header, as a connection does.
+// discard is a ResponseWriter that discards everything but the header.
 type discard struct{ header http.Header }
 
 func (d discard) Header() http.Header       { return d.header }
@@ -21,9 +21,9 @@ func (discard) WriteHeader(int)             {}
 
 var nothing = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 
-// BenchmarkAllowed is what a request that is let through costs: the decision alone
-// on a store that does nothing, and with the middleware around it. The header
-// fields of the response are set each time.
+// BenchmarkAllowed measures a request that is let through, on a store that does nothing:
+// the decision alone, and with the middleware around it. The response is without fields
+// each time, so the middleware sets them anew.
 func BenchmarkAllowed(b *testing.B) {
 	empty := &says{now: time.Unix(1_800_000_000, 0), remaining: 50, reset: 30 * time.Second}
 	limiter := newLimiter(b, empty, tokenbucket.Limit{Rate: 100, Period: time.Minute})
@@ -67,9 +67,9 @@ func BenchmarkAllowed(b *testing.B) {
 	}
 }
 
-// BenchmarkWalk is what it costs to find a client: as proxies tell it, and where a
-// client has filled the field with entries, or with quoted text, to the limit of a
-// request's header.
+// BenchmarkWalk measures finding a client: in a field as proxies write it, and in fields
+// that a client has filled with entries, quotes or parameters, up to the size that
+// net/http allows for a header.
 func BenchmarkWalk(b *testing.B) {
 	const megabyte = 1 << 20
 	walk, err := httplimit.Address{Trusted: prefixes("10.0.0.0/8"), Header: "Forwarded"}.Walk()

@@ -18,7 +18,7 @@ import (
 
 var hello = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "Hello.") })
 
-// must is for examples, which have no better way out.
+// must returns value. It ends an example that has an error.
 func must[T any](value T, err error) T {
 	if err != nil {
 		log.Fatal(err)
@@ -26,15 +26,16 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// newRedis returns an embedded Redis whose clock stands still, for the sake of
-// the output.
+// newRedis returns an embedded Redis whose clock stands still, so that the output is
+// always the same.
 func newRedis() *embedded.Redis {
 	redis := must(embedded.Start())
 	redis.SetTime(redis.Now().Truncate(time.Hour))
 	return redis
 }
 
-// try sends a request and prints what of the response the fields are.
+// try sends a request, and prints the status of the response and those of the fields that
+// it has.
 func try(h http.Handler, r *http.Request, fields ...string) {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)

@@ -18,7 +18,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
-// drawn is one limit, what is said of a request by it, and what is drawn of that.
+// drawn is a random limit, what the store says of a request under it, and what the limiter
+// says its quota is.
 type drawn struct {
 	name   string
 	limit  tokenbucket.Limit
@@ -48,7 +49,7 @@ func draw(t *rapid.T, now time.Time) *drawn {
 	return d
 }
 
-// wait is the time that t stands for.
+// wait returns the time that the parameter t must express.
 func (d *drawn) wait() time.Duration {
 	if d.says.retry > 0 && d.says.retry != algorithm.Never {
 		return d.says.retry
@@ -63,8 +64,8 @@ func requireUp(t require.TestingT, d time.Duration, seconds int64) {
 	require.Less(t, new(big.Rat).SetInt64(seconds-1).Cmp(exact), 0, "%v in %d s", d, seconds)
 }
 
-// TestFieldsOfAnyResult: for any limits and whatever is said of them, the fields
-// are what RFC 9651 and the draft say, rounded to the client's disadvantage.
+// TestFieldsOfAnyResult checks that, for random limits and results, the fields are as RFC
+// 9651 and the draft require, with times rounded up so that nobody comes back too early.
 func TestFieldsOfAnyResult(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.UnixMicro(rapid.Int64Range(0, 1<<52).Draw(t, "now"))
@@ -180,8 +181,8 @@ func requireOlder(t *rapid.T, h http.Header, prefix string, all []*drawn, decisi
 	require.Less(t, at.Sub(end), time.Second)
 }
 
-// TestNestedListsOfAnyNames: the lists of an outer and an inner middleware are one
-// list, whatever their names, in which none stands twice.
+// TestNestedListsOfAnyNames checks that the lists of an outer and an inner middleware
+// become one list in which no name occurs twice, even if names contain what delimits them.
 func TestNestedListsOfAnyNames(t *testing.T) {
 	limit := tokenbucket.Limit{Rate: 9, Period: time.Second}
 	rapid.Check(t, func(t *rapid.T) {

@@ -21,7 +21,8 @@ import (
 
 var update = flag.Bool("httplimit.update", false, "rewrite the golden files")
 
-// TestGolden: whole responses, byte by byte, with each set of header fields.
+// TestGolden compares whole responses with golden files, byte by byte, for each set of
+// header fields.
 func TestGolden(t *testing.T) {
 	now := time.Unix(1_800_000_000, 250_000_000)
 	allowed := says{now: now, remaining: 50, reset: 29_400 * time.Millisecond}

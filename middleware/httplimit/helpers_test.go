@@ -21,8 +21,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// says is a store that has every request decided as it says, or fails. Of a joint
-// request it says this of the first limit, and of the next what is after it.
+// says is a store that decides every request as its fields say, or fails with err. In a
+// joint decision, its fields are for the first limit, and after has those for the next.
 type says struct {
 	now          time.Time
 	retry, reset time.Duration
@@ -68,7 +68,7 @@ func startRedis(t testing.TB) *embedded.Redis {
 	return redis
 }
 
-// perMinute is a limit of so many a minute on s, in a namespace of the name.
+// perMinute returns a limiter of n units a minute on s, in the namespace name.
 func perMinute(t testing.TB, s store.Store, name string, n int64, options ...ratelimit.Option) *ratelimit.Limiter {
 	t.Helper()
 	return newLimiter(t, s, tokenbucket.Limit{Rate: n, Period: time.Minute}, append(options, ratelimit.WithNamespace(name))...)
@@ -96,7 +96,7 @@ func never(t testing.TB) http.Handler {
 	return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler was called") })
 }
 
-// do sends a GET to a handler. Changes are made to the request before.
+// do sends a GET request to a handler, with the changes made to the request first.
 func do(h http.Handler, changes ...func(*http.Request)) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	for _, change := range changes {
@@ -107,7 +107,7 @@ func do(h http.Handler, changes ...func(*http.Request)) *httptest.ResponseRecord
 	return w
 }
 
-// with sets a header field of a request.
+// with returns a change that adds a header field to a request.
 func with(name, value string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Add(name, value) }
 }

@@ -90,13 +90,13 @@ func TestFirst(t *testing.T) {
 	require.Equal(t, "first1:ip:192.0.2.1", first(request()))
 	require.Empty(t, first(request(func(r *http.Request) { r.RemoteAddr = "@" })))
 
-	raw := func(r *http.Request) string { return r.Header.Get("Key") } // a function of a user's
+	raw := func(r *http.Request) string { return r.Header.Get("Key") } // an identity of the user's own
 	first = httplimit.First(raw, httplimit.Peer)
 	require.NotEqual(t, first(request()), first(request(with("Key", "ip:192.0.2.1"))), "no key passes for an address")
 	require.NotEqual(t, first(request()), first(request(with("Key", "first1:ip:192.0.2.1"))))
 }
 
-// No two lists of texts are one identity, whatever is in them.
+// Two lists of texts that differ never give the same identity, whatever the texts are.
 func TestAllIsInjective(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringOfN(rapid.RuneFrom([]rune("1:all,0")), 1, 8, -1)

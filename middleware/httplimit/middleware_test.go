@@ -45,7 +45,7 @@ func TestAllowedThenDenied(t *testing.T) {
 	require.Equal(t, http.StatusOK, other.Code)
 }
 
-// Each outcome but Allowed has its status, and the handler is not called.
+// Each outcome except Allowed is answered with its status, and the handler is not called.
 func TestRefusals(t *testing.T) {
 	closed := ratelimit.WithFailureMode(ratelimit.FailClosed)
 	ended, cancel := context.WithCancel(t.Context())
@@ -145,7 +145,7 @@ func TestInvalidTellsWhy(t *testing.T) {
 	require.ErrorIs(t, d.Err, context.DeadlineExceeded)
 }
 
-// FailOpen lets requests through, and says nothing that nobody knows.
+// FailOpen lets requests through, without the fields whose numbers nobody knows.
 func TestFailOpen(t *testing.T) {
 	w := do(wrap(t, perMinute(t, away, "a", 1), alice, ok))
 	require.Equal(t, http.StatusOK, w.Code)
@@ -169,7 +169,7 @@ func TestCost(t *testing.T) {
 	require.Equal(t, http.StatusTooManyRequests, send(5).Code)
 	require.Equal(t, `"bytes";r=0;t=60`, send(4).Header().Get("RateLimit"))
 
-	free := do(h) // of nobody
+	free := do(h) // it costs nothing, so it needs no identity
 	require.Equal(t, http.StatusOK, free.Code)
 	require.Empty(t, free.Header().Get("RateLimit"))
 }
@@ -211,8 +211,8 @@ func TestContext(t *testing.T) {
 	require.False(t, found, "no limit was asked")
 }
 
-// TestPattern: what stands further out, such as telemetry, sees the pattern of the
-// ServeMux inside, with WithContext as without.
+// TestPattern checks that outer handlers, such as telemetry, see the pattern that an inner
+// ServeMux matched, even under WithContext, which passes on a copy of the request.
 func TestPattern(t *testing.T) {
 	limiter := perMinute(t, startRedis(t), "a", 10)
 	mux := http.NewServeMux()
@@ -272,7 +272,7 @@ func TestBadArguments(t *testing.T) {
 	require.Equal(t, http.StatusInternalServerError, httplimit.Outcome(77).Status())
 }
 
-// A panic of the handler's is none of the middleware's business.
+// A handler's panic passes through the middleware unchanged.
 func TestPanicPassesThrough(t *testing.T) {
 	h := wrap(t, perMinute(t, startRedis(t), "a", 1), alice, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		panic(http.ErrAbortHandler)
@@ -280,7 +280,8 @@ func TestPanicPassesThrough(t *testing.T) {
 	require.PanicsWithValue(t, http.ErrAbortHandler, func() { do(h) })
 }
 
-// What the outer handlers promised of the response does not hold of a refusal.
+// A refusal drops or replaces the fields with which outer handlers described the response
+// that it takes the place of.
 func TestRefusalIsItsOwnResponse(t *testing.T) {
 	limited := wrap(t, perMinute(t, away, "a", 1, ratelimit.WithFailureMode(ratelimit.FailClosed)), alice, never(t))
 	w := do(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -297,7 +298,8 @@ func TestRefusalIsItsOwnResponse(t *testing.T) {
 	require.Contains(t, w.Body.String(), "#temporary-reduced-capacity")
 }
 
-// TestCompressedRefusal: a handler further out may compress all that is written.
+// TestCompressedRefusal checks that an outer handler can compress everything that is
+// written, refusals included.
 func TestCompressedRefusal(t *testing.T) {
 	limited := wrap(t, perMinute(t, away, "a", 1, ratelimit.WithFailureMode(ratelimit.FailClosed)), alice, never(t))
 	w := do(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -12,7 +12,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
-// named is a limit of which the store says the same each time.
+// named returns a single limit, whose store decides every request as s says.
 func named(t testing.TB, name string, s *says) []httplimit.Limit {
 	limiter := newLimiter(t, s, tokenbucket.Limit{Rate: 100, Period: time.Minute})
 	return []httplimit.Limit{{Name: name, Limiter: limiter, Identity: alice}}
@@ -64,7 +64,7 @@ func TestNested(t *testing.T) {
 	}
 }
 
-// What else wrote such fields before is one set with ours.
+// Fields of the same names that another handler has set are merged with ours.
 func TestFieldsOfOthers(t *testing.T) {
 	s := &says{now: time.Unix(1_800_000_000, 0), retry: 9 * time.Second, remaining: 7}
 	for _, test := range []struct{ name, before, want string }{
@@ -89,7 +89,7 @@ func TestFieldsOfOthers(t *testing.T) {
 	}
 }
 
-// A decision that no guard made, or another one, does no harm.
+// A Guard copes with a Decision that no Guard made, or that another Guard made.
 func TestStrangeDecisions(t *testing.T) {
 	guard := func(limits []httplimit.Limit) *httplimit.Guard {
 		var policies []httplimit.Policy
@@ -112,7 +112,7 @@ func TestStrangeDecisions(t *testing.T) {
 	}
 }
 
-// SetFields is the same without net/http.
+// SetFields sets the same fields by functions as the middleware sets on an http.Header.
 func TestSetFields(t *testing.T) {
 	s := &says{now: time.Unix(1_800_000_000, 0), remaining: 7, reset: time.Second}
 	for headers := httplimit.HeadersIETF; headers <= httplimit.HeadersNone; headers++ {

@@ -11,8 +11,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
-// The values of the fields share memory. A handler that adds a line to one of them
-// changes no other.
+// The values of the fields share memory. A handler that adds a line to one of them must
+// not change another.
 func TestHandlerAddsToFields(t *testing.T) {
 	w := do(wrap(t, perMinute(t, startRedis(t), "a", 2), alice, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Add("RateLimit-Policy", `"other";q=7`)
@@ -22,7 +22,7 @@ func TestHandlerAddsToFields(t *testing.T) {
 	require.Equal(t, []string{`"default";r=1;t=30`, `"other";r=3`}, w.Header().Values("RateLimit"))
 }
 
-// A guard with net/http's types answers as the middleware does.
+// A Guard that is used through SetHeader and Refuse answers as the middleware does.
 func TestGuardAnswersAsMiddleware(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		for _, accept := range []string{"", "text/html", "application/json"} {

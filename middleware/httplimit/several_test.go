@@ -18,8 +18,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// minuteAndDay are two limits of Alice's: 2 a minute, and so many units a day, of
-// which a request takes as many as its field Cost says.
+// minuteAndDay returns two limits on alice: 2 requests a minute, and perDay units a day,
+// of which a request takes as many as its field Cost says, or 1.
 func minuteAndDay(t testing.TB, s store.Store, perDay int64, options ...ratelimit.Option) []httplimit.Limit {
 	day := slidingwindow.Limit{Rate: perDay, Period: 24 * time.Hour}
 	cost := func(r *http.Request) int64 {
@@ -41,22 +41,22 @@ func TestSeveral(t *testing.T) {
 	require.Equal(t, `"minute";q=2;w=60, "day";q=10;w=86400`, w.Header().Get("RateLimit-Policy"))
 	require.Contains(t, w.Header().Get("RateLimit"), `"minute";r=1;t=30, "day";r=9;t=`)
 
-	w = do(h, with("Cost", "0")) // the day is looked at
+	w = do(h, with("Cost", "0")) // costs nothing of the day, which is shown all the same
 	require.Contains(t, w.Header().Get("RateLimit"), `"minute";r=0;t=60, "day";r=9;t=`)
 
-	w = do(h) // and not charged by what the minute denies
+	w = do(h) // denied by the minute, so not charged to the day
 	require.Equal(t, http.StatusTooManyRequests, w.Code)
 	require.Equal(t, "30", w.Header().Get("Retry-After"))
 	require.Equal(t, `"minute";r=0;t=30, "day";r=9`, w.Header().Get("RateLimit"), "no t is after Retry-After")
 	require.Contains(t, w.Body.String(), `"violated-policies":["minute"]`)
 
-	w = do(h, with("Cost", "11")) // which no wait helps, whatever the minute says
+	w = do(h, with("Cost", "11")) // more than a day has, so no wait helps, whatever the minute says
 	require.Equal(t, http.StatusTooManyRequests, w.Code)
 	require.Empty(t, w.Header().Get("Retry-After"))
 	require.Contains(t, w.Body.String(), `"violated-policies":["minute","day"]`)
 }
 
-// What counts for nothing denies nothing.
+// A limit that is used up does not deny a request that costs nothing under it.
 func TestSeveralLooks(t *testing.T) {
 	h := wrapAll(t, minuteAndDay(t, startRedis(t), 2), ok)
 	require.Equal(t, http.StatusOK, do(h, with("Cost", "2")).Code)
@@ -132,8 +132,8 @@ func TestSeveralDecision(t *testing.T) {
 	require.Equal(t, []string{"day"}, d.Violated, "of the minute nothing is known")
 }
 
-// TestConcurrent: of many at once, exactly as many are let through as both limits
-// have.
+// TestConcurrent checks that exactly as many concurrent requests are let through as both
+// limits allow.
 func TestConcurrent(t *testing.T) {
 	limits := minuteAndDay(t, startRedis(t), 25)
 	limits[0].Limiter = perMinute(t, startRedis(t), "m", 30)
@@ -166,7 +166,8 @@ func TestConcurrent(t *testing.T) {
 	require.EqualValues(t, 55, denied.Load())
 }
 
-// TestCostOfNothing: a limit that costs nothing needs nobody to charge.
+// TestCostOfNothing checks that a request needs no identity under a limit of which it
+// takes nothing: here, no API key.
 func TestCostOfNothing(t *testing.T) {
 	redis := startRedis(t)
 	key, err := httplimit.Header("X-API-Key")
@@ -188,13 +189,13 @@ func TestCostOfNothing(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, do(h, func(r *http.Request) { r.Header["X-Api-Key"] = []string{"a", "b"} }).Code)
 }
 
-// TestLooksAsNobody: who is not known is shown a limit that is whole, whatever the texts
-// of others are, and the caller's parts stay as they are.
+// TestLooksAsNobody checks that a part of 0 units without an identity is shown a full
+// limit, whatever identities others have, and that the caller's parts are not changed.
 func TestLooksAsNobody(t *testing.T) {
 	limits := minuteAndDay(t, startRedis(t), 10)
 	g, err := httplimit.NewGuard([]httplimit.Policy{{Name: "minute", Limiter: limits[0].Limiter}, {Name: "day", Limiter: limits[1].Limiter}})
 	require.NoError(t, err)
-	user := ratelimit.Part{Identity: "nobody", N: 1} // a name that somebody has
+	user := ratelimit.Part{Identity: "nobody", N: 1} // a client that happens to have this name
 	require.Equal(t, httplimit.Allowed, g.Decide(t.Context(), user, user).Outcome)
 
 	parts := []ratelimit.Part{{}, {Identity: "x", N: 1}}

@@ -64,7 +64,8 @@ func TestSockets(t *testing.T) {
 	t.Run("Hijack", testHijack)
 }
 
-// testStreams: what a handler flushes is at the client before the handler ends.
+// testStreams checks that what a handler flushes reaches the client before the handler
+// ends.
 func testStreams(t *testing.T, http2 bool) {
 	read := make(chan struct{})
 	server := serve(t, wrap(t, perMinute(t, startRedis(t), "a", 5), httplimit.Peer, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -96,8 +97,8 @@ func testStreams(t *testing.T, http2 bool) {
 	require.False(t, lines.Scan())
 }
 
-// testMethods: HEAD is answered as GET is, without the body; OPTIONS is a request
-// like others.
+// testMethods checks that HEAD is answered like GET, without the body, and that OPTIONS is
+// limited like any other method.
 func testMethods(t *testing.T, http2 bool) {
 	server := serve(t, wrap(t, perMinute(t, startRedis(t), "a", 1), httplimit.Peer, ok), http2)
 	w, body := send(t, server, http.MethodOptions, "/")
@@ -148,7 +149,7 @@ func testSeveral(t *testing.T, http2 bool) {
 	require.Equal(t, "too many requests\n", body)
 }
 
-// testWriter: the handler gets the very ResponseWriter that the server made.
+// testWriter checks that the handler gets the very ResponseWriter that the server made.
 func testWriter(t *testing.T, http2 bool) {
 	var outer http.ResponseWriter
 	limited := wrap(t, perMinute(t, startRedis(t), "a", 1), httplimit.Peer, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -170,7 +171,8 @@ func testWriter(t *testing.T, http2 bool) {
 	require.Equal(t, http.StatusOK, w.StatusCode)
 }
 
-// testAbandoned: a client that leaves while Redis is asked is not served.
+// testAbandoned checks that the handler is not called if the client leaves before the
+// decision.
 func testAbandoned(t *testing.T, http2 bool) {
 	asked, served := make(chan struct{}), make(chan int, 1)
 	limited := wrap(t, perMinute(t, startRedis(t), "a", 1), func(r *http.Request) string {
@@ -218,8 +220,8 @@ func testHijack(t *testing.T) {
 	require.Equal(t, http.StatusTooManyRequests, w.StatusCode)
 }
 
-// TestUnixSocket: a client of a Unix socket may name its own end of the connection, and
-// is nobody's address for it, nor a proxy that is trusted.
+// TestUnixSocket checks that the name that a client gives its own end of a Unix socket
+// counts neither as its address nor as that of a trusted proxy.
 func TestUnixSocket(t *testing.T) {
 	t.Chdir(t.TempDir()) // names of sockets are paths
 	behind := identityOf(t, httplimit.Address{Trusted: prefixes("10.0.0.0/8")})
@@ -245,8 +247,8 @@ func TestUnixSocket(t *testing.T) {
 	}
 }
 
-// TestRetryAfterIsRight: a client that comes back when Retry-After says gets
-// through, by Redis's clock, and one that comes a second earlier does not.
+// TestRetryAfterIsRight checks that a client that comes back when Retry-After says gets
+// through, by Redis's clock, and that one that comes a second earlier does not.
 func TestRetryAfterIsRight(t *testing.T) {
 	redis := startRedis(t)
 	limiter := newLimiter(t, redis, tokenbucket.Limit{Rate: 3, Period: 7 * time.Second, Burst: 2})
@@ -278,7 +280,8 @@ func TestRetryAfterIsRight(t *testing.T) {
 	require.Greater(t, denials, 10)
 }
 
-// TestCurl: another client than Go's reads the responses, and waits as they say.
+// TestCurl checks that curl, a client other than Go's, reads the responses and waits as
+// they say.
 func TestCurl(t *testing.T) {
 	curl, err := exec.LookPath("curl")
 	if err != nil {
@@ -303,7 +306,7 @@ func TestCurl(t *testing.T) {
 	require.Equal(t, "429 text/plain; charset=utf-8", run("-H", "Accept: text/plain", "-o", "/dev/null", "-w", "%{http_code} %{content_type}"))
 	require.Equal(t, "0", run("-I", "-o", "/dev/null", "-w", "%{size_download}"))
 
-	redis.SetTime(time.Time{}) // its clock runs, so that curl's wait ends in something
+	redis.SetTime(time.Time{}) // let its clock run, so that curl's wait helps
 	for range 60 {
 		send(t, server, http.MethodGet, "/")
 	}

@@ -42,7 +42,7 @@ func TestHost(t *testing.T) {
 		require.Equal(t, want, httplimit.Host(&http.Request{URL: u, Host: "other.example"}), link)
 	}
 	require.Empty(t, httplimit.Host(&http.Request{Host: "example.com"}))
-	// A URL that is made by hand may have anything in it.
+	// A URL made by hand may contain anything; Host must not panic.
 	for _, host := range []string{":", "]", "[", "::", "a:b:c", "[::1", "\x00", "%"} {
 		httplimit.Host(&http.Request{URL: &url.URL{Host: host}})
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// upstream is a server that counts requests, and a client of its own for it.
+// upstream is a server that counts the requests it gets, with a client of its own.
 type upstream struct {
 	*httptest.Server
 	requests atomic.Int64
@@ -56,7 +56,7 @@ func helloServer(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, r.Method+" "+r.Header.Get("X-Test")+" "+string(body))
 }
 
-// transportBody is a request's body that knows whether it was closed.
+// transportBody is a request body that counts reads and closes.
 type transportBody struct {
 	io.Reader
 	read, closed atomic.Int64
@@ -65,8 +65,8 @@ type transportBody struct {
 func (b *transportBody) Read(p []byte) (int, error) { b.read.Add(1); return b.Reader.Read(p) }
 func (b *transportBody) Close() error               { b.closed.Add(1); return nil }
 
-// TestTransport: what is allowed is sent as it is; what is denied is not sent, and its
-// body is closed.
+// TestTransport checks that an allowed request is sent unchanged, and that a denied one is
+// not sent but has its body closed.
 func TestTransport(t *testing.T) {
 	server := startUpstream(t, helloServer)
 	redis := startRedis(t)
@@ -114,7 +114,7 @@ func TestTransport(t *testing.T) {
 	client.CloseIdleConnections()
 }
 
-// TestTransportRefusals: each reason not to send a request has its error.
+// TestTransportRefusals checks that each reason not to send a request has its error.
 func TestTransportRefusals(t *testing.T) {
 	server := startUpstream(t, helloServer)
 	loading := &says{err: &store.ServerError{Message: "LOADING loading"}}
@@ -123,7 +123,7 @@ func TestTransportRefusals(t *testing.T) {
 		return httplimit.WithTransportCost(func(*http.Request) int64 { return n })
 	}
 	nobody := func(*http.Request) string { return "" }
-	wait := httplimit.WithWait(time.Hour) // waits in none of these
+	wait := httplimit.WithWait(time.Hour) // no case here waits
 	ended, end := context.WithCancel(t.Context())
 	end()
 	late, end := context.WithDeadline(t.Context(), time.Unix(0, 0))
@@ -182,7 +182,7 @@ func TestTransportRefusals(t *testing.T) {
 	}
 }
 
-// Each hop of a redirect is a request, of the host that it goes to.
+// Each hop of a redirect counts as a request to the host that it goes to.
 func TestTransportRedirect(t *testing.T) {
 	target := startUpstream(t, helloServer)
 	first := startUpstream(t, func(w http.ResponseWriter, r *http.Request) {
@@ -208,8 +208,8 @@ func TestTransportRedirect(t *testing.T) {
 	require.EqualValues(t, 2, target.requests.Load())
 }
 
-// The server's own 429 is the caller's, and what base sends again by itself is asked
-// for once.
+// A 429 from the server is returned to the caller as it is. A request that base repeats by
+// itself, because its connection was closed, is charged once.
 func TestTransportAsksOnce(t *testing.T) {
 	server := startUpstream(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "7")
@@ -231,7 +231,7 @@ func TestTransportAsksOnce(t *testing.T) {
 	require.Zero(t, stands.Remaining)
 }
 
-// transportCloses is a base that is told to close its idle connections.
+// transportCloses is a base that counts the calls of CloseIdleConnections.
 type transportCloses struct {
 	http.RoundTripper
 	closed int
@@ -284,7 +284,7 @@ func TestDeniedErrorOfNever(t *testing.T) {
 	require.EqualError(t, err, "httplimit: request is denied by its rate limit: it costs 5, the limit is 3")
 }
 
-// BenchmarkTransport is what a transport costs beside its limiter's decision. Nothing is
+// BenchmarkTransport measures what a transport adds to its limiter's decision. Nothing is
 // sent.
 func BenchmarkTransport(b *testing.B) {
 	limiter := transportLimiter(b, &says{now: time.Unix(1, 0), remaining: 1})

@@ -17,7 +17,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// stepStore decides by the limit's specification and the clock of the bubble. Its
+// stepStore is a store that decides by the limit's Step in Go and the bubble's clock. Its
 // limiter must not batch.
 type stepStore struct {
 	step func(state string, now, n int64) (string, stepOutcome)
@@ -41,8 +41,9 @@ func (s *stepStore) Run(_ context.Context, _ *store.Script, keys []string, args 
 	return []int64{now, out.retry, out.remaining, out.reset}, nil
 }
 
-// waiting returns a function that sends a request to example and what is given, which
-// costs as many units as its path is long, and the store that decides it. One unit comes back each second.
+// waiting returns a function that sends a request to http://example followed by to, and
+// the store that decides it. A request costs as many units as its path has bytes. The
+// limit has a burst of 3, and one unit comes back each second.
 func waiting(t *testing.T, wait time.Duration) (send func(ctx context.Context, to string) error, s *stepStore) {
 	limit := tokenbucket.Limit{Rate: 1, Period: time.Second, Burst: 3}
 	plan, err := limit.Compile()
@@ -63,7 +64,8 @@ func waiting(t *testing.T, wait time.Duration) (send func(ctx context.Context, t
 	}, s
 }
 
-// Who waits is sent at the very instant at which there are units, and asks but then.
+// A request that waits is sent at the very instant at which its units are there, and asks
+// the limiter again only then.
 func TestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		send, s := waiting(t, time.Hour)
@@ -80,7 +82,7 @@ func TestWait(t *testing.T) {
 	})
 }
 
-// What would take too long fails at once.
+// A request fails at once if its units would come too late, or never.
 func TestWaitTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		send, _ := waiting(t, 2*time.Second)
@@ -101,8 +103,8 @@ func TestWaitTooLong(t *testing.T) {
 	})
 }
 
-// Who stands in line leaves when the wait is over, when it turns out to be too long,
-// and with its context; the others are served all the same.
+// A request leaves its line when its context ends, or when its turn comes and the wait
+// would be too long. The requests behind it are served all the same.
 func TestWaitLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		send, _ := waiting(t, 3*time.Second)
@@ -128,13 +130,13 @@ func TestWaitLeaves(t *testing.T) {
 		require.ErrorIs(t, results[1], context.Canceled)
 		require.EqualError(t, results[1], "httplimit: wait for the rate limit was given up: context canceled")
 		require.NoError(t, results[2])
-		require.ErrorIs(t, results[3], httplimit.ErrDenied) // at 2 s it learns that it is to be 3
+		require.ErrorIs(t, results[3], httplimit.ErrDenied) // at 2 s it learns that it would have to wait until 3 s
 		require.NoError(t, results[4])
 		require.Equal(t, []time.Duration{1 * time.Second, 500 * time.Millisecond, 2 * time.Second, 2 * time.Second, 3 * time.Second}, ends)
 	})
 }
 
-// The first of a line that leaves with its context makes room for the next.
+// When the context of the first request in a line ends, the next one takes its place.
 func TestWaitFirstLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		send, _ := waiting(t, time.Hour)
@@ -151,7 +153,7 @@ func TestWaitFirstLeaves(t *testing.T) {
 	})
 }
 
-// A line that is never served in time ends when the wait does.
+// A request whose turn does not come in time gives up when its longest wait is over.
 func TestWaitEndsInLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		send, _ := waiting(t, 2*time.Second)
@@ -167,7 +169,7 @@ func TestWaitEndsInLine(t *testing.T) {
 	})
 }
 
-// Who waits for one host holds up nobody who goes to another.
+// Requests that wait for one host do not hold up requests to another.
 func TestWaitOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		send, _ := waiting(t, time.Hour)
@@ -185,7 +187,7 @@ func TestWaitOfOthers(t *testing.T) {
 	})
 }
 
-// [http.Client]'s Timeout counts the wait.
+// The Timeout of [http.Client] includes the wait.
 func TestWaitWithinTimeoutOfClient(t *testing.T) {
 	server := startUpstream(t, helloServer)
 	limiter := transportLimiter(t, startRedis(t)) // whose clock stands still
@@ -200,13 +202,14 @@ func TestWaitWithinTimeoutOfClient(t *testing.T) {
 	require.EqualValues(t, 2, server.requests.Load())
 }
 
-// TestWaitTellsOfTimeouts: net/http asks an error whether it is a timeout.
+// TestWaitTellsOfTimeouts checks that the error of a wait tells whether it was a timeout,
+// which net/http asks of errors.
 func TestWaitTellsOfTimeouts(t *testing.T) {
 	for _, timeout := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			send, _ := waiting(t, time.Hour)
 			require.NoError(t, send(t.Context(), "/12"))
-			go send(t.Context(), "/12") // the head of the line, for 3 s
+			go send(t.Context(), "/12") // at the head of the line, for 3 s
 			synctest.Wait()
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()

@@ -8,5 +8,5 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestNetHTTP: net/http with httplimit is what others are held to.
+// TestNetHTTP tests the reference itself: net/http with httplimit.
 func TestNetHTTP(t *testing.T) { Run(t, NetHTTP) }
