@@ -11,9 +11,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
-// TestAllocations checks that the middleware adds as many allocations to Echo and a
-// decision as the docs say. It does not run with the race detector, which empties pools at
-// random.
+// TestAllocations checks that the middleware makes as many allocations as the docs say,
+// beyond those of Echo and the decision. It does not run with the race detector, which
+// empties pools at random.
 func TestAllocations(t *testing.T) {
 	limiter := emptyLimiter(t)
 	count := func(f func()) int { return int(testing.AllocsPerRun(200, f)) }

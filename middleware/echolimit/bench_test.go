@@ -24,8 +24,8 @@ func (discard) WriteHeader(int)             {}
 
 func alice(*echo.Context) string { return "alice" }
 
-// serving returns a function that serves a request by an Echo with these middlewares each
-// time it is called. The response has no header fields before that.
+// serving returns a function that serves one request by an Echo with these middlewares.
+// Each response begins without header fields.
 func serving(middlewares ...echo.MiddlewareFunc) func() {
 	e := echo.New()
 	e.GET("/", func(*echo.Context) error { return nil }, middlewares...)

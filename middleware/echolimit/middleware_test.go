@@ -108,8 +108,8 @@ func refusals(t *testing.T) map[httplimit.Outcome]echolimit.Limit {
 	}
 }
 
-// With WithErrors, Echo's HTTPErrorHandler finds the decision in the error, also in an
-// error that a handler of WithHandler has made of it.
+// With WithErrors, Echo's HTTPErrorHandler finds the decision in the error, even if a
+// handler of WithHandler has wrapped it.
 func TestErrors(t *testing.T) {
 	for outcome, l := range refusals(t) {
 		for name, options := range map[string][]echolimit.Option{

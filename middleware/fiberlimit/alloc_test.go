@@ -14,8 +14,9 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
-// TestAllocations checks that the middleware adds as many allocations to a decision as the
-// docs say. It does not run with the race detector, which empties pools at random.
+// TestAllocations checks that the middleware makes as many allocations as the docs say,
+// beyond those of the decision. It does not run with the race detector, which empties
+// pools at random.
 func TestAllocations(t *testing.T) {
 	limiter := perMinute(t, says{now: time.Unix(1_800_000_000, 0), remaining: 50, reset: 30 * time.Second}, "a", 100)
 	alone := testing.AllocsPerRun(200, func() { _, _ = limiter.Allow(t.Context(), "alice") })

@@ -24,8 +24,8 @@ func (discard) WriteHeader(int)             {}
 
 func alice(*gin.Context) string { return "alice" }
 
-// serving returns a function that serves a request by an engine with these handlers each
-// time it is called. The response has no header fields before that.
+// serving returns a function that serves one request by an engine with these handlers.
+// Each response begins without header fields.
 func serving(handlers ...gin.HandlerFunc) func() {
 	engine := gin.New()
 	engine.GET("/", append(handlers, func(*gin.Context) {})...)

@@ -18,7 +18,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
 )
 
-// must returns value. It ends an example that has an error.
+// must returns value, or ends the example if there is an error.
 func must[T any](value T, err error) T {
 	if err != nil {
 		log.Fatal(err)

@@ -37,8 +37,8 @@ func must(identity grpclimit.Identity, err error) grpclimit.Identity {
 	return identity
 }
 
-// TestSpoofing checks that clients are limited as what they are, whatever they send, or
-// that their identity is unknown.
+// TestSpoofing checks that, whatever a client sends, it is limited as what it is or is
+// unknown.
 func TestSpoofing(t *testing.T) {
 	key := must(grpclimit.Metadata("X-API-Key"))
 	binary := must(grpclimit.Metadata("key-bin"))

@@ -117,8 +117,8 @@ func TestSeveralLimitsRedisIsAway(t *testing.T) {
 	}
 }
 
-// Redis is away. A limit that could never allow the call is the only one that denies it,
-// because nothing is known of the other, which fails closed.
+// While Redis is away, only a limit that could never allow the call denies it: nothing is
+// known of another one, which fails closed.
 func TestNeverAndClosed(t *testing.T) {
 	closed := limiter(t, away{}, perHour(5), ratelimit.WithNamespace("closed"), ratelimit.WithFailureMode(ratelimit.FailClosed))
 	small := limiter(t, away{}, perHour(2), ratelimit.WithNamespace("small"))

@@ -31,7 +31,7 @@ type clientSide struct {
 	mu     sync.Mutex
 }
 
-// slow is a limit of one unit in 10 s, of which 2 can be taken at once.
+// slow is a limit of one unit every 10 s, with a burst of 2.
 var slow = tokenbucket.Limit{Rate: 1, Period: 10 * time.Second, Burst: 2}
 
 // inBubble runs f in a bubble, on a client under limit. A call or message costs 3 if its

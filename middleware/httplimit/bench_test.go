@@ -22,8 +22,8 @@ func (discard) WriteHeader(int)             {}
 var nothing = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 
 // BenchmarkAllowed measures a request that is let through, on a store that does nothing:
-// the decision alone, and with the middleware around it. The response is without fields
-// each time, so the middleware sets them anew.
+// the decision alone, and with the middleware around it. Each response begins without
+// header fields.
 func BenchmarkAllowed(b *testing.B) {
 	empty := &says{now: time.Unix(1_800_000_000, 0), remaining: 50, reset: 30 * time.Second}
 	limiter := newLimiter(b, empty, tokenbucket.Limit{Rate: 100, Period: time.Minute})
@@ -69,7 +69,7 @@ func BenchmarkAllowed(b *testing.B) {
 
 // BenchmarkWalk measures finding a client: in a field as proxies write it, and in fields
 // that a client has filled with entries, quotes or parameters, up to the size that
-// net/http allows for a header.
+// net/http allows for a header by default.
 func BenchmarkWalk(b *testing.B) {
 	const megabyte = 1 << 20
 	walk, err := httplimit.Address{Trusted: prefixes("10.0.0.0/8"), Header: "Forwarded"}.Walk()

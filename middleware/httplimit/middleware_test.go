@@ -280,8 +280,8 @@ func TestPanicPassesThrough(t *testing.T) {
 	require.PanicsWithValue(t, http.ErrAbortHandler, func() { do(h) })
 }
 
-// A refusal drops or replaces the fields with which outer handlers described the response
-// that it takes the place of.
+// A refusal drops or replaces header fields that outer handlers set for the response that
+// it replaces.
 func TestRefusalIsItsOwnResponse(t *testing.T) {
 	limited := wrap(t, perMinute(t, away, "a", 1, ratelimit.WithFailureMode(ratelimit.FailClosed)), alice, never(t))
 	w := do(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
