@@ -14,8 +14,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/observe"
 )
 
-// TestBreaker: each observer tells of a breaker that opens and, with nobody
-// calling any more, becomes half-open.
+// TestBreaker checks that each observer reports a breaker that opens, and that it is
+// half-open later although nobody calls any more.
 func TestBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var counts observe.Counts

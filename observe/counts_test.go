@@ -27,7 +27,7 @@ func TestCounts(t *testing.T) {
 		_, err := working.AllowN(t.Context(), identity, n)
 		require.NoError(t, err)
 	}
-	for _, n := range []int64{2, 1, 3, 0} { // 2 allowed, denied in any mode, peeked
+	for _, n := range []int64{2, 1, 3, 0} { // allowed, allowed, denied in any mode, peeked
 		_, err := open.AllowN(t.Context(), identity, n)
 		require.NoError(t, err)
 	}
@@ -41,7 +41,7 @@ func TestCounts(t *testing.T) {
 		DegradedAllowed: 2, DegradedDenied: 2,
 		Units:  2 + 3,
 		Errors: map[ratelimit.ErrorClass]int64{ratelimit.ClassUnavailable: 5, ratelimit.ClassCanceled: 1},
-		Runs:   4 + 4 + 1, RunDecisions: 4 + 4 + 1, // the last had ended before
+		Runs:   4 + 4 + 1, RunDecisions: 4 + 4 + 1, // none for the call whose context had ended
 	}, counts.Snapshot())
 	require.JSONEq(t, `{
 		"allowed": 1, "denied": 2, "degraded_allowed": 2, "degraded_denied": 2, "units": 5,
@@ -76,7 +76,8 @@ func TestCountsConcurrently(t *testing.T) {
 	}, got)
 }
 
-// Each class that the limiter has is counted by its name.
+// Each class of the limiter's errors is counted under its name, and any other class as
+// "other".
 func TestCountsEveryClass(t *testing.T) {
 	classes := ratelimit.ErrorClasses()
 	var counts observe.Counts
@@ -90,7 +91,8 @@ func TestCountsEveryClass(t *testing.T) {
 	require.Equal(t, want, counts.Snapshot().Errors)
 }
 
-// TestCountsBreakers: a breaker is open once, however it closes.
+// TestCountsBreakers checks that a breaker counts as open until it is half-open or closed,
+// and that it is counted once each time it opens.
 func TestCountsBreakers(t *testing.T) {
 	var counts observe.Counts
 	state := ratelimit.BreakerClosed

@@ -51,7 +51,7 @@ func TestHooks(t *testing.T) {
 	}
 }
 
-// A request that could not be meant is no event at all.
+// A call with wrong arguments is no event: no hook is called.
 func TestHooksNotCalled(t *testing.T) {
 	var got []string
 	limiter := newLimiter(t, broken{}, ratelimit.WithObserver(record(&got)))

@@ -13,10 +13,10 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
 )
 
-// identity is one that must be found in no log.
+// identity must not appear in any log.
 const identity = "jane.doe@example.com"
 
-// key is the key of identity in the namespace and algorithm of newLimiter.
+// key is the key of identity in Redis, under the limiters of newLimiter.
 const key = "shop:token_bucket:" + hash
 
 const hash = "86e0b9e56c17cc4d12387e1949b85053fbe73bc3ce5a1188713a9d300cc6133d"

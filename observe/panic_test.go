@@ -22,8 +22,9 @@ func (handler) Handle(_ context.Context, r slog.Record) error {
 	panic("cannot write " + r.Message + " about " + identity)
 }
 
-// Whatever an observer panics with, the caller has its result, the observers
-// before and after it are told, and the panic is reported without the identity.
+// When an observer panics, the caller still gets its result, the observers before and
+// after it are still told, and the panic is reported without the identity that is in its
+// value.
 func TestPanic(t *testing.T) {
 	panics := func(_ context.Context, e ratelimit.Event) {
 		panic("cannot bear " + e.Identity.Reveal())
@@ -80,7 +81,7 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// audited is a Counts inside an observer that panics; Counts has nothing that
+// audited is an observer that panics around a Counts, because a Counts has nothing that
 // could.
 type audited struct{ *observe.Counts }
 
@@ -89,8 +90,8 @@ func (a audited) Observe(ctx context.Context, e ratelimit.Event) {
 	panic(e.Identity.Reveal())
 }
 
-// Where the default logger is what panics, there is nobody left to tell; the
-// caller has its result all the same.
+// If the default logger itself panics, nobody is left to report it to, but the caller
+// still gets its result.
 func TestPanicOfTheDefaultLogger(t *testing.T) {
 	before := slog.Default()
 	t.Cleanup(func() { slog.SetDefault(before) })

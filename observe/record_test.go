@@ -11,7 +11,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/observe"
 )
 
-// record returns hooks that write down how they are called.
+// record returns hooks that note how they are called.
 func record(calls *[]string) observe.Hooks {
 	note := func(hook string) func(context.Context, ratelimit.Event) {
 		return func(_ context.Context, e ratelimit.Event) {
@@ -42,8 +42,8 @@ func textLogger(level slog.Level) (*slog.Logger, *bytes.Buffer) {
 	})), &out
 }
 
-// defaultLog returns what the default logger writes until the test ends, all
-// levels of it.
+// defaultLog replaces the default logger until the test ends, and returns what it writes,
+// at any level.
 func defaultLog(t *testing.T) *bytes.Buffer {
 	t.Helper()
 	logger, out := textLogger(slog.LevelDebug)

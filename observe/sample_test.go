@@ -19,8 +19,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/observe"
 )
 
-// tally is a log handler that counts lines, and those that were left out, by
-// namespace, level and message.
+// tally is a log handler that counts the lines that it gets, and those that it is told
+// were left out, by namespace, level and message.
 type tally struct {
 	mu             sync.Mutex
 	lines, dropped map[string]uint64
@@ -58,8 +58,8 @@ func failed(namespace string, class ratelimit.ErrorClass) ratelimit.Event {
 	return e
 }
 
-// TestSlogSamples: of each second of a message as many lines as may be, and then one
-// that says how many were left out.
+// TestSlogSamples checks that each second of a message has at most as many lines as it
+// may, and then one that says how many were left out, if any were.
 func TestSlogSamples(t *testing.T) {
 	for _, test := range []struct {
 		name                 string
@@ -86,7 +86,7 @@ func TestSlogSamples(t *testing.T) {
 					time.Sleep(time.Second)
 					synctest.Wait()
 				}
-				time.Sleep(time.Hour) // in which nothing is said
+				time.Sleep(time.Hour) // in which nothing is logged
 				synctest.Wait()
 				require.Equal(t, test.lines, out.lines["shop INFO denied"])
 				require.Equal(t, test.dropped, out.dropped["shop INFO denied"])
@@ -96,8 +96,8 @@ func TestSlogSamples(t *testing.T) {
 	}
 }
 
-// A second begins with a line, and the last lines that were left out are told
-// although none comes after them.
+// A second begins with its first line, and the lines that were left out of it are reported
+// even if no line comes after them.
 func TestSlogSaysWhatItLeftOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logger, out := textLogger(slog.LevelInfo)
@@ -114,8 +114,8 @@ func TestSlogSaysWhatItLeftOut(t *testing.T) {
 	})
 }
 
-// What is rare is seen among what is not: each message of each limiter has a count
-// of its own, and so have the two levels of one message.
+// Frequent messages do not hide rare ones: each message of each limiter is counted by
+// itself, and so is each level of a message that has two.
 func TestSlogSamplesEachMessageByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := newTally()
@@ -129,7 +129,7 @@ func TestSlogSamplesEachMessageByItself(t *testing.T) {
 		breaker := observer.(ratelimit.BreakerObserver)
 		breaker.ObserveBreaker(ratelimit.BreakerEvent{Namespace: "shop", State: ratelimit.BreakerOpen, Err: errors.New("down")})
 		breaker.ObserveBreaker(ratelimit.BreakerEvent{Namespace: "shop", State: ratelimit.BreakerClosed})
-		for range 1000 { // of a Cluster's many breakers
+		for range 1000 { // from the many breakers of a Cluster
 			breaker.ObserveBreaker(ratelimit.BreakerEvent{Namespace: "cluster", State: ratelimit.BreakerOpen, Err: errors.New("down")})
 		}
 		time.Sleep(time.Second)
@@ -144,8 +144,8 @@ func TestSlogSamplesEachMessageByItself(t *testing.T) {
 	})
 }
 
-// An outage is told of once a minute while there are calls, so that a log which began
-// after it, or is looked at for its last hour, has it.
+// An outage is logged once a minute while there are calls, so that it shows in a log that
+// began later, or of which only the last hour is read.
 func TestSlogRemindsOfAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logger, out := textLogger(slog.LevelWarn)
@@ -164,7 +164,8 @@ func TestSlogRemindsOfAnOutage(t *testing.T) {
 	})
 }
 
-// However many call at once, lines and those left out are together what occurred.
+// However many call at once, the lines that are written and those that are left out add up
+// to all events.
 func TestSlogSamplesConcurrently(t *testing.T) {
 	const workers, seconds, requests = 8, 5, 2000
 	synctest.Test(t, func(t *testing.T) {
@@ -176,7 +177,7 @@ func TestSlogSamplesConcurrently(t *testing.T) {
 				for i := range seconds * requests {
 					observer.Observe(t.Context(), denied("shop"))
 					if i%20 == 0 {
-						time.Sleep(time.Second / 100) // meets the end of seconds
+						time.Sleep(time.Second / 100) // so that seconds end while others call
 					}
 				}
 			})
@@ -186,13 +187,14 @@ func TestSlogSamplesConcurrently(t *testing.T) {
 		synctest.Wait()
 		lines, dropped := out.lines["shop INFO denied"], out.dropped["shop INFO denied"]
 		require.EqualValues(t, workers*seconds*requests, lines+dropped)
-		// Nothing is told of a last second that had no more lines than are written.
+		// A last second in which no line was left out has no line that says so.
 		require.GreaterOrEqual(t, lines, 10*uint64(out.ends))
 		require.LessOrEqual(t, lines, 10*uint64(out.ends)+10)
 	})
 }
 
-// Real time, and a race detector that sees the end of a second.
+// TestSlogSamplesInRealTime runs in real time, so that the race detector sees a second end
+// during calls.
 func TestSlogSamplesInRealTime(t *testing.T) {
 	out := newTally()
 	observer := observe.Slog(slog.New(out), observe.SlogLines(1))
@@ -220,7 +222,8 @@ func TestSlogSamplesInRealTime(t *testing.T) {
 	}, time.Minute, 10*time.Millisecond)
 }
 
-// A program that makes a limiter for each tenant fills neither disk nor memory.
+// A program that makes a limiter for each tenant fills neither disk nor memory: limiters
+// beyond the first thousand are counted as one.
 func TestSlogOfManyLimiters(t *testing.T) {
 	const limiters = 1500
 	synctest.Test(t, func(t *testing.T) {
@@ -239,7 +242,7 @@ func TestSlogOfManyLimiters(t *testing.T) {
 	})
 }
 
-// A level that is disabled is neither written nor counted.
+// Lines of a disabled level are neither written nor counted.
 func TestSlogDisabledIsNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var level slog.LevelVar
@@ -260,15 +263,16 @@ func TestSlogDisabledIsNotCounted(t *testing.T) {
 	})
 }
 
-// quiet is a log handler that panics when it is to say that lines were left out.
+// quiet is a log handler that panics at any line. With SlogLines(0), the only line is the
+// one that says how many were left out.
 type quiet struct{ slog.Handler }
 
 func (quiet) Enabled(context.Context, slog.Level) bool { return true }
 
 func (quiet) Handle(context.Context, slog.Record) error { panic("about " + identity) }
 
-// What says that lines were left out runs on no caller's goroutine: a handler that
-// panics there does not end the process.
+// The line that says how many were left out is written on a goroutine of its own, and not
+// a caller's. A handler that panics there must not end the process.
 func TestSlogPanicAtTheEndOfASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reports := defaultLog(t)
@@ -291,7 +295,7 @@ func TestSlogDroppedAllocatesNothing(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(10_000, func() { observer.Observe(ctx, e) }))
 }
 
-// BenchmarkSlogDropped is the cost of a line that is left out.
+// BenchmarkSlogDropped measures the cost of a line that is left out.
 func BenchmarkSlogDropped(b *testing.B) {
 	observer := observe.Slog(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	ctx, e := b.Context(), denied("shop")

@@ -58,8 +58,8 @@ func TestSlog(t *testing.T) {
 	}
 }
 
-// A Redis that does not know EVALSHA quotes the key, as much as it has room for.
-// Neither an error nor the log has it.
+// A Redis that does not know EVALSHA quotes the key in its error, or as much of it as it
+// has room for. Neither the error that observers get nor the log may have any of it.
 func TestSlogCutsKeyFromRedisError(t *testing.T) {
 	server := redistest.Start(t, "--rename-command", "EVALSHA", "")
 	s, err := goredis.Open(server.URL())
@@ -102,7 +102,7 @@ func TestSlogDefault(t *testing.T) {
 	require.Contains(t, out.String(), "ratelimit: allowed")
 }
 
-// events are one of each message.
+// events has one event for each message.
 var events = []ratelimit.Event{
 	{N: 1, Identity: ratelimit.NewIdentity(identity), Result: ratelimit.Result{Allowed: true}},
 	{N: 1, Identity: ratelimit.NewIdentity(identity)},

@@ -47,7 +47,7 @@ func shown(identity string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// TestTop: what counts, of a limiter's events.
+// TestTop checks which events of a limiter count.
 func TestTop(t *testing.T) {
 	top := newTop(t, nil)
 	require.Empty(t, top.Top(10))
@@ -90,8 +90,9 @@ func TestTop(t *testing.T) {
 	require.Empty(t, top.Top(-1)[1].Identities)
 }
 
-// TestTopGuarantee: of any stream, a count is not too low, and too high by no more
-// than its error; and who has more than their share is in the list.
+// TestTopGuarantee checks that, for random streams, a count is never too low, and too high
+// by no more than its error, and that each identity with more than its share is in the
+// list.
 func TestTopGuarantee(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		size := rapid.IntRange(1, 10).Draw(r, "size")
@@ -127,7 +128,7 @@ func TestTopGuarantee(t *testing.T) {
 	})
 }
 
-// An attacker hides among a million identities that are made up for it.
+// An attacker cannot hide among 200,000 identities that it makes up.
 func TestTopFindsOneAmongMany(t *testing.T) {
 	top := newTop(t)
 	for i := range 200_000 {
@@ -168,14 +169,14 @@ func TestTopHalfLife(t *testing.T) {
 	})
 }
 
-// TestTopShows: what an identity is shown as.
+// TestTopShows checks how an identity is shown.
 func TestTopShows(t *testing.T) {
 	secret := []byte("sixteen bytes or more")
 	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte(identity))
 	given := slices.Clone(secret)
 	keyed := observe.TopIdentityKey(given)
-	clear(given) // which is the caller's, who may wipe it
+	clear(given) // the caller may wipe its key
 	long := strings.Repeat("x", 10_000)
 	for _, test := range []struct {
 		name, identity, want string
@@ -248,7 +249,7 @@ func TestTopConcurrently(t *testing.T) {
 	require.Equal(t, hash[:32], shop.Identities[0].Identity)
 }
 
-// Memory is the same after ten thousand identities and after a million.
+// Memory hardly grows between 10,000 identities and 100,000.
 func TestTopMemory(t *testing.T) {
 	for name, options := range map[string][]observe.TopOption{"Hashed": nil, "Revealed": {observe.TopReveal()}} {
 		t.Run(name, func(t *testing.T) {
@@ -286,7 +287,7 @@ func TestTopOfManyLimiters(t *testing.T) {
 	require.EqualValues(t, 500, all[0].Denied)
 }
 
-// BenchmarkTop is the cost of a decision to an observer that keeps 1,000 counters.
+// BenchmarkTop measures the cost of an event to a Top with 1,000 counters.
 func BenchmarkTop(b *testing.B) {
 	identities := make([]ratelimit.Identity, 1<<20)
 	for i := range identities {

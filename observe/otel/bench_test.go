@@ -14,7 +14,7 @@ import (
 	rlotel "github.com/distributed-rate-limiter/ratelimit/observe/otel"
 )
 
-// BenchmarkObserve is what observing costs, by itself, with four limiters.
+// BenchmarkObserve measures observing alone, with four limiters.
 func BenchmarkObserve(b *testing.B) {
 	allowed := ratelimit.Event{Algorithm: "token_bucket", N: 1, Result: ratelimit.Result{Allowed: true}, Elapsed: 700 * time.Microsecond}
 	degraded := allowed
@@ -70,8 +70,8 @@ func BenchmarkObserve(b *testing.B) {
 	})
 }
 
-// BenchmarkAllow is what a decision costs on a store that answers at once, with an
-// observer that does nothing and with these.
+// BenchmarkAllow measures a decision on a store that answers at once, with an observer
+// that does nothing and with those of this package.
 func BenchmarkAllow(b *testing.B) {
 	metrics, _ := measure(b)
 	tracer, _, _ := record(b, sdk.AlwaysSample())

@@ -13,7 +13,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
 )
 
-// identity is one that must be found nowhere.
+// identity must not appear in any telemetry.
 const identity = "jane.doe@example.com"
 
 // limit lets two requests through.
@@ -54,7 +54,7 @@ func (b broken) Run(context.Context, *store.Script, []string, []int64) ([]int64,
 	return nil, b.err
 }
 
-// replay is a store that gives the first reply of another one again and again.
+// replay is a store that asks another one once, and then repeats its reply.
 type replay struct {
 	store.Store
 	reply []int64

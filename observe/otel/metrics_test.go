@@ -22,7 +22,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// measure returns metrics and what reads them.
+// measure returns metrics, and a reader of what they measure.
 func measure(t testing.TB, options ...sdk.Option) (*rlotel.Metrics, *sdk.ManualReader) {
 	t.Helper()
 	reader := sdk.NewManualReader()
@@ -33,7 +33,7 @@ func measure(t testing.TB, options ...sdk.Option) (*rlotel.Metrics, *sdk.ManualR
 	return metrics, reader
 }
 
-// collect returns all metrics by their names.
+// collect returns all metrics by name.
 func collect(t testing.TB, reader *sdk.ManualReader) map[string]metricdata.Metrics {
 	t.Helper()
 	var all metricdata.ResourceMetrics
@@ -53,14 +53,14 @@ func set(more ...attribute.KeyValue) attribute.Set {
 		attribute.String("rate_limiting.namespace", "shop"), attribute.String("rate_limiting.algorithm", "token_bucket"))...)
 }
 
-// counts is what a limiter has counted.
+// counts has what a limiter should have counted.
 type counts struct {
 	allowed, denied, degradedAllowed, degradedDenied int64
 	errors                                           map[ratelimit.ErrorClass]int64
 	open, opened                                     int64
 }
 
-// requireCounts requires all that is no histogram to be so.
+// requireCounts requires the metrics that are not histograms to have these values.
 func requireCounts(t *testing.T, reader *sdk.ManualReader, want counts) {
 	t.Helper()
 	got := collect(t, reader)
@@ -108,7 +108,7 @@ func TestMetrics(t *testing.T) {
 	for _, n := range []int64{2, 1, 3, 0} { // allowed, denied, denied, peeked
 		allow(t, ctx, working, n)
 	}
-	for _, n := range []int64{2, 1, 3, 0} { // 2 allowed, denied in any mode, peeked
+	for _, n := range []int64{2, 1, 3, 0} { // allowed, allowed, denied in any mode, peeked
 		allow(t, ctx, open, n)
 	}
 	allow(t, ctx, closed, 1)
@@ -171,14 +171,15 @@ func TestBreakers(t *testing.T) {
 		want := counts{allowed: 4, degradedAllowed: 4, open: 1, opened: 1,
 			errors: map[ratelimit.ErrorClass]int64{ratelimit.ClassUnavailable: 3, ratelimit.ClassBreaker: 1}}
 		requireCounts(t, reader, want)
-		time.Sleep(time.Minute) // with nobody calling it becomes half-open
+		time.Sleep(time.Minute) // the breaker becomes half-open although nobody calls
 		synctest.Wait()
 		want.open = 0
 		requireCounts(t, reader, want)
 	})
 }
 
-// TestCardinality: there are as many data points for 100,000 identities as for 10.
+// TestCardinality checks that there are as many data points for 100,000 identities as for
+// 10.
 func TestCardinality(t *testing.T) {
 	metrics, reader := measure(t)
 	limiter := newLimiter(t, &replay{Store: startRedis(t)}, metrics)
@@ -210,7 +211,8 @@ func TestCardinality(t *testing.T) {
 	require.EqualValues(t, 100_000, duration[0].Count)
 }
 
-// TestConcurrently: whatever else is going on, each decision and each run counts.
+// TestConcurrently checks that each decision and each run counts, while others decide and
+// metrics are collected.
 func TestConcurrently(t *testing.T) {
 	const workers, requests = 8, 100
 	metrics, reader := measure(t)
@@ -249,7 +251,7 @@ func TestConcurrently(t *testing.T) {
 	require.EqualValues(t, workers*requests, total)
 }
 
-// A view that drops the duration is heard.
+// A view can drop the duration and keep the other metrics.
 func TestDropped(t *testing.T) {
 	metrics, reader := measure(t, sdk.WithView(sdk.NewView(
 		sdk.Instrument{Name: "rate_limiting.decision.duration"}, sdk.Stream{Aggregation: sdk.AggregationDrop{}})))
@@ -275,7 +277,7 @@ func TestNewMetrics(t *testing.T) {
 
 var errRefused = errors.New("refused")
 
-// refusing is a provider that refuses one instrument.
+// refusing is a provider whose meters refuse one kind of instrument.
 type refusing struct{ noop.MeterProvider }
 
 func (refusing) Meter(string, ...metric.MeterOption) metric.Meter { return refusingMeter{} }

@@ -21,8 +21,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// record returns a tracer, what sees its spans, and a context with a span of a
-// provider whose sampler this is.
+// record returns a tracer, the recorder of its spans, and a context with a span, all of
+// one provider that has this sampler.
 func record(t testing.TB, sampler sdk.Sampler) (*rlotel.Tracer, *tracetest.SpanRecorder, context.Context) {
 	t.Helper()
 	recorder := tracetest.NewSpanRecorder()
@@ -48,7 +48,7 @@ func TestTracer(t *testing.T) {
 		store  store.Store // nil is a working Redis
 		mode   ratelimit.FailureMode
 		ended  bool
-		n      []int64 // the last one is looked at
+		n      []int64 // the span of the last one is checked
 		span   string  // "decision" if empty
 		want   []attribute.KeyValue
 		status sdk.Status
@@ -96,7 +96,7 @@ func TestTracer(t *testing.T) {
 	}
 }
 
-// TestSpanTime: a span is as long as the call was, and ends when it did.
+// TestSpanTime checks that a span begins with its call and is as long as the call.
 func TestSpanTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracer, recorder, ctx := record(t, sdk.AlwaysSample())
@@ -120,7 +120,8 @@ func (hanging) Run(ctx context.Context, _ *store.Script, _ []string, _ []int64) 
 	return nil, ctx.Err()
 }
 
-// TestNotSampled: there is no span where the parent is not sampled, or there is none.
+// TestNotSampled checks that there is no span if its parent is not sampled, or if there is
+// no parent.
 func TestNotSampled(t *testing.T) {
 	for _, sampler := range []sdk.Sampler{sdk.NeverSample(), recordOnly{}} {
 		tracer, recorder, ctx := record(t, sampler)
@@ -139,7 +140,7 @@ func TestNotSampled(t *testing.T) {
 	require.Equal(t, remote.TraceID(), recorder.Ended()[0].SpanContext().TraceID())
 }
 
-// recordOnly has spans recorded that are not exported.
+// recordOnly is a sampler whose spans are recorded, but not exported.
 type recordOnly struct{}
 
 func (recordOnly) ShouldSample(sdk.SamplingParameters) sdk.SamplingResult {

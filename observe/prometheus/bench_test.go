@@ -12,7 +12,7 @@ import (
 	rlprometheus "github.com/distributed-rate-limiter/ratelimit/observe/prometheus"
 )
 
-// BenchmarkObserve is what observing costs, by itself, with four limiters.
+// BenchmarkObserve measures observing alone, with four limiters.
 func BenchmarkObserve(b *testing.B) {
 	allowed := ratelimit.Event{Algorithm: "token_bucket", N: 1, Result: ratelimit.Result{Allowed: true}, Elapsed: 700 * time.Microsecond}
 	degraded := allowed
@@ -59,8 +59,8 @@ func BenchmarkObserve(b *testing.B) {
 	})
 }
 
-// BenchmarkAllow is what a decision costs on a store that answers at once, with an
-// observer that does nothing and with this one.
+// BenchmarkAllow measures a decision on a store that answers at once, with an observer
+// that does nothing and with this one.
 func BenchmarkAllow(b *testing.B) {
 	observer, _ := watch(b)
 	for _, bench := range []struct {

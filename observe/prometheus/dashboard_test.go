@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// dashboard is what the test looks at of a Grafana dashboard.
+// dashboard has the parts of a Grafana dashboard that the test looks at.
 type dashboard struct {
 	Panels []struct {
 		Title, Description string
@@ -37,8 +37,8 @@ type dashboard struct {
 
 type datasource struct{ Type, UID string }
 
-// TestDashboard: each query of the dashboard parses, and names metrics and labels
-// that a registry with the observer has; and each metric is shown.
+// TestDashboard checks that each query of the dashboard parses and names only metrics and
+// labels that the observer has, and that the dashboard shows each metric.
 func TestDashboard(t *testing.T) {
 	text, err := os.ReadFile("grafana/dashboard.json")
 	require.NoError(t, err)
@@ -96,7 +96,7 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
-// check checks a query. It returns the metrics that it names, and the labels that
+// check checks a query. It returns the metrics that the query names, and the labels that
 // its result has.
 func check(labels map[string][]string, query string) (metrics, grouped []string, err error) {
 	e, err := metricsql.Parse(strings.ReplaceAll(query, "$__rate_interval", "5m"))
@@ -149,7 +149,8 @@ func nameOf(selector string) string {
 	return name
 }
 
-// labelsOf returns the labels of each metric as Prometheus stores it.
+// labelsOf returns the labels of each metric, by the names under which Prometheus stores
+// it.
 func labelsOf(t *testing.T, g prometheus.Gatherer) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}
@@ -168,7 +169,7 @@ func labelsOf(t *testing.T, g prometheus.Gatherer) map[string][]string {
 	return all
 }
 
-// TestCheckRejects: the check of the dashboard would notice.
+// TestCheckRejects checks that check finds the mistakes that a query can have.
 func TestCheckRejects(t *testing.T) {
 	observer, registry := watch(t)
 	newLimiter(t, broken{}, observer)

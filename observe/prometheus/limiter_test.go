@@ -62,7 +62,7 @@ func (b broken) Run(context.Context, *store.Script, []string, []int64) ([]int64,
 	return nil, b.err
 }
 
-// replay is a store that gives the first reply of another one again and again.
+// replay is a store that asks another one once, and then repeats its reply.
 type replay struct {
 	store.Store
 	reply []int64
@@ -77,7 +77,7 @@ func (r *replay) Run(ctx context.Context, s *store.Script, keys []string, args [
 	return r.reply, err
 }
 
-// gather returns all metrics by their names.
+// gather returns all metrics by name.
 func gather(t testing.TB, g prometheus.Gatherer) map[string]*dto.MetricFamily {
 	t.Helper()
 	all, err := g.Gather()
@@ -89,15 +89,14 @@ func gather(t testing.TB, g prometheus.Gatherer) map[string]*dto.MetricFamily {
 	return families
 }
 
-// series returns how many series there are, those of histograms counted as they are
-// stored.
+// series returns the number of series, as Prometheus stores them: several for a histogram.
 func series(t testing.TB, g prometheus.Gatherer) (n int) {
 	t.Helper()
 	for _, family := range gather(t, g) {
 		for _, m := range family.GetMetric() {
 			n++
 			if h := m.GetHistogram(); h != nil {
-				n += len(h.GetBucket()) + 2 // with that of +Inf, the sum and the count
+				n += len(h.GetBucket()) + 2 // in all: the buckets, that of +Inf, the sum and the count
 			}
 		}
 	}

@@ -32,7 +32,7 @@ func TestBadOptions(t *testing.T) {
 func TestDurationBuckets(t *testing.T) {
 	bounds := []float64{.1, .2}
 	option := rlprometheus.WithDurationBuckets(bounds...)
-	bounds[0] = 7 // which is not the option's any more
+	bounds[0] = 7 // must not change the option
 	observer, registry := watch(t, option)
 	newLimiter(t, broken{}, observer)
 	buckets := gather(t, registry)["ratelimit_decision_duration_seconds"].GetMetric()[0].GetHistogram().GetBucket()

@@ -18,11 +18,11 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// counters are the names of all that is not a histogram.
+// counters are the names of the metrics that are not histograms.
 var counters = []string{"ratelimit_decisions_total", "ratelimit_degraded_decisions_total", "ratelimit_errors_total",
 	"ratelimit_breakers_open", "ratelimit_breakers_opened_total"}
 
-// fresh is what there is of a limiter that has not decided anything.
+// fresh is what these metrics say of a limiter that has not decided anything yet.
 const fresh = `
 # HELP ratelimit_breakers_open Breakers that are open now.
 # TYPE ratelimit_breakers_open gauge
@@ -51,7 +51,7 @@ ratelimit_errors_total{algorithm="token_bucket",class="timeout",namespace="shop"
 ratelimit_errors_total{algorithm="token_bucket",class="unavailable",namespace="shop"} 0
 `
 
-// with returns fresh with other values: "name{outcome=x} 1".
+// with returns fresh with some other values, each in the form "name{outcome=x} 1".
 func with(t *testing.T, values ...string) string {
 	text := fresh
 	for _, value := range values {
@@ -83,7 +83,7 @@ func TestMetrics(t *testing.T) {
 	for _, n := range []int64{2, 1, 3, 0} { // allowed, denied, denied, peeked
 		allow(t, working, n)
 	}
-	for _, n := range []int64{2, 1, 3, 0} { // 2 allowed, denied in any mode, peeked
+	for _, n := range []int64{2, 1, 3, 0} { // allowed, allowed, denied in any mode, peeked
 		allow(t, open, n)
 	}
 	allow(t, closed, 1)
@@ -171,13 +171,13 @@ func TestBreakers(t *testing.T) {
 			"ratelimit_breakers_opened_total 1",
 		}
 		require.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(with(t, append(decided, "ratelimit_breakers_open 1")...)), counters...))
-		time.Sleep(time.Minute) // with nobody calling it becomes half-open
+		time.Sleep(time.Minute) // the breaker becomes half-open although nobody calls
 		synctest.Wait()
 		require.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(with(t, decided...)), counters...))
 	})
 }
 
-// A class of a later version counts as other.
+// A class of errors that a later version may add counts as "other".
 func TestOtherClass(t *testing.T) {
 	observer, registry := watch(t)
 	observer.Observe(t.Context(), ratelimit.Event{Namespace: "shop", Algorithm: "token_bucket", Class: "new", Err: store.ErrReply})
@@ -195,8 +195,8 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// TestCardinality: there are as many series for 100,000 identities as for 10, those
-// that the package says.
+// TestCardinality checks that there are as many series for 100,000 identities as for 10,
+// and as many as the package documents.
 func TestCardinality(t *testing.T) {
 	observer, registry := watch(t)
 	limiter := newLimiter(t, &replay{Store: startRedis(t)}, observer)
@@ -215,7 +215,8 @@ func TestCardinality(t *testing.T) {
 	require.Equal(t, 2*want, series(t, registry))
 }
 
-// TestConcurrently: whatever else is going on, each decision and each run counts.
+// TestConcurrently checks that each decision and each run counts, while others decide and
+// metrics are gathered.
 func TestConcurrently(t *testing.T) {
 	const workers, requests = 8, 100
 	observer, registry := watch(t)
@@ -256,7 +257,7 @@ func TestBadName(t *testing.T) {
 	require.Equal(t, 45, series(t, registry))
 }
 
-// The labels and the prefix of a registry are its user's.
+// A user can register the observer with labels and a prefix of their own.
 func TestWrapped(t *testing.T) {
 	observer, err := rlprometheus.New()
 	require.NoError(t, err)
