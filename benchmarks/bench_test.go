@@ -11,8 +11,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 )
 
-// BenchmarkAllow is for benchstat: Allow on distinct identities, on a redis-server
-// of its own. It reports Redis's CPU time for each decision, too.
+// BenchmarkAllow measures Allow on distinct identities, on a redis-server of its own, for
+// comparison by benchstat. It also reports Redis's CPU time for each decision.
 //
 //	go test ./benchmarks -run '^$' -bench Allow -count 10 | tee new.txt
 //	benchstat old.txt new.txt
@@ -48,7 +48,7 @@ func BenchmarkAllow(b *testing.B) {
 	}
 }
 
-// benchmark has callers make b.N decisions together.
+// benchmark lets callers goroutines make b.N decisions together.
 func benchmark(b *testing.B, a *admin, s *subject, callers int, all []string) {
 	before, err := a.usage(b.Context())
 	require.NoError(b, err)

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// requireXML holds a picture to XML, and returns all its text.
+// requireXML requires a picture to be well-formed XML, and returns all its text.
 func requireXML(t *testing.T, picture []byte) string {
 	var text strings.Builder
 	for d := xml.NewDecoder(strings.NewReader(string(picture))); ; {

@@ -17,8 +17,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/rueidis"
 )
 
-// BenchmarkCluster has 512 callers decide on 100,000 identities of a Cluster of three:
-// with batching, without, and by redis_rate on go-redis.
+// BenchmarkCluster measures 512 callers on 100,000 identities, on a Cluster of three
+// nodes: with batching, without, and with redis_rate on go-redis.
 func BenchmarkCluster(b *testing.B) {
 	cluster := redistest.StartCluster(b)
 	all := identities(100_000)

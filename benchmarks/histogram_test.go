@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestHistogramError holds quantiles to the exact ones.
+// TestHistogramError checks that quantiles are within 1.6 % of the exact ones.
 func TestHistogramError(t *testing.T) {
 	const bound = 0.016
 	random := rand.New(rand.NewPCG(1, 2))
@@ -46,7 +46,7 @@ func TestHistogramError(t *testing.T) {
 	}
 }
 
-// TestHistogramBuckets: they follow each other without a gap.
+// TestHistogramBuckets checks that buckets follow each other without a gap.
 func TestHistogramBuckets(t *testing.T) {
 	require.Equal(t, 0, bucket(-1))
 	require.Equal(t, buckets-1, bucket(math.MaxInt64))

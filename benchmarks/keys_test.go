@@ -14,7 +14,8 @@ func drawn(s spread, all []string, seed, stream uint64) (some []string) {
 	return some
 }
 
-// TestDraw: the same seed and stream draw the same, others do not.
+// TestDraw checks that the same seed and stream draw the same identities, and that others
+// do not.
 func TestDraw(t *testing.T) {
 	all := identities(1000)
 	for _, s := range []spread{uniform, zipf} {
@@ -33,7 +34,7 @@ func TestDraw(t *testing.T) {
 	}
 }
 
-// TestZipf: the k-th is drawn in proportion to 1/k^1.1.
+// TestZipf checks that the k-th identity is drawn in proportion to 1/k^1.1.
 func TestZipf(t *testing.T) {
 	all, n := identities(100_000), 200_000
 	counts := make(map[string]float64)

@@ -8,7 +8,7 @@ import (
 	"github.com/redis/go-redis/v9/logging"
 )
 
-// TestMain lets the tests' binary be a process of a fleet, as the program's is.
+// TestMain lets the test binary be a process of a fleet, as the program can.
 func TestMain(m *testing.M) {
 	logging.Disable()
 	if isChild(os.Args[1:]) {

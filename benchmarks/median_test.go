@@ -30,20 +30,21 @@ func TestFigures(t *testing.T) {
 	require.Equal(t, []int64{30, 1, 2}, []int64{f.decisions, f.failed, f.wrong}, "sums")
 }
 
-// TestRatio: rounds are compared with rounds, not medians with medians.
+// TestRatio checks that a ratio is the median of the ratios of the rounds, and not the
+// ratio of the medians.
 func TestRatio(t *testing.T) {
 	a := &outcome{samples: []sample{{perSecond: 10}, {perSecond: 20}, {perSecond: 90}}}
 	b := &outcome{samples: []sample{{perSecond: 10}, {perSecond: 5}, {perSecond: 30}}}
 	ratio, known := a.ratioTo(b)
 	require.True(t, known)
-	require.Equal(t, 3.0, ratio) // of 1, 4 and 3; that of medians is 2
+	require.Equal(t, 3.0, ratio) // the median of 1, 4 and 3; the ratio of the medians is 2
 	_, known = a.ratioTo(nil)
 	require.False(t, known)
 	_, known = a.ratioTo(&outcome{samples: []sample{{}, {}, {}}})
 	require.False(t, known, "nothing is a multiple of 0")
 }
 
-// TestSample: who errs is neither fast nor cheap.
+// TestSample checks that a contestant that errs looks neither fast nor cheap.
 func TestSample(t *testing.T) {
 	c := &contestant{kind: rival, client: "go-redis"}
 	tally := &tally{decisions: 100, allowed: 60, failed: 20, elapsed: time.Second,

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReadOf: it takes a while, and what is far away takes longer.
+// TestReadOf checks that a read takes some time, and longer in memory that is larger than
+// the caches.
 func TestReadOf(t *testing.T) {
 	near, far := readOf(1), readOf(64<<20)
 	require.Greater(t, near, time.Duration(0))

@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden report")
 
-// testReport is a report of made-up figures.
+// testReport returns a report of made-up figures.
 func testReport(t *testing.T) *report {
 	all := []*contestant{ratelimitGoRedis(), ratelimitRueidis(), redisRate(), throttledGCRA(), goLimiter(), floorPipeline(), floorRueidis()}
 	samples := func(perSecond float64, p99 time.Duration, redisCPU float64) []sample {
@@ -60,7 +60,8 @@ func TestReport(t *testing.T) {
 	require.Equal(t, string(want), b.String(), "go test ./benchmarks -run TestReport -update rewrites it")
 }
 
-// TestLatencies: ours are compared with the floors on the same client, turn by turn.
+// TestLatencies checks that our latencies are compared with those of the floors on the
+// same client, turn by turn.
 func TestLatencies(t *testing.T) {
 	of := func(c *contestant, p50 ...time.Duration) *outcome {
 		o := &outcome{contestant: c}
@@ -85,7 +86,8 @@ func TestLatencies(t *testing.T) {
 	require.Empty(t, b.String())
 }
 
-// TestWins: what is better is found, and nothing else.
+// TestWins checks that each figure in which another contestant is better is found, and no
+// other.
 func TestWins(t *testing.T) {
 	found := make(map[string][]string)
 	for _, w := range wins(testReport(t).results) {

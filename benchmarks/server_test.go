@@ -39,7 +39,7 @@ func TestNoServer(t *testing.T) {
 	require.Contains(t, stderr.String(), "-redis host:port")
 }
 
-// TestInterrupted: it stops, says so, and reports nothing.
+// TestInterrupted checks that an interrupted run stops, says so, and reports nothing.
 func TestInterrupted(t *testing.T) {
 	redistest.Binary(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
@@ -50,7 +50,8 @@ func TestInterrupted(t *testing.T) {
 	require.Contains(t, stderr.String(), "interrupted")
 }
 
-// TestRedisNotEmpty: keys of others are not lost.
+// TestRedisNotEmpty checks that the program refuses a Redis that has keys, and leaves them
+// alone.
 func TestRedisNotEmpty(t *testing.T) {
 	s := redistest.Start(t)
 	s.MustDo(t, "SET", "precious", "1")

@@ -28,7 +28,7 @@ func TestParse(t *testing.T) {
 	require.Equal(t, "h:1", s.redis)
 }
 
-// TestParseErrors: each names the flag and the value.
+// TestParseErrors checks that each error names the flag and the value.
 func TestParseErrors(t *testing.T) {
 	for _, c := range []struct{ args, flag, value, why string }{
 		{"-time 0s", "-time", "0s", "from 1ms"},
@@ -53,7 +53,7 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// TestHelp names all that can be chosen, and nothing that is hidden.
+// TestHelp checks that the help names everything that can be chosen, and nothing hidden.
 func TestHelp(t *testing.T) {
 	var help strings.Builder
 	_, err := parse([]string{"-h"}, &help)

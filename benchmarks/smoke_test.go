@@ -12,7 +12,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 )
 
-// TestSmoke runs the whole program, and every contestant decides.
+// TestSmoke runs the whole program, and checks that every contestant makes decisions.
 func TestSmoke(t *testing.T) {
 	redistest.Binary(t)
 	charts := filepath.Join(t.TempDir(), "charts")
@@ -37,7 +37,7 @@ func TestSmoke(t *testing.T) {
 			row := rowOf(section, c.name)
 			require.NotEmpty(t, row, "%s: %s", w, c)
 			if c.name == "throttled" && w.keys != uniform {
-				continue // it fails where callers meet on a key, which is what the report is to show
+				continue // it fails if callers share a key, as the report should show
 			}
 			require.NotContains(t, row[0], "⚠", "%s: %s: %s", w, c, section)
 			require.NotEqual(t, "0", row[1], "%s: %s", w, c)

@@ -18,14 +18,14 @@ func TestWrong(t *testing.T) {
 		{distinctDenied, 100, 0, 0},
 		{distinctDenied, 100, 10, 0}, // one for each of ten identities
 		{distinctDenied, 100, 15, 5},
-		{hotDenied, 10_000, 600, 0}, // twice 100 at once and 200 in two seconds
+		{hotDenied, 10_000, 600, 0}, // twice 300: 100 at once and 200 in two seconds
 		{hotDenied, 10_000, 607, 7},
 	} {
 		require.Equal(t, c.want, c.scene.wrong(c.decided, c.allowed, 2*time.Second, 10), "%s: %d of %d", c.scene.name, c.allowed, c.decided)
 	}
 }
 
-// TestWorkloads: names are theirs alone, and so are their files'.
+// TestWorkloads checks that no two workloads have the same file name.
 func TestWorkloads(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, w := range workloads() {

@@ -27,7 +27,7 @@ func TestChi(t *testing.T) {
 	require.Equal(t, "A report for team blue.\n", body)
 
 	denied := 0
-	for range 20 { // with the four before: more than the address has
+	for range 20 { // with the four before, more than the address may send
 		w, _ := servetest.Do(t, http.MethodGet, url+"/")
 		if w.StatusCode == http.StatusTooManyRequests {
 			denied++

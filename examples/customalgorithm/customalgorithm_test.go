@@ -23,12 +23,12 @@ func TestEmbedded(t *testing.T) {
 	testLimits(t, server)
 }
 
-// The embedded Redis has another Lua than Redis: an algorithm is proved by the
-// real one only. That is a redis-server where one is installed, or with
+// TestRedis runs the suite on a real Redis, because the embedded one has another
+// implementation of Lua. It starts a redis-server if one is installed. With
 //
 //	REDIS_ADDR=localhost:6379 go test
 //
-// the one there, which may be in use: the suite keeps to keys of its own.
+// it uses the Redis there, which may be in use: the suite touches no keys but its own.
 func TestRedis(t *testing.T) {
 	addr := os.Getenv("REDIS_ADDR")
 	if addr == "" {

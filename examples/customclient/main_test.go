@@ -26,7 +26,8 @@ func TestOwnServer(t *testing.T) {
 	require.Empty(t, stderr.String())
 }
 
-// TestRealServer: on a redis-server with TLS, as the user of SECURITY.md.
+// TestRealServer runs the program on a redis-server with TLS, as the user that SECURITY.md
+// describes, whose permissions must suffice.
 func TestRealServer(t *testing.T) {
 	text, err := os.ReadFile("../../SECURITY.md")
 	require.NoError(t, err)
@@ -44,7 +45,8 @@ func TestRealServer(t *testing.T) {
 	require.True(t, strings.HasSuffix(stdout.String(), decided), &stdout)
 	require.Empty(t, redis.MustDo(t, "ACL", "LOG"), "the user was refused nothing")
 
-	// Another authority, and another password, are refused; nothing tells the latter.
+	// A certificate of another authority is refused, and so is a wrong password, which
+	// must not appear in the message.
 	require.Equal(t, 1, run(append(args, redistest.NewAuthority(t).File), &stdout, &stderr))
 	require.Contains(t, stderr.String(), "certificate signed by unknown authority")
 	t.Setenv("REDIS_PASSWORD", "wrong-one")

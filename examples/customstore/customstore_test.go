@@ -26,12 +26,13 @@ func newPool(addr string, options ...redis.DialOption) *redis.Pool {
 	}
 }
 
-// The embedded Redis is not Redis: a store is proved by the real one only. So it is
-// tested by a redis-server where one is installed, or by the Redis of
+// TestStore tests the store on a real Redis if it can, because only that proves a store. It
+// starts a redis-server if one is installed. With
 //
 //	REDIS_ADDR=localhost:6379 go test
 //
-// which may be in use, but will be busy for seconds and lose its cached scripts.
+// it uses the Redis there. That may be in use, but it will be busy for seconds and lose its
+// cached scripts.
 func TestStore(t *testing.T) {
 	switch addr := os.Getenv("REDIS_ADDR"); {
 	case addr != "":
@@ -39,7 +40,7 @@ func TestStore(t *testing.T) {
 	case redistest.Available():
 		testStore(t, redistest.Start(t).Addr())
 	default:
-		t.Run("Redis", func(t *testing.T) { redistest.Binary(t) }) // says why not
+		t.Run("Redis", func(t *testing.T) { redistest.Binary(t) }) // skips, and says why
 		server, err := embedded.Start()
 		if err != nil {
 			t.Fatal(err)
@@ -49,7 +50,7 @@ func TestStore(t *testing.T) {
 	}
 }
 
-// testStore has the suite test stores on the Redis at addr.
+// testStore runs the suite on stores for the Redis at addr.
 func testStore(t *testing.T, addr string) {
 	open := func(t testing.TB, options ...redis.DialOption) store.Store {
 		pool := newPool(addr, options...)

@@ -27,7 +27,7 @@ func TestGin(t *testing.T) {
 	w, body = servetest.Do(t, http.MethodGet, url+"/", "X-API-Key", "k2")
 	require.Equal(t, http.StatusOK, w.StatusCode)
 	require.Equal(t, "Hello, bob.\n", body)
-	for i, made := range []string{"a", "b", "c", "d", "e", "f"} { // keys, and addresses
+	for i, made := range []string{"a", "b", "c", "d", "e", "f"} { // made-up keys, and made-up addresses
 		w, _ := servetest.Do(t, http.MethodGet, url+"/", "X-API-Key", made, "X-Forwarded-For", "203.0.113."+made)
 		require.Equal(t, i == 5, w.StatusCode == http.StatusTooManyRequests)
 	}

@@ -43,7 +43,7 @@ func TestServer(t *testing.T) {
 			require.InDelta(t, 20*time.Minute, retry, float64(time.Minute), "a unit comes back every 20 minutes")
 			require.Contains(t, describe("", err), `limit "client": 1 asked for, 0 left of 3`)
 
-			for _, other := range []string{"bob", ""} { // an empty key is none
+			for _, other := range []string{"bob", ""} { // an empty key counts as none
 				_, err := call(t.Context(), client, other)
 				require.NoError(t, err)
 			}
@@ -78,7 +78,7 @@ func TestCareless(t *testing.T) {
 		`alice: ResourceExhausted, retry in (30m0s|29m\d+\.\d+s), limit "client": 1 asked for, 0 left of 2\n$`, out.String())
 }
 
-// The whole program: bob is never denied, since he waits.
+// TestDemonstration runs the whole program. bob is never denied, because his client waits.
 func TestDemonstration(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.Zero(t, run(t.Context(), []string{"-rate", "20", "-period", "100ms"}, &stdout, &stderr), stderr.String())
@@ -102,9 +102,8 @@ func TestBadFlags(t *testing.T) {
 	require.Contains(t, stderr.String(), "bad -addr")
 }
 
-// start runs the server on a free port until the test ends. It returns the address
-// that the program prints; and log, which ends the program and returns what it has
-// logged.
+// start runs the server on a free port until the test ends. It returns the address that
+// the program prints, and a function that ends the program and returns what it has logged.
 func start(t *testing.T, args ...string) (addr string, log func() string) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())

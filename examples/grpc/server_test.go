@@ -14,7 +14,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
 )
 
-// A stopped server ends as soon as its clients do.
+// A server that is stopped ends as soon as its clients are gone.
 func TestServeEnds(t *testing.T) {
 	limiter, listener := parts(t)
 	ctx, stop := context.WithCancel(t.Context())

@@ -46,7 +46,7 @@ func TestServer(t *testing.T) {
 	}
 }
 
-// Without a key the peer is the client, whatever port it comes from.
+// A request without a key is limited by the address of its peer, whatever the port.
 func TestPeer(t *testing.T) {
 	url, _ := start(t, "-rate", "1", "-period", "1h")
 	require.Equal(t, http.StatusOK, get(t, url, "").StatusCode)
@@ -78,9 +78,8 @@ func TestBadFlags(t *testing.T) {
 	require.Contains(t, stderr.String(), "bad -addr")
 }
 
-// start runs the program on a free port until the test ends. It returns the URL
-// that the program prints; and log, which ends the program and returns what it
-// has logged.
+// start runs the program on a free port until the test ends. It returns the URL that the
+// program prints, and a function that ends the program and returns what it has logged.
 func start(t *testing.T, args ...string) (url string, log func() string) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())

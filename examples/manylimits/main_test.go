@@ -33,8 +33,8 @@ func testManyLimits(t *testing.T, url string) {
 	require.Contains(t, body, `"violated-policies":["day"]`)
 	require.NotEmpty(t, w.Header.Get("Retry-After"))
 
-	// It was charged to none: what is left of the day is there for cheaper ones. (20 where
-	// a day has just begun.)
+	// The denied export was charged to no limit: what is left of the day is there for
+	// cheaper requests. (It is 20 if a new day has just begun.)
 	w, _ = get("/", "alice")
 	require.Equal(t, http.StatusOK, w.StatusCode)
 	require.Regexp(t, `"second";r=\d+(;t=\d+)?, "day";r=(19|20);t=\d+, "address";r=\d+(;t=\d+)?, "all";r=\d+(;t=\d+)?$`, w.Header.Get("RateLimit"))

@@ -81,7 +81,7 @@ func TestOtel(t *testing.T) {
 	}
 }
 
-// telemetryOf returns what the program writes while use runs, and in its end.
+// telemetryOf returns what the program writes while use runs and when the program ends.
 func telemetryOf(t *testing.T, use func(url string)) string {
 	var text bytes.Buffer
 	require.True(t, t.Run("Running", func(t *testing.T) { use(servetest.Start(t, program(&text))) }))

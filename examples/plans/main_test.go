@@ -35,14 +35,15 @@ func testPlans(t *testing.T, url string) {
 	require.Equal(t, http.StatusOK, get("bob").StatusCode)
 	require.Equal(t, http.StatusUnauthorized, get("mallory").StatusCode)
 
-	// An upgrade helps at once. What was taken counts: 50 less 3, less this one.
+	// An upgrade takes effect at once. What was taken before still counts: of 50, less 3
+	// and less this one, 46 remain.
 	require.Equal(t, http.StatusOK, set("alice", "pro"))
 	w := get("alice")
 	require.Equal(t, http.StatusOK, w.StatusCode)
 	require.Contains(t, w.Header.Get("RateLimit"), `"pro";r=46;`)
 	require.Equal(t, `"pro";q=50;w=3600`, w.Header.Get("RateLimit-Policy"))
 
-	// So does a downgrade, and up and down again is no way around it.
+	// So does a downgrade, and a client that goes down and up again gets no fresh limit.
 	require.Equal(t, http.StatusOK, set("alice", "free"))
 	require.Equal(t, http.StatusTooManyRequests, get("alice").StatusCode)
 	require.Equal(t, http.StatusOK, set("alice", "pro"))

@@ -11,8 +11,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 )
 
-// Every driver with every algorithm, on both kinds of Redis, admits exactly the
-// limit, and again when it is run again.
+// Every driver with every algorithm, on both kinds of Redis, admits exactly the limit. On
+// a real Redis it does so again when the program is run again.
 func TestQuickstart(t *testing.T) {
 	for _, driver := range []string{"goredis", "rueidis"} {
 		for _, algorithm := range []string{"tokenbucket", "slidingwindow", "log"} {
@@ -45,7 +45,7 @@ func TestNobodyDenied(t *testing.T) {
 	require.Contains(t, out, "user:alice asks again after 0s: allowed\n")
 }
 
-// A real Redis's clock cannot be moved, so this one is waited for: 2 ms.
+// The clock of a real Redis cannot be moved, so the program waits: here for 2 ms.
 func TestWait(t *testing.T) {
 	out := succeed(t, "-rate", "500", "-burst", "10", "-redis", redistest.Start(t).URL())
 	require.Regexp(t, `user:alice asks again after \S+: allowed\n`, out)
@@ -57,7 +57,7 @@ func TestRedisDown(t *testing.T) {
 		code := run([]string{"-driver", driver, "-redis", "redis://127.0.0.1:1"}, &stdout, &stderr)
 		require.Equal(t, 1, code)
 		require.Regexp(t, "not decided by Redis: [1-8] requests were allowed and 0 denied in degraded mode", stderr.String())
-		require.Regexp(t, `class \[(breaker )?refused\]`, stderr.String()) // three who come at once open the breaker
+		require.Regexp(t, `class \[(breaker )?refused\]`, stderr.String()) // three calls that fail at once open the breaker
 		require.NotContains(t, stdout.String(), "identity", "a table of guesses")
 	}
 }

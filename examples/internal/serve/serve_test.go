@@ -17,7 +17,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store"
 )
 
-// A request that is under way when the server is stopped gets its answer.
+// A request that is in flight when the server is stopped still gets its answer.
 func TestHTTPFinishes(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -25,7 +25,7 @@ func TestHTTPFinishes(t *testing.T) {
 	require.NoError(t, err)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		stop()
-		for { // until the server listens no more
+		for { // until the server no longer listens
 			connection, err := net.Dial("tcp", listener.Addr().String())
 			if err != nil {
 				break
