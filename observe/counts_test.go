@@ -76,8 +76,7 @@ func TestCountsConcurrently(t *testing.T) {
 	}, got)
 }
 
-// Each class of the limiter's errors is counted under its name, and any other class as
-// "other".
+// Each class of error is counted under its name, and an unknown one as "other".
 func TestCountsEveryClass(t *testing.T) {
 	classes := ratelimit.ErrorClasses()
 	var counts observe.Counts
@@ -91,8 +90,7 @@ func TestCountsEveryClass(t *testing.T) {
 	require.Equal(t, want, counts.Snapshot().Errors)
 }
 
-// TestCountsBreakers checks that a breaker counts as open until it is half-open or closed,
-// and that it is counted once each time it opens.
+// TestCountsBreakers checks that a breaker counts as open until it is half-open or closed.
 func TestCountsBreakers(t *testing.T) {
 	var counts observe.Counts
 	state := ratelimit.BreakerClosed

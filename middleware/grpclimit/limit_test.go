@@ -22,9 +22,8 @@ func byText(costs map[string]int64) func(context.Context, grpclimit.Call) int64 
 	return func(_ context.Context, call grpclimit.Call) int64 { return costs[call.Message.(*text).GetValue()] }
 }
 
-// perKeyAndMethod returns two limits, and the limiter of each: 5 units an hour for each
-// key, with this failure mode, and 10 for each method. What a call costs under each
-// depends on its text.
+// perKeyAndMethod returns two limits and their limiters: 5 an hour for each key, 10 for
+// each method. What a call costs under each depends on its text.
 func perKeyAndMethod(t *testing.T, s store.Store, mode ratelimit.FailureMode) (limits []grpclimit.Limit, key, method *ratelimit.Limiter) {
 	key = limiter(t, s, perHour(5), ratelimit.WithNamespace("key"), ratelimit.WithFailureMode(mode))
 	method = limiter(t, s, perHour(10), ratelimit.WithNamespace("method"))

@@ -20,7 +20,7 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/observe"
 )
 
-// clientSide has the interceptors of a client in a bubble, and records what they send.
+// clientSide has a client's interceptors in a bubble, and records what they send.
 type clientSide struct {
 	unary  grpc.UnaryClientInterceptor
 	stream grpc.StreamClientInterceptor
@@ -34,8 +34,8 @@ type clientSide struct {
 // slow is a limit of one unit every 10 s, with a burst of 2.
 var slow = tokenbucket.Limit{Rate: 1, Period: 10 * time.Second, Burst: 2}
 
-// inBubble runs f in a bubble, on a client under limit. A call or message costs 3 if its
-// text is "dear", and 1 otherwise.
+// inBubble runs f in a bubble. A call or message costs 3 if its text is "dear", otherwise
+// 1.
 func inBubble(t *testing.T, limit tokenbucket.Limit, options []grpclimit.ClientOption, f func(t *testing.T, c *clientSide)) {
 	store := newOutside(t, redis(t))
 	synctest.Test(t, func(t *testing.T) {
@@ -67,7 +67,7 @@ func (c *clientSide) call(ctx context.Context, in string) error {
 		})
 }
 
-// A call waits for exactly as long as its limit says, and then asks once more.
+// A call waits for exactly as long as its limit says, and asks once more.
 func TestWait(t *testing.T) {
 	inBubble(t, slow, []grpclimit.ClientOption{grpclimit.WithWait(time.Minute)}, func(t *testing.T, c *clientSide) {
 		for range 4 {
@@ -78,8 +78,7 @@ func TestWait(t *testing.T) {
 	})
 }
 
-// A call waits for at least a millisecond before it asks again, so that it is not busy
-// even if the limit says less.
+// A call waits at least a millisecond before it asks again, even if its limit says less.
 func TestWaitAtLeast(t *testing.T) {
 	fast := tokenbucket.Limit{Rate: 1, Period: 20 * time.Microsecond}
 	inBubble(t, fast, []grpclimit.ClientOption{grpclimit.WithWait(time.Minute)}, func(t *testing.T, c *clientSide) {
@@ -90,8 +89,7 @@ func TestWaitAtLeast(t *testing.T) {
 	})
 }
 
-// Callers that wait together are served one by one, each for as long as it is ready to
-// wait.
+// Callers that wait together are served one by one, each within its longest wait.
 func TestWaitTogether(t *testing.T) {
 	inBubble(t, slow, []grpclimit.ClientOption{grpclimit.WithWait(30 * time.Second)}, func(t *testing.T, c *clientSide) {
 		var group sync.WaitGroup
@@ -165,8 +163,8 @@ func TestWaitIsGivenUp(t *testing.T) {
 	})
 }
 
-// A call whose identity is unknown does not wait, because there is nothing to wait for,
-// even if its code is that of a denial.
+// A call whose identity is unknown has nothing to wait for, even with the code of a
+// denial.
 func TestNoIdentityDoesNotWait(t *testing.T) {
 	key := must(grpclimit.Metadata("x-api-key"))
 	unary, err := grpclimit.UnaryClientInterceptor(limiter(t, away{}, perHour(1)), key,
@@ -176,8 +174,8 @@ func TestNoIdentityDoesNotWait(t *testing.T) {
 	requireStatus(t, err, codes.ResourceExhausted)
 }
 
-// The messages of a stream wait. Its start takes one of the first two units, so the second
-// message is the first to wait.
+// The messages of a stream wait: here from the second one on, because the start costs a
+// unit.
 func TestWaitStream(t *testing.T) {
 	options := []grpclimit.ClientOption{grpclimit.WithWait(time.Minute), grpclimit.WithMessages()}
 	inBubble(t, slow, options, func(t *testing.T, c *clientSide) {

@@ -27,10 +27,9 @@ func identityOf(t testing.TB, a httplimit.Address) httplimit.Identity {
 	return identity
 }
 
-// TestSpoofing checks that header fields do not let a client choose its address, for each
-// way to find the address. The client is at 203.0.113.9. The trusted proxies are in
-// 10.0.0.0/8 and 2001:db8:f::/48, or at 192.168.7.7. An attacker would like to pass for
-// 6.6.6.6.
+// TestSpoofing checks each way to find an address against what clients and proxies write.
+// The client is at 203.0.113.9, the proxies are in 10.0.0.0/8 and 2001:db8:f::/48 or at
+// 192.168.7.7, and an attacker would like to pass for 6.6.6.6.
 func TestSpoofing(t *testing.T) {
 	const (
 		client, proxy = "203.0.113.9:5000", "10.0.0.1:443"
@@ -204,8 +203,7 @@ func TestAddressBits(t *testing.T) {
 	require.Equal(t, "ip:203.0.113.9", a(&http.Request{RemoteAddr: "203.0.113.9:1"}))
 }
 
-// TestTrustedIsNormalised checks that a trusted prefix counts for what it means, even in
-// IPv6 form and with host bits set, and that Trusted is copied.
+// Trusted prefixes may be in IPv6 form and have host bits set. They are copied.
 func TestTrustedIsNormalised(t *testing.T) {
 	a := identityOf(t, httplimit.Address{Trusted: prefixes("::ffff:10.1.2.3/104")})
 	r := &http.Request{RemoteAddr: "10.9.9.9:1", Header: http.Header{"X-Forwarded-For": {"203.0.113.9"}}}

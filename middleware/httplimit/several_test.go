@@ -41,16 +41,16 @@ func TestSeveral(t *testing.T) {
 	require.Equal(t, `"minute";q=2;w=60, "day";q=10;w=86400`, w.Header().Get("RateLimit-Policy"))
 	require.Contains(t, w.Header().Get("RateLimit"), `"minute";r=1;t=30, "day";r=9;t=`)
 
-	w = do(h, with("Cost", "0")) // costs nothing of the day, which is shown all the same
+	w = do(h, with("Cost", "0")) // the day is shown, but not charged
 	require.Contains(t, w.Header().Get("RateLimit"), `"minute";r=0;t=60, "day";r=9;t=`)
 
-	w = do(h) // denied by the minute, so not charged to the day
+	w = do(h) // denied by the minute: the day is not charged
 	require.Equal(t, http.StatusTooManyRequests, w.Code)
 	require.Equal(t, "30", w.Header().Get("Retry-After"))
 	require.Equal(t, `"minute";r=0;t=30, "day";r=9`, w.Header().Get("RateLimit"), "no t is after Retry-After")
 	require.Contains(t, w.Body.String(), `"violated-policies":["minute"]`)
 
-	w = do(h, with("Cost", "11")) // more than a day has, so no wait helps, whatever the minute says
+	w = do(h, with("Cost", "11")) // more than a day has: no wait helps
 	require.Equal(t, http.StatusTooManyRequests, w.Code)
 	require.Empty(t, w.Header().Get("Retry-After"))
 	require.Contains(t, w.Body.String(), `"violated-policies":["minute","day"]`)
