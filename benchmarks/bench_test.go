@@ -48,7 +48,7 @@ func BenchmarkAllow(b *testing.B) {
 	}
 }
 
-// benchmark lets callers goroutines make b.N decisions together.
+// benchmark makes b.N decisions, shared by as many goroutines as callers.
 func benchmark(b *testing.B, a *admin, s *subject, callers int, all []string) {
 	before, err := a.usage(b.Context())
 	require.NoError(b, err)
