@@ -18,7 +18,8 @@
 //
 //   - Use integers only, all below 2^53, because Lua's numbers are doubles. Divide only
 //     multiples, as in (a - a % b) / b. Turn a number into text only with
-//     string.format('%.0f', x), because tostring and .. round to 14 digits.
+//     string.format('%.0f', x), because tostring and .. round to 14 digits. (%d is faster,
+//     but some Lua takes it for 32 bits: use it for nine digits at most.)
 //   - The Lua depends on its arguments alone. It does not use redis, KEYS, ARGV or os, and
 //     of math it uses only floor, ceil, min, max, abs, fmod and huge.
 //   - An instant is in microseconds (µs) since 1970, which takes 16 digits. Spans are in µs

@@ -174,22 +174,29 @@ func TestNoIdentityDoesNotWait(t *testing.T) {
 	requireStatus(t, err, codes.ResourceExhausted)
 }
 
-// The messages of a stream wait: here from the second one on, because the start costs a
-// unit.
+// The start of a stream and its messages wait. Here the first stream starts at once, and its
+// messages wait from the second one on, because the start costs a unit.
 func TestWaitStream(t *testing.T) {
 	options := []grpclimit.ClientOption{grpclimit.WithWait(time.Minute), grpclimit.WithMessages()}
 	inBubble(t, slow, options, func(t *testing.T, c *clientSide) {
-		stream, err := c.stream(t.Context(), chatDesc, c.client, chat,
-			func(ctx context.Context, _ *grpc.StreamDesc, _ *grpc.ClientConn, _ string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
-				return &sink{c: c}, nil
-			})
-		require.NoError(t, err)
+		start := func() grpc.ClientStream {
+			stream, err := c.stream(t.Context(), chatDesc, c.client, chat,
+				func(ctx context.Context, _ *grpc.StreamDesc, _ *grpc.ClientConn, _ string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
+					return &sink{c: c}, nil
+				})
+			require.NoError(t, err)
+			return stream
+		}
+		stream := start()
+		require.Zero(t, time.Since(c.begin))
 		for range 3 {
 			require.NoError(t, stream.SendMsg(wrapperspb.String("cheap")))
 		}
 		require.Equal(t, []time.Duration{0, 10 * time.Second, 20 * time.Second}, c.sent)
 		require.Equal(t, codes.ResourceExhausted, status.Code(stream.SendMsg(wrapperspb.String("dear"))))
 		require.Equal(t, 20*time.Second, time.Since(c.begin))
+		start()
+		require.Equal(t, 30*time.Second, time.Since(c.begin))
 	})
 }
 
