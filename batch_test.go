@@ -63,7 +63,7 @@ func occupy(t *testing.T, h *held, l *ratelimit.Limiter, wait *sync.WaitGroup, c
 	for range 4 {
 		<-h.arrived
 	}
-	// Two calls went alone, and then twice as many together as were in flight: two, and four.
+	// Two calls went alone. Then, twice, as many went together as were in flight: two, then four.
 	waiting = calls - (1 + 1 + 2 + 4)
 	await(t, l, waiting)
 	return waiting

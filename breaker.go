@@ -54,7 +54,7 @@ type outage struct {
 }
 
 // breakers are the breakers of a limiter: one, or one for each range of partitions, so that a
-// server that is down does not affect callers of the others.
+// server that is down hardly affects callers of the others.
 type breakers struct {
 	all atomic.Pointer[[]breaker]
 }

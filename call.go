@@ -111,7 +111,7 @@ func (l *Limiter) await(ctx context.Context, c *call) (algorithm.Outcome, int64,
 func (c *call) notify() {
 	select {
 	case c.wake <- wakeup{}:
-	default: // the caller is about to look already
+	default: // the caller is already about to look
 	}
 }
 

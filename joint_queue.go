@@ -115,7 +115,8 @@ func (q *jointQueue) land(most int) (due []*jointCall) {
 }
 
 // hurry is called at each tick. If the first call in the queue has waited for a whole tick,
-// hurry begins a run beside the others, and returns its calls. Otherwise it returns nil.
+// and fewer than maxFlights runs are in flight, hurry begins another and returns its calls.
+// Otherwise it returns nil.
 func (q *jointQueue) hurry(most int) (due []*jointCall) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -91,8 +91,8 @@ func TestNewBeforeRedis(t *testing.T) {
 	})
 }
 
-// TestCallerGivesUp checks that a caller whose own context ends soon gets an error, and not
-// the failure mode's answer.
+// TestCallerGivesUp checks that a caller whose own context ends gets an error, and not the
+// failure mode's answer, and gets it soon.
 func TestCallerGivesUp(t *testing.T) {
 	onAnyClient(t, func(t *testing.T, server *redistest.Server, s store.Store) {
 		var seen events
@@ -277,8 +277,8 @@ func TestStorePanics(t *testing.T) {
 }
 
 // TestPromptIsNotClaimedInVain checks that a store does not claim to be prompt if its client
-// sets no deadlines (a ReadTimeout of -2). The limiter would count on it, and a call never
-// return.
+// sets no deadlines (a ReadTimeout of -2). The limiter would count on it, and a call would
+// never return.
 func TestPromptIsNotClaimedInVain(t *testing.T) {
 	server := redistest.Start(t)
 	client := goclient.NewClient(&goclient.Options{Addr: server.Addr(), ContextTimeoutEnabled: true, ReadTimeout: -2})

@@ -52,7 +52,7 @@ type probe struct {
 
 func (p *probe) run() {
 	if p.breaker.outage.Load() != p.outage {
-		return // some other run got an answer
+		return // a run got an answer, perhaps the probe's own
 	}
 	if caller := p.outage.caller.Swap(nil); caller != nil {
 		p.caller, p.idle = *caller, 0

@@ -215,7 +215,7 @@ func (q *queue) onTick() {
 	tell := func(calls []*call) {
 		for _, c := range calls {
 			if q.tick-c.tick <= q.patience {
-				return // and neither are those that came later
+				return // c is not late, and neither are the calls that came later
 			}
 			if !c.late.Swap(true) {
 				c.notify()

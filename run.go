@@ -91,7 +91,7 @@ func (l *Limiter) callEach(ctx context.Context, s *store.Script, runs []store.Ru
 	wg.Wait()
 }
 
-// call calls the store. If the store panics, that is a failed run and no more. On a goroutine
+// call calls the store. If the store panics, the run has failed, and no more: on a goroutine
 // of the limiter's own, the panic would end the process.
 func (l *Limiter) call(ctx context.Context, s *store.Script, keys []string, args []int64) (reply []int64, err error) {
 	defer func() {

@@ -19,7 +19,7 @@ type turns struct {
 
 func newTurns() *turns { return &turns{taken: make(chan struct{}, maxRuns)} }
 
-// enter waits for a turn, until ctx ends.
+// enter waits for a turn until ctx ends, unless maxWaiting others wait already.
 func (t *turns) enter(ctx *deadline.Context) error {
 	select {
 	case t.taken <- struct{}{}:
