@@ -51,7 +51,8 @@ func (c *Context) Began() time.Time { return c.from }
 func (c *Context) Cancelled() <-chan struct{} { return c.Context.Done() }
 
 // Passed returns a channel that is closed when the deadline has passed, 2 ms late at most.
-// Once End has been called, it may be closed before that. Passed costs next to nothing.
+// Once the context is over for another reason, such as End, it may be closed before that.
+// Passed costs next to nothing.
 func (c *Context) Passed() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -46,8 +46,8 @@ func (e *Ends) at(deadline time.Time) *end {
 	return *place
 }
 
-// next returns the end that replaces old, which may be nil. If nobody needs old, that is old
-// itself, set to the new moment.
+// next returns the end that replaces old, which may be nil. If nobody needs old, and its time
+// has not come, that is old itself, set to the new moment.
 func (e *Ends) next(old *end, moment int64) *end {
 	wait := time.Duration(moment)*grain - time.Since(e.begin)
 	if old != nil {

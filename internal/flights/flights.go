@@ -29,9 +29,9 @@ const (
 	slow = 5 * time.Millisecond
 )
 
-// Flights sends commands of type T. A command goes at once while few are in flight. Those
-// that come then wait, and go together in the next flight. Flights is safe for concurrent
-// use, but its fields must be set before it is used.
+// Flights sends commands of type T. A command goes at once while few are in flight. Later
+// ones wait, and go together in the next flight. Flights is safe for concurrent use, but its
+// fields must be set before it is used.
 type Flights[T any] struct {
 	// Here sends work that goes at once on its caller's goroutine, so Do takes as long as
 	// Here does. Or it returns false, and Fly sends the work on another goroutine. flights is
@@ -48,7 +48,7 @@ type Flights[T any] struct {
 
 	mu      sync.Mutex
 	flying  int
-	moved   time.Time // when last the first flight began, a flight landed, or tick began one more
+	moved   time.Time // when the first flight began, one landed or tick began one, whichever was last
 	waiting list.List // of *member[T], in the order in which they came
 	timer   *byte     // names the timer that calls tick; nil if none is on
 

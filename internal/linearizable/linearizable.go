@@ -34,8 +34,8 @@ const timeout = time.Minute
 // server's time, by which each call is a single instant, and with the callers' time: a call
 // that was made after another one was answered must not be decided before that one.
 //
-// Otherwise the error says what is wrong. If the search found no order, the error also names
-// an HTML file with a picture of the history.
+// Otherwise the error says what is wrong. If the search found no order, or took too long, the
+// error also names an HTML file with a picture of the history.
 func Check(plan *algorithm.Plan, calls []Call) error {
 	if err := inOrder(calls); err != nil {
 		return err

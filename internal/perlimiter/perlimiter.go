@@ -52,7 +52,7 @@ func (m *Map[T]) add(n name) T {
 		n = name{Others, Others}
 	}
 	if t, ok := all[n]; ok {
-		return t // another goroutine was faster, or there are Others
+		return t // another goroutine was faster, or n is Others
 	}
 	t := m.make(n.namespace, n.algorithm)
 	all = maps.Clone(all)

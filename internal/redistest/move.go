@@ -64,7 +64,7 @@ func (m *Move) End(t testing.TB) {
 	id := m.To.id(t)
 	m.To.MustDo(t, "CLUSTER", "SETSLOT", m.slot, "NODE", id)
 	// Keys may have expired since they were listed, but no new ones can have been written.
-	// So the old node has no keys left, for which it would refuse this.
+	// So the old node has no keys left; if it had, it would refuse this.
 	m.From.MustDo(t, "CLUSTER", "SETSLOT", m.slot, "NODE", id)
 	for _, node := range m.cluster.all() {
 		if node == m.To || node == m.From {

@@ -24,8 +24,8 @@ type SentinelGroup struct {
 // paces are the intervals of the sentinels, in milliseconds. The sentinels ask and tell more
 // often than by default. So a master that comes back is a replica after two seconds, not
 // twenty, and a new master has been asked before it is taken to be down. The TILT intervals
-// are for a sentinel that a busy machine holds up. If that takes half a second, not two, it
-// stops trusting what it sees, for a second and a half, not thirty.
+// are for a sentinel that a busy machine holds up. After half a second of that, not two, it
+// stops trusting what it sees, for a second and a half, not thirty seconds.
 var paces = []string{
 	"INFO-PERIOD", "1000", "PUBLISH-PERIOD", "400", "PING-PERIOD", "200",
 	"TILT-TRIGGER", "500", "TILT-PERIOD", "1500",

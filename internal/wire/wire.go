@@ -212,8 +212,8 @@ func integer(text []byte) bool {
 	return err == nil
 }
 
-// count reads how many elements or bytes are to come. There must be room for all of them, at
-// each bytes of memory apiece. -1 stands for a null value, which is not even an empty one.
+// count reads how many elements or bytes are to come. There must be room for all of them; each
+// is how many bytes of memory one takes. -1 stands for a null value, not for an empty one.
 func (s *scanner) count(text []byte, each int) (int, bool) {
 	if string(text) == "-1" {
 		return -1, true

@@ -99,9 +99,8 @@ func across(t *testing.T, d Driver) {
 	eventually(t, learnt)
 
 	// Two slots migrate from one node to another at the same time. The first slot has no
-	// keys yet, so Redis would redirect a command for one of its keys to the other node
-	// (ASK). That node must not decide about the key in the second slot, which has not
-	// arrived.
+	// keys, so Redis would redirect a command for one of its keys to the other node (ASK).
+	// That node must not decide about the key in the second slot, which has not arrived.
 	slot := func(key string) int { return c.Slot(t, key) }
 	value := func(node *redistest.Server, key string) any { return node.MustDo(t, "GET", key) }
 	empty, full := keys[a][0], keys[a][1]
