@@ -134,8 +134,9 @@ func ExampleStreamServerInterceptor() {
 	// ResourceExhausted
 }
 
-// Each key may call once in ten seconds, and each method can be called ten times by all
-// keys together. A call that one limit denies is charged to none.
+// Each key may call once in ten seconds, and all keys together may call each method ten
+// times in ten seconds, where a stream counts as five calls. A call that one limit denies
+// is charged to none.
 func ExampleServerInterceptors() {
 	d := newDemo()
 	defer d.close()

@@ -9,9 +9,9 @@
 //		grpc.ChainStreamInterceptor(stream),
 //	)
 //
-// An [Identity] says under whose limit a call falls: by address ([Peer], [Address]), by
-// API key ([Metadata]), by method ([Method]), by a value that an earlier interceptor has
-// found ([ContextValue]), by a combination ([First], [All]), or by a function of your own.
+// An [Identity] says what a call is limited by: its address ([Peer], [Address]), its API
+// key ([Metadata]), its method ([Method]), a value that an earlier interceptor has found
+// ([ContextValue]), several of these ([First], [All]), or a function of your own.
 //
 // # How a call that is not let through ends
 //

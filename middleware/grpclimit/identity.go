@@ -14,8 +14,8 @@ import (
 //
 // The texts of the identities in this package begin with their kind, "ip:192.0.2.1" or
 // "metadata:x-api-key:…", so none can return a text of another. A function of your own
-// should do the same. It is called once for each limit and each call or message, again
-// whenever a waiting call asks again, and from any number of goroutines.
+// should do the same. It is called for each limit and each call or message, again and again
+// for one that waits, and from any number of goroutines.
 type Identity func(ctx context.Context, call Call) string
 
 // Method limits each method by itself: "method:/package.Service/Method". At a server with

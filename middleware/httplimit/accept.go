@@ -3,9 +3,9 @@ package httplimit
 import "strings"
 
 // prefersText reports whether a client with this Accept field prefers text/plain to
-// application/problem+json (RFC 9110, section 12.5.1). A client that asks for text/html
-// has a person in front of it, who is shown text. A client that asks for application/json
-// gets application/problem+json. If the field prefers neither type, the result is false.
+// application/problem+json (RFC 9110, section 12.5.1). text/html counts as text/plain: the
+// client has a person in front of it, who is shown text. application/json counts as
+// application/problem+json. If the field prefers neither type, the result is false.
 func prefersText(accept string) bool {
 	if accept == "" {
 		return false

@@ -76,8 +76,8 @@ func WithSkip(skip func(*http.Request) bool) Option {
 type Handler func(w http.ResponseWriter, r *http.Request, d Decision)
 
 // WithHandler sets the handler for requests of an outcome: [Denied], [Unavailable],
-// [Invalid] or [Failed]. The default answers as [Guard.Reply] says. There is none for
-// [Canceled], since nobody is left to read the answer.
+// [Invalid] or [Failed]. The default answers as [Guard.Reply] says. [Canceled] cannot have
+// a handler, since nobody is left to read the answer.
 func WithHandler(outcome Outcome, handler Handler) Option {
 	return option(func(c *config) error {
 		switch {

@@ -32,11 +32,11 @@ import (
 // [net/url.Error], so match them with [errors.As] and [errors.Is]. With [WithWait], denied
 // requests wait.
 //
-// The limiter is asked once for each call of RoundTrip. A redirect is therefore asked for
-// too, by the identity of its destination, because [http.Client] sends it as another
-// request. A request that base itself sends again is not, as when [http.Transport] finds
-// that a connection it had kept is closed. The units of a request that fails later stay
-// taken. A 429 or 503 from the server is returned as it is, with its Retry-After.
+// Each call of RoundTrip is asked for. That includes redirects, by the identity of their
+// destination, because [http.Client] sends each as another request. It does not include
+// what base sends again by itself, as [http.Transport] does when a connection that it had
+// kept turns out to be closed. The units of a request that fails later stay taken. A 429 or
+// 503 from the server is returned as it is, with its Retry-After.
 //
 // The transport changes no request, is safe for concurrent use, and passes
 // CloseIdleConnections on to base.

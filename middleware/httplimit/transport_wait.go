@@ -7,7 +7,7 @@ import (
 )
 
 // await waits for the units after a denial. It returns what ask returned last, or denied
-// itself if it is no use to ask again.
+// itself if ask was not called. If ctx ends meanwhile, it returns an error that wraps ctx's.
 func (t *transport) await(ctx context.Context, identity string, denied *DeniedError) (*DeniedError, error) {
 	n := denied.N
 	var err error

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// maxProxies is the most trusted entries of the header field that are passed over.
+// maxProxies is the most trusted addresses, the peer's included, that are passed over.
 const maxProxies = 64
 
 // nat64 is the prefix under which a translator shows IPv4 clients to an IPv6 server (RFC

@@ -35,7 +35,7 @@
 // nothing. The exception is class "other", which appears with its first error.
 //
 // If scraped targets have a label called namespace, as on Kubernetes, Prometheus renames
-// the one of these metrics to exported_namespace, unless the scrape's honor_labels is true.
+// the label of these metrics to exported_namespace, unless the scrape's honor_labels is true.
 //
 // This expression alerts when limits are not enforced, because Redis does not decide:
 //
