@@ -36,9 +36,9 @@ const growthCallers = 512
 
 // growing is the scene of all growth. Its keys all exist, and live for some ten minutes
 // after two decisions. Its limit is chosen so that states are written alike however many
-// identities there are: nearly always by adding to them. That requires at most 921 units
-// owed, which come back within 72 hours. It holds even with the fewest identities, which
-// take hundreds of units each.
+// identities there are: nearly always by adding to them. That requires that at most 921
+// units are owed, and that they come back within 72 hours. Both hold even with the fewest
+// identities, which take hundreds of units each.
 var growing = &scene{name: "growing", keys: uniform, limit: limit{120_000, year}}
 
 // sizes are the sizes at which growth is measured.

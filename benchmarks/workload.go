@@ -111,7 +111,8 @@ func (l limit) String() string {
 // wrong returns how many of a measurement's decisions cannot be right, given how many of
 // them were allowed. If nearly everything is denied, up to twice the limit counts as
 // right: fixed windows say openly that they allow as much, and units that are left from
-// before the measurement may be taken in it.
+// before the measurement may be taken in it. With many keys, the warm-up has taken the limit
+// of each once, so the measurement may take it once more.
 func (s *scene) wrong(decided, allowed int64, elapsed time.Duration, keys int) int64 {
 	if !s.denied {
 		return decided - allowed

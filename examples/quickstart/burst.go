@@ -74,7 +74,7 @@ func table(ctx context.Context, limiter *ratelimit.Limiter, clients []*client, o
 	return w.Flush()
 }
 
-// in shows d in milliseconds, rounded up so that it is not too early.
+// in shows d to the millisecond, rounded up so that it is not too early.
 func in(d time.Duration) string {
 	if d == 0 {
 		return "now"

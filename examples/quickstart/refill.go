@@ -10,8 +10,8 @@ import (
 	"github.com/distributed-rate-limiter/ratelimit/store/embedded"
 )
 
-// refill waits until a client that has nothing left is let through again. With a local
-// Redis this takes no time, because its clock can be moved.
+// refill waits until a client that has nothing left is let through again. With the embedded
+// Redis, which is local, this takes no time, because its clock can be moved.
 func refill(ctx context.Context, limiter *ratelimit.Limiter, identity string, local *embedded.Redis, out io.Writer) error {
 	now, err := limiter.Peek(ctx, identity)
 	if err != nil {
