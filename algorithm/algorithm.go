@@ -32,8 +32,8 @@
 //   - The outcome is exact, except for a state that cannot have come about. Exactly
 //     Remaining units can be taken right afterwards. After RetryAfter the same request is
 //     allowed. Once ResetAfter has passed, the state means no more than an absent one. 1 µs
-//     before either span is over, it is 1 µs. So the harness lets a state expire after its
-//     ResetAfter, and keeps it longer only if [Plan.Plain] is set.
+//     before the end of either span, the answer is that 1 µs is left. So the harness lets a
+//     state expire after its ResetAfter, and keeps it longer only if [Plan.Plain] is set.
 //   - A request for n = 0 is a look. Its RetryAfter is that of a request for one unit, but
 //     its Remaining and ResetAfter describe the state as it is. A look returns the state
 //     that it was given, whatever that is. n < 0 is reserved.
@@ -83,7 +83,8 @@ type Plan struct {
 	//	step(a, b, c, now, n, params…) -> retry, remaining, reset, a, b, c
 	//
 	// step returns a retry of 0 if it allows the request, otherwise the µs to wait, or -1 if
-	// no wait will help; remaining is 0 to Limit. It must be the same function as Step.
+	// no wait will help; remaining is 0 to Limit. It must be the same function as Step,
+	// except that for a look the harness ignores the state that step returns.
 	//
 	// The definition of each function must begin with "local" at the beginning of a line, as
 	// in "local function read(text)". Neither write nor add (see Plain) may raise an error,

@@ -68,8 +68,8 @@ func (s state) String() string {
 	return fmt.Sprintf("%010d.%4d.%4d.0", s.t, s.u, s.f)
 }
 
-// due returns the least whole number of µs after s.t by which k units have come back: (f + k
-// x cost) / d, rounded up.
+// due returns the least whole number of µs after s.t by which k units have come back:
+// (f + k x cost) / d, rounded up.
 func (b *bucket) due(s state, k int64) int64 {
 	hi, lo := bits.Mul64(uint64(k), uint64(b.cost))
 	lo, carry := bits.Add64(lo, uint64(s.f)+uint64(b.d)-1, 0)

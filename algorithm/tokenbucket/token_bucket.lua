@@ -30,8 +30,8 @@ local grid = {2000000, 8000000, 32000000, 128000000, 512000000, 2048000000, 8192
 
 local byte, cut, find, format = string.byte, string.sub, string.find, string.format
 
--- Digits are written by %d, at most nine at a time: it is faster than %.0f, but may be for
--- 32 bits only.
+-- Digits are written by %d, in pieces that fit 32 bits: it is faster than %.0f, but may be
+-- for 32 bits only.
 
 -- k is 10 more if the text is not an integer.
 local function read(text)

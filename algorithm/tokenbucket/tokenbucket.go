@@ -1,7 +1,8 @@
 // Package tokenbucket is the token bucket algorithm: a bucket of Burst units that is
 // refilled at Rate units per Period. It allows bursts and holds the average exactly.
 //
-// It is the algorithm to begin with. An identity's state is two integers.
+// It is the algorithm to begin with. An identity's state is two integers, or three if units
+// come back at fractions of a microsecond.
 package tokenbucket
 
 import (
@@ -37,8 +38,8 @@ type Limit struct {
 	Burst int64
 }
 
-// maxRefill is the longest time that a bucket may take to fill, in µs: 142 years. Twice that
-// is exact in a Lua number.
+// maxRefill is 142 years, in µs. A bucket must fill in less time. Twice maxRefill is exact in a
+// Lua number.
 const maxRefill = 1 << 52
 
 // maxExact is the limit up to which a double represents every integer.
@@ -47,7 +48,7 @@ const maxExact = 1 << 53
 // Compile implements [algorithm.Algorithm]. It refuses a Rate below 1, a Period below 1 µs
 // or not in whole µs, a negative Burst, and a limit that cannot be counted exactly in
 // integers below 2^53. Such a limit is a bucket that takes more than 142 years to fill, or
-// one with Burst x Rate above 2^53 after Rate and Period (in µs) are reduced to lowest
+// one with (Burst + 1) x Rate above 2^53 after Rate and Period (in µs) are reduced to lowest
 // terms. No Rate and Burst of up to ten million each are refused for the latter reason.
 func (l Limit) Compile() (*algorithm.Plan, error) {
 	if l.Rate < 1 {
