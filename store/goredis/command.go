@@ -56,8 +56,8 @@ func (c *call) command(ctx context.Context, verb any, script string, keys []stri
 	if len(keys) > 0 {
 		cmd.SetFirstKeyPos(first) // what a cluster client routes by
 	}
-	// If it did not know this, a cluster client would ask a node for it, once, for as long
-	// as 5 s, while all other callers wait.
+	// Without a step count, a cluster client would look for one in the list of commands. It
+	// asks a node for that, once, for as long as 5 s, while all other callers wait.
 	cmd.SetStepCount(1)
 	return cmd
 }

@@ -41,8 +41,8 @@ var errProtocol = errors.New("the reply breaks the protocol")
 // maxRoom is the most integers for which room is made because of a header alone.
 const maxRoom = 4096
 
-// Write implements io.Writer. When it has read an error reply to its end, it returns it as
-// an error.
+// Write implements io.Writer. It returns an error reply as an error, which go-redis has then
+// read to its end.
 func (r *reply) Write(p []byte) (int, error) {
 	switch {
 	case r.end:

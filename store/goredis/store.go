@@ -159,7 +159,7 @@ func (s *Store) do(ctx context.Context, verb any, script string, keys []string, 
 	}
 }
 
-// closedTime is for how long a run looks for a connection that the server has not closed,
+// closedTime is how long a run looks for a connection that the server has not closed,
 // after it has met the first closed one.
 const closedTime = time.Second
 

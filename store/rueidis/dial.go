@@ -40,8 +40,8 @@ type attempt struct {
 	err  error
 }
 
-// attemptError is why an attempt failed. The cause may be a timeout, but that of the
-// attempt, which is not the end of a caller's context; see notSent.
+// attemptError is why an attempt failed. The cause may be the attempt's own timeout, which
+// must not be taken for the end of a caller's context; see notSent.
 type attemptError struct{ error }
 
 func (e *attemptError) Unwrap() error { return e.error }
