@@ -86,7 +86,8 @@ func greedy(t *rapid.T, l limit, state string, now int64) (grants []grant) {
 	return grants
 }
 
-// boundHolds checks that no interval between two grants exceeds the limit's bound.
+// boundHolds checks that from any grant to any later one, no more is admitted than the
+// limit's Bound.
 func boundHolds(t failer, l limit, grants []grant) {
 	t.Helper()
 	for i, from := range grants {

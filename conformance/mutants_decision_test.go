@@ -125,8 +125,8 @@ func swapReplies() alter {
 	}
 }
 
-// remember keeps each reply for which may returns true, for span. Until then, while other runs
-// are under way, it answers the same request from memory.
+// remember keeps each reply for which may returns true, for span. For that time it answers the
+// same request from memory, while other runs are under way.
 func remember(span time.Duration, may func(c call, reply []int64) bool) alter {
 	type memory struct {
 		reply []int64
