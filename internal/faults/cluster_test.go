@@ -29,8 +29,8 @@ var tagged = func() (tagged []party) {
 	return tagged
 }()
 
-// failing is a slot of the node that fails. That node has 9 of the 25 keys of single, and none
-// of those of joint calls. No key of the load is in this slot.
+// failing is a slot of the node that fails. That node has 9 of the 25 keys of single, and all
+// keys of joint calls. No key of the load is in this slot.
 const failing = 8000
 
 // clusterFaults returns the faults of a Cluster.

@@ -42,7 +42,7 @@ var parties = []party{
 	{name: "closed", mode: ratelimit.FailClosed, rate: plenty, callers: 80, identities: 10},
 	{name: "scarce", mode: ratelimit.FailClosed, rate: scarce, callers: 30, identities: 3, options: []ratelimit.Option{ratelimit.WithoutBatching()}},
 	{name: "stubborn", mode: ratelimit.FailOpen, rate: plenty, callers: 10, identities: 2, options: []ratelimit.Option{ratelimit.WithoutBreaker()}},
-	{name: "{joint}", mode: ratelimit.FailClosed, rate: scarce, callers: 40, identities: 8, joint: true},
+	{name: "{joined}", mode: ratelimit.FailClosed, rate: scarce, callers: 40, identities: 8, joint: true},
 }
 
 // load is the callers of all parties at work.
