@@ -36,7 +36,8 @@ import (
 )
 
 // Harness gives the suite access to what it tests. Only Open is required. A check that
-// needs a func that is nil is skipped, and says which func it needs.
+// needs a func that is nil is skipped, and says which func it needs. If only a part of a check
+// needs it, that part is left out, and the check's log says so.
 //
 // The Redis behind it may be in use: the suite uses only keys of its own, which expire,
 // and deletes no others.
@@ -52,6 +53,17 @@ type Harness struct {
 
 	// FlushScripts makes the Redis forget its scripts, by SCRIPT FLUSH on every node.
 	FlushScripts func(t testing.TB)
+}
+
+// flush calls FlushScripts, and reports whether it could. If FlushScripts is nil, flush logs
+// that the check leaves something out.
+func (h *Harness) flush(t testing.TB) bool {
+	if h.FlushScripts == nil {
+		t.Log("Harness.FlushScripts is nil: set it to test also that the server may forget the script meanwhile")
+		return false
+	}
+	h.FlushScripts(t)
+	return true
 }
 
 // Dial is a func like [net.Dialer.DialContext]. Most clients accept one.

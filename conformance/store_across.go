@@ -57,8 +57,8 @@ func runAcross(t testing.TB, h *subject) {
 			stray = len(runs) - 1
 			runs[stray].Keys = slices.Concat(runs[0].Keys[:1], runs[stray].Keys)
 		}
-		if round == 2 && h.FlushScripts != nil {
-			h.FlushScripts(t)
+		if round == 2 {
+			h.flush(t)
 		}
 		across.RunAcross(ctx, script, runs)
 		for i, r := range runs {

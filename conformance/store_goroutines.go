@@ -21,6 +21,8 @@ func nothingLeft(t testing.TB, h *subject) {
 	open, w := h.Open, &wire{}
 	if h.OpenDial != nil {
 		open = func(t testing.TB) store.Store { return h.OpenDial(t, w.dial) }
+	} else {
+		t.Log("Harness.OpenDial is nil: set it to test also that no connection is left")
 	}
 	fails := []*store.Script{unseen("return redis.error_reply('MYCODE says a script')"), unseen("return 'text'")}
 	use := func(context.Context) {

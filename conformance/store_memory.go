@@ -48,11 +48,10 @@ func argsNotKept(t testing.TB, h *subject) {
 		}
 		cancel()
 	}
-	for i := range 50 {
+	for range 50 {
 		keys, args := []string{space.key("kept")}, []int64{1}
 		run(t, s, record, keys, args...)
 		keys[0], args[0] = space.key("clobbered"), 2
-		_ = i
 	}
 	if got := run(t, s, count, []string{space.key("clobbered")}); got[0] != 0 {
 		differ(t, "it was", "that it was not", "whether a key was used that the caller wrote into keys after Run")

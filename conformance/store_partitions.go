@@ -65,8 +65,8 @@ func runAll(t testing.TB, h *subject) {
 	p.RunAll(ctx, script, nil)
 	for round := range 3 {
 		runs := addRuns(keys)
-		if round == 2 && h.FlushScripts != nil {
-			h.FlushScripts(t)
+		if round == 2 {
+			h.flush(t)
 		}
 		p.RunAll(ctx, script, runs)
 		if err := added(keys, runs, round+1); err != nil {

@@ -99,7 +99,7 @@ func runAllApart(t testing.TB, h *subject) {
 			}
 		})
 	}
-	if h.FlushScripts != nil {
+	if h.flush(t) {
 		flusher.Go(func() {
 			for {
 				select {
