@@ -52,7 +52,7 @@ var (
 	errNoClient = errors.New("goredis: the store has no client (it was made of nil)")
 	errNoScript = errors.New("goredis: the script is nil")
 	// errNotRun does not begin with the package's name: failure adds it.
-	errNotRun = errors.New("the client did not run the command (is it a redis.Pipeliner?)")
+	errNotRun = errors.New("the client did not run the command (is it a redis.Pipeliner, or a Ring of which a shard refuses connections?)")
 )
 
 // New returns a Store that runs on client. The caller still owns the client, and must set it

@@ -94,7 +94,9 @@ func TestClients(t *testing.T) {
 	require.NoError(t, err)
 	async, err := client.AsyncAutoPipeline()
 	require.NoError(t, err)
-	for name, c := range map[string]goredis.Client{"Ring": ring, "AutoPipeline": pipeline, "AsyncAutoPipeline": async, "Conn": client.Conn()} {
+	conn := client.Conn()
+	defer func() { require.NoError(t, conn.Close()) }()
+	for name, c := range map[string]goredis.Client{"Ring": ring, "AutoPipeline": pipeline, "AsyncAutoPipeline": async, "Conn": conn} {
 		t.Run(name, func(t *testing.T) {
 			s := goredis.New(c)
 			for want := int64(1); want <= 3; want++ {
@@ -118,9 +120,6 @@ func TestClients(t *testing.T) {
 			wg.Wait()
 			require.Equal(t, "103", server.MustDo(t, "GET", name))
 		})
-	}
-	if c, ok := any(client.Conn()).(*redis.Conn); ok {
-		require.NoError(t, c.Close())
 	}
 }
 
