@@ -17,7 +17,7 @@ import (
 func (l *lab) growProcesses(ctx context.Context, g *growth, numbers []int) (*growth, error) {
 	g.intro = fmt.Sprintf("Processes with %d callers each, of the same namespace; %s identities, all known to Redis, "+
 		"drawn evenly. They share one machine with each other and with Redis, so their total throughput says more about "+
-		"the machine than about a fleet. The cost of a decision to Redis does not depend on that.", growthCallers, count(int64(l.keys)))
+		"the machine than about a fleet. That is less so for what a decision costs Redis.", growthCallers, count(int64(l.keys)))
 	ctx, cancel := context.WithCancel(ctx)
 	var fleets [][]*child
 	defer func() {
