@@ -51,14 +51,17 @@ func (s site) open(t testing.TB) store.Store {
 	return o
 }
 
-// onRedis runs test with each driver on one redis-server, and on a Cluster.
+// onRedis runs test with each driver on one redis-server, and on a Cluster. Much of the time
+// goes by while Clusters start, so tests run side by side, each on its own servers.
 func onRedis(t *testing.T, test func(t *testing.T, s site)) {
 	for _, driver := range []string{"goredis", "rueidis"} {
 		t.Run("Redis/"+driver, func(t *testing.T) {
+			t.Parallel()
 			server := redistest.Start(t)
 			test(t, site{driver, server.URL(), []*redistest.Server{server}})
 		})
 		t.Run("Cluster/"+driver, func(t *testing.T) {
+			t.Parallel()
 			cluster := redistest.StartCluster(t)
 			test(t, site{driver, cluster.URL(), cluster.Nodes})
 		})
