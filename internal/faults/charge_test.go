@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/distributed-rate-limiter/ratelimit"
 )
 
 // charged returns what each identity of the load was charged. It reads that from Redis, and
@@ -20,13 +18,9 @@ func (l *load) charged(t *testing.T, st *stage) map[*side]map[string]int64 {
 	s, err := clients[0].open(url, options)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
-	peeks := map[*side]func(context.Context, string) (ratelimit.Result, error){}
+	limiters := map[*side]asker{}
 	for _, side := range l.sides {
-		if side.joint {
-			peeks[side] = together(newJoint(t, s, side.party, 10*time.Second).Peek)
-		} else {
-			peeks[side] = newLimiter(t, s, side.party, 10*time.Second).Peek
-		}
+		limiters[side] = newAsker(t, s, side.party, 10*time.Second)
 	}
 	read := func() map[*side]map[string]int64 {
 		all := map[*side]map[string]int64{}
@@ -34,7 +28,7 @@ func (l *load) charged(t *testing.T, st *stage) map[*side]map[string]int64 {
 			all[side] = map[string]int64{}
 			for i := range side.identities {
 				identity := side.identity(i)
-				r, err := peeks[side](context.Background(), identity)
+				r, err := limiters[side].Peek(context.Background(), identity)
 				require.NoError(t, err)
 				require.False(t, r.Degraded, "the judge was not answered")
 				all[side][identity] = r.Limit - r.Remaining

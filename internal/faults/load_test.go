@@ -60,7 +60,7 @@ type load struct {
 // side is the callers of one party.
 type side struct {
 	party
-	allow   func(context.Context, string) (ratelimit.Result, error)
+	limiter asker
 	callers []*caller
 
 	lastDegraded atomic.Int64 // when the last call began that Redis did not decide, in Unix ns
@@ -85,38 +85,46 @@ func (told) Observe(ctx context.Context, e ratelimit.Event) {
 	}
 }
 
-// newAllow returns the Allow of a party's limiter. If the party is joint, it is that of both
-// limiters: both have the same limit, so they always have the same result, unless one is
-// charged without the other.
-func newAllow(t testing.TB, s store.Store, p party, timeout time.Duration) func(context.Context, string) (ratelimit.Result, error) {
+// asker is a limiter, or two joined ones.
+type asker interface {
+	Allow(ctx context.Context, identity string) (ratelimit.Result, error)
+	Peek(ctx context.Context, identity string) (ratelimit.Result, error)
+}
+
+// newAsker makes the limiter of a party, or its two joined ones.
+func newAsker(t testing.TB, s store.Store, p party, timeout time.Duration) asker {
+	first := newLimiter(t, s, p, timeout)
 	if !p.joint {
-		return newLimiter(t, s, p, timeout).Allow
+		return first
 	}
-	return together(newJoint(t, s, p, timeout).Allow)
-}
-
-// newJoint makes the joined limiters of a party.
-func newJoint(t testing.TB, s store.Store, p party, timeout time.Duration) *ratelimit.Joint {
-	second := p
-	second.name += "2"
-	j, err := ratelimit.Join(newLimiter(t, s, p, timeout), newLimiter(t, s, second, timeout))
+	p.name += "2"
+	j, err := ratelimit.Join(first, newLimiter(t, s, p, timeout))
 	require.NoError(t, err)
-	return j
+	return joined{j}
 }
 
-// together makes one result of those of two equal limits.
-func together(ask func(context.Context, string) (ratelimit.JointResult, error)) func(context.Context, string) (ratelimit.Result, error) {
-	return func(ctx context.Context, identity string) (ratelimit.Result, error) {
-		r, err := ask(ctx, identity)
-		if err != nil {
-			return ratelimit.Result{}, err
-		}
-		first, second := r.Results[0], r.Results[1]
-		if first != second || r.Degraded != first.Degraded || r.Allowed != first.Allowed {
-			return ratelimit.Result{}, fmt.Errorf("one limit differs from the other: %+v", r)
-		}
-		return first, nil
+// joined is two limiters of the same limit. They always have the same result, unless one is
+// charged without the other.
+type joined struct{ limiters *ratelimit.Joint }
+
+func (j joined) Allow(ctx context.Context, identity string) (ratelimit.Result, error) {
+	return theSame(j.limiters.Allow(ctx, identity))
+}
+
+func (j joined) Peek(ctx context.Context, identity string) (ratelimit.Result, error) {
+	return theSame(j.limiters.Peek(ctx, identity))
+}
+
+// theSame returns the one result of both limiters, or an error if they differ.
+func theSame(r ratelimit.JointResult, err error) (ratelimit.Result, error) {
+	if err != nil {
+		return ratelimit.Result{}, err
 	}
+	first, second := r.Results[0], r.Results[1]
+	if first != second || r.Degraded != first.Degraded || r.Allowed != first.Allowed {
+		return ratelimit.Result{}, fmt.Errorf("one limit differs from the other: %+v", r)
+	}
+	return first, nil
 }
 
 // newLimiter makes the limiter of a party.
@@ -137,7 +145,7 @@ func startLoad(t *testing.T, s store.Store, timeout time.Duration, named []party
 	}
 	l := &load{t: t, timeout: timeout, pause: 25 * time.Millisecond, quit: make(chan struct{})}
 	for _, p := range named {
-		side := &side{party: p, allow: newAllow(t, s, p, timeout)}
+		side := &side{party: p, limiter: newAsker(t, s, p, timeout)}
 		for i := range p.callers {
 			side.callers = append(side.callers, &caller{identity: p.identity(i % p.identities)})
 		}
@@ -184,7 +192,7 @@ func (l *load) call(side *side, c *caller) {
 		}
 		c.event = ratelimit.Event{}
 		begin := time.Now()
-		result, err := side.allow(ctx, c.identity)
+		result, err := side.limiter.Allow(ctx, c.identity)
 		c.count(side.mode, time.Since(begin), result, err, c.event)
 		if result.Degraded {
 			side.lastDegraded.Store(begin.UnixNano())
