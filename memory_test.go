@@ -19,9 +19,7 @@ import (
 
 // TestMemory checks how much memory an identity costs in Redis, everything included.
 func TestMemory(t *testing.T) {
-	if redistest.Race {
-		t.Skip("-race takes two minutes to fill Redis, and finds nothing in what that has: run without it")
-	}
+	redistest.WithoutRace(t, "-race takes two minutes to fill Redis, and finds nothing in what that has")
 	server := redistest.Start(t)
 	s := site{"goredis", server.URL(), []*redistest.Server{server}}.open(t)
 	used := func() int {

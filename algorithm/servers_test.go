@@ -16,7 +16,7 @@ var servers = []struct {
 	open func(t *testing.T) store.Store
 }{
 	{"Embedded", func(t *testing.T) store.Store {
-		redistest.NotEmbedded(t)
+		redistest.EmbeddedWithoutRace(t)
 		return open(t, "redis://"+miniredis.RunT(t).Addr())
 	}},
 	{"Redis", func(t *testing.T) store.Store { return open(t, redistest.Start(t).URL()) }},

@@ -54,9 +54,7 @@ func TestMutants(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short draws too few cases to catch every mutant: run without it")
 	}
-	if redistest.Race {
-		t.Skip("-race makes some 200 suites ten times as slow, and finds nothing in what is broken on purpose: run without it")
-	}
+	redistest.WithoutRace(t, "-race makes some 200 suites ten times as slow, and finds nothing in what is broken on purpose")
 	t.Run("Redis", func(t *testing.T) { redistest.Binary(t) }) // if there is no redis-server, says why
 	setFlag(t, "rapid.nofailfile", "true")
 	setFlag(t, "rapid.shrinktime", "300ms")

@@ -69,7 +69,7 @@ func (s server) try(t *testing.T, clients ...client) {
 	t.Run(s.name, func(t *testing.T) {
 		t.Parallel()
 		if s.addrs == nil {
-			redistest.NotEmbedded(t)
+			redistest.EmbeddedWithoutRace(t)
 		}
 		for _, c := range clients {
 			t.Run(c.name, func(t *testing.T) {

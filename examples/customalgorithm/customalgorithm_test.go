@@ -14,7 +14,7 @@ import (
 )
 
 func TestEmbedded(t *testing.T) {
-	redistest.NotEmbedded(t)
+	redistest.EmbeddedWithoutRace(t)
 	server, err := embedded.Start()
 	if err != nil {
 		t.Fatal(err)

@@ -7,8 +7,12 @@
 package redistest
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -24,12 +28,49 @@ func Available() bool {
 // Race reports whether the race detector is on.
 var Race bool
 
-// NotEmbedded skips a test on the embedded Redis if the race detector is on and the same
-// test can run on a real Redis.
-func NotEmbedded(t testing.TB) {
+// leftOut names the environment variable that WithoutRace reads.
+const leftOut = "RACE_LEAVES_OUT"
+
+// WithoutRace skips a test if the race detector is on, and says why the detector is no good
+// for it. If RACE_LEAVES_OUT in the environment names a file, the test is listed there, as the
+// folder of its package and a pattern for -run, so that CI can run it without the detector.
+func WithoutRace(t testing.TB, why string) {
 	t.Helper()
-	if Race && Available() {
-		t.Skip("-race makes the embedded Redis's Lua ten times as slow, and finds nothing in it: run without it")
+	if !Race {
+		return
+	}
+	if list := os.Getenv(leftOut); list != "" {
+		if err := enlist(t.Name(), list); err != nil {
+			t.Fatal(err.Error())
+		}
+	}
+	t.Skip(why + ": run without -race")
+}
+
+// enlist adds a line for the test of that name to the file.
+func enlist(test, file string) error {
+	folder, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	parts := strings.Split(test, "/")
+	for i, part := range parts {
+		parts[i] = "^" + regexp.QuoteMeta(part) + "$"
+	}
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(f, "%s\t%s\n", folder, strings.Join(parts, "/"))
+	return errors.Join(err, f.Close())
+}
+
+// EmbeddedWithoutRace skips a test on the embedded Redis if the race detector is on and the
+// same test can run on a real Redis.
+func EmbeddedWithoutRace(t testing.TB) {
+	t.Helper()
+	if Available() {
+		WithoutRace(t, "-race makes the embedded Redis's Lua ten times as slow, and finds nothing in it")
 	}
 }
 

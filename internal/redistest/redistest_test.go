@@ -2,6 +2,8 @@ package redistest
 
 import (
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -75,3 +77,37 @@ func TestBinary(t *testing.T) {
 	require.True(t, Available())
 	require.FileExists(t, path)
 }
+
+func TestWithoutRace(t *testing.T) {
+	defer func(race bool) { Race = race }(Race)
+	list := filepath.Join(t.TempDir(), "list")
+	t.Setenv(leftOut, list)
+	skip := func() *outcome { return run(func(o testing.TB) { WithoutRace(named{o, "TestA/b.c/d"}, "slow") }) }
+
+	Race = false
+	require.Empty(t, skip().skipped)
+	require.NoFileExists(t, list)
+
+	Race = true
+	require.Equal(t, "slow: run without -race", skip().skipped)
+	require.Equal(t, "slow: run without -race", skip().skipped)
+	folder, err := os.Getwd()
+	require.NoError(t, err)
+	lines, err := os.ReadFile(list)
+	require.NoError(t, err)
+	require.Equal(t, strings.Repeat(folder+"\t"+`^TestA$/^b\.c$/^d$`+"\n", 2), string(lines))
+
+	t.Setenv(leftOut, t.TempDir())
+	o := skip()
+	require.Empty(t, o.skipped)
+	require.NotEmpty(t, o.failed, "CI would not run the test")
+	t.Setenv(leftOut, "")
+	require.NotEmpty(t, skip().skipped)
+}
+
+type named struct {
+	testing.TB
+	name string
+}
+
+func (n named) Name() string { return n.name }

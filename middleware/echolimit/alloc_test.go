@@ -1,5 +1,3 @@
-//go:build !race
-
 package echolimit_test
 
 import (
@@ -7,14 +5,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 	"github.com/distributed-rate-limiter/ratelimit/middleware/echolimit"
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
 // TestAllocations checks that the middleware makes as many allocations as the docs say,
-// beyond those of Echo and the decision. It does not run with the race detector, which
-// empties pools at random.
+// beyond those of Echo and the decision.
 func TestAllocations(t *testing.T) {
+	redistest.WithoutRace(t, "-race empties pools at random")
 	limiter := emptyLimiter(t)
 	count := func(f func()) int { return int(testing.AllocsPerRun(200, f)) }
 	alone := count(func() { _, _ = limiter.Allow(t.Context(), "alice") }) + count(serving())

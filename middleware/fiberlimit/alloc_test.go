@@ -1,5 +1,3 @@
-//go:build !race
-
 package fiberlimit_test
 
 import (
@@ -10,14 +8,15 @@ import (
 	"github.com/gofiber/fiber/v3"
 	"github.com/stretchr/testify/require"
 
+	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 	"github.com/distributed-rate-limiter/ratelimit/middleware/fiberlimit"
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
 // TestAllocations checks that the middleware makes as many allocations as the docs say,
-// beyond those of the decision. It does not run with the race detector, which empties
-// pools at random.
+// beyond those of the decision.
 func TestAllocations(t *testing.T) {
+	redistest.WithoutRace(t, "-race empties pools at random")
 	limiter := perMinute(t, says{now: time.Unix(1_800_000_000, 0), remaining: 50, reset: 30 * time.Second}, "a", 100)
 	alone := testing.AllocsPerRun(200, func() { _, _ = limiter.Allow(t.Context(), "alice") })
 	over := func(identity fiberlimit.Identity, options ...fiberlimit.Option) int {

@@ -1,5 +1,3 @@
-//go:build !race
-
 package httplimit_test
 
 import (
@@ -10,13 +8,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distributed-rate-limiter/ratelimit/algorithm/tokenbucket"
+	"github.com/distributed-rate-limiter/ratelimit/internal/redistest"
 	"github.com/distributed-rate-limiter/ratelimit/middleware/httplimit"
 )
 
 // TestAllocations checks that the middleware makes as many allocations as the docs say,
-// beyond those of the decision. It does not run with the race detector, which empties
-// pools at random.
+// beyond those of the decision.
 func TestAllocations(t *testing.T) {
+	redistest.WithoutRace(t, "-race empties pools at random")
 	s := &says{now: time.Unix(1_800_000_000, 0), remaining: 50, reset: 30 * time.Second}
 	limiter := newLimiter(t, s, tokenbucket.Limit{Rate: 100, Period: time.Minute})
 	w, r := discard{http.Header{}}, request()

@@ -1,5 +1,3 @@
-//go:build !race
-
 package goredis_test
 
 import (
@@ -17,8 +15,9 @@ import (
 )
 
 // TestAllocations: a decision makes at most one allocation more than the client needs to run
-// an empty script. (This does not hold under the race detector, which empties pools at random.)
+// an empty script.
 func TestAllocations(t *testing.T) {
+	redistest.WithoutRace(t, "-race empties pools at random")
 	server := redistest.Start(t)
 	s, err := goredis.Open(server.URL())
 	require.NoError(t, err)

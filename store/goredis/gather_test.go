@@ -204,7 +204,6 @@ func TestHungConnections(t *testing.T) {
 // When the server hangs, a run in a pipeline returns when its context ends, although others in
 // the pipeline have more time. Those get their replies.
 func TestPipelineHangs(t *testing.T) {
-	redistest.NotEmbedded(t)
 	s, _, h, server := hooked(t)
 	drivertest.HungFlight(t, s, &s.gather.Flights, server)
 	require.EqualValues(t, 2, h.piped.Load())
@@ -212,7 +211,6 @@ func TestPipelineHangs(t *testing.T) {
 
 // A pipeline ends when no run in it has any time left.
 func TestPipelineEnds(t *testing.T) {
-	redistest.NotEmbedded(t)
 	s, _, h, server := hooked(t)
 	land := full(t, s)
 	var all sync.WaitGroup
@@ -318,7 +316,6 @@ func TestHooksPanic(t *testing.T) {
 // gives it to no command.
 func TestPipelineRefused(t *testing.T) {
 	redistest.Needs(t, 6, 0)
-	redistest.NotEmbedded(t)
 	server := redistest.Start(t)
 	client := redis.NewClient(&redis.Options{Addr: server.Addr(), Username: "nobody", Password: "wrong"})
 	defer func() { require.NoError(t, client.Close()) }()
@@ -349,7 +346,6 @@ func TestPipelineRefused(t *testing.T) {
 // another shard's runs.
 func TestRingRefused(t *testing.T) {
 	redistest.Needs(t, 6, 0)
-	redistest.NotEmbedded(t)
 	shut, open := redistest.Start(t), redistest.Start(t)
 	ring := redis.NewRing(&redis.RingOptions{
 		Addrs: map[string]string{"shut": shut.Addr(), "open": open.Addr()},

@@ -159,7 +159,6 @@ func TestAlone(t *testing.T) {
 // If the server closes the connection for lone runs while it is idle, no run is lost: the next
 // one is run once, on the shared connection.
 func TestAloneAfterClosing(t *testing.T) {
-	redistest.NotEmbedded(t)
 	server := redistest.Start(t)
 	d := open(t, server.Addr())
 	d.run(t, limiters(t, time.Minute))
@@ -204,7 +203,6 @@ func TestAloneIsMadeMeanwhile(t *testing.T) {
 // If the server accepts no further connection, the Store tries to make one at most once
 // a second.
 func TestAloneIsRefused(t *testing.T) {
-	redistest.NotEmbedded(t)
 	server := redistest.Start(t)
 	d := open(t, server.Addr())
 	server.MustDo(t, "CONFIG", "SET", "maxclients", "1")
@@ -260,7 +258,6 @@ func TestAloneWants(t *testing.T) {
 // If the server has closed the connection that several runs were to use, they go together on
 // another one, and not one by one.
 func TestAloneAfterClosingTogether(t *testing.T) {
-	redistest.NotEmbedded(t)
 	server := redistest.Start(t)
 	proxy := redistest.StartProxy(t, server.Addr())
 	const delay = 2 * time.Millisecond
@@ -311,7 +308,6 @@ func TestOpenIsKnown(t *testing.T) {
 // When the server hangs, a lone run returns by the end of its context. The next run, which uses
 // the connection no more, does so too.
 func TestAloneWhenServerHangs(t *testing.T) {
-	redistest.NotEmbedded(t)
 	server := redistest.Start(t)
 	d := open(t, server.Addr())
 	d.run(t, limiters(t, time.Minute))

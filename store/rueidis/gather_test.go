@@ -453,7 +453,6 @@ func TestRedirectingClient(t *testing.T) {
 // Apart is false only for clients of one server that are known to send each of several commands
 // once.
 func TestApart(t *testing.T) {
-	redistest.NotEmbedded(t)
 	server := redistest.Start(t)
 	one, err := Open(server.URL())
 	require.NoError(t, err)
@@ -461,7 +460,8 @@ func TestApart(t *testing.T) {
 	c, err := one.get(context.Background())
 	require.NoError(t, err)
 	require.False(t, one.gather.Apart)
-	require.False(t, New(c).gather.Apart)
+	require.False(t, New(c.(owned).Client).gather.Apart)
+	require.True(t, New(c).gather.Apart, "it wraps the client")
 	require.True(t, New(&counting{Client: c}).gather.Apart, "it may see commands, with their contexts")
 	require.True(t, New(&deaf{}).gather.Apart)
 	cluster, err := Open(server.URL(), WithCluster())
@@ -477,7 +477,6 @@ func TestApart(t *testing.T) {
 // Of runs that go together to a server that hangs, each returns when its context ends, and the
 // others get their replies.
 func TestFlightHangs(t *testing.T) {
-	redistest.NotEmbedded(t)
 	s, c, server := counted(t)
 	drivertest.HungFlight(t, s, &s.gather.Flights, server)
 	require.EqualValues(t, 2, c.together.Load())
