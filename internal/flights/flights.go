@@ -48,7 +48,7 @@ type Flights[T any] struct {
 
 	mu      sync.Mutex
 	flying  int
-	moved   time.Time // when the first flight began, one landed or tick began one, whichever was last
+	landed  time.Time // when a flight landed last
 	waiting list.List // of *member[T], in the order in which they came
 	timer   *byte     // names the timer that calls tick; nil if none is on
 
@@ -149,8 +149,9 @@ func (f *Flights[T]) join(m *member[T]) (flying int) {
 	defer f.mu.Unlock()
 	if few, _ := f.bounds(); f.flying < few {
 		if f.flying == 0 {
-			f.moved = time.Now()
-			f.timer = nil // a timer of a testing/synctest bubble that is over never fires
+			// The timer on may be for callers that left long ago. Or it never fires, because
+			// it is of a testing/synctest bubble that is over.
+			f.timer = nil
 		}
 		f.flying++
 		return f.flying
@@ -182,15 +183,14 @@ func (f *Flights[T]) tick(timer *byte) {
 	}
 	f.timer = nil
 	now := time.Now()
-	if f.waiting.Len() > 0 && f.flying < Most && now.Sub(f.moved) >= f.slow() {
-		f.moved = now
+	if f.waiting.Len() > 0 && f.flying < Most && now.Sub(f.landed) >= f.slow() {
 		f.begin()
 	}
 	if f.waiting.Len() == 0 {
 		return
 	}
-	wait := f.slow() - now.Sub(f.moved)
-	if wait <= 0 { // there are as many flights as there may be
+	wait := f.slow() - now.Sub(f.landed)
+	if wait <= 0 { // a flight has just begun, or there are as many as there may be
 		wait = f.slow()
 	}
 	f.tickAfter(wait)
@@ -221,7 +221,6 @@ func (f *Flights[T]) leave(m *member[T]) bool {
 		return false
 	}
 	f.waiting.Remove(m.place)
-	m.place = nil
 	return true
 }
 
@@ -230,7 +229,7 @@ func (f *Flights[T]) land() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.flying--
-	f.moved = time.Now()
+	f.landed = time.Now()
 	if f.waiting.Len() > 0 {
 		f.begin()
 	}

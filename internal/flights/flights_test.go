@@ -288,6 +288,53 @@ func TestSlow(t *testing.T) {
 	})
 }
 
+// TestSlowAnew checks that work waits for its own while, not for that of work before it.
+func TestSlowAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSky(t, false)
+		s.Slow = 0
+		busy := func() {
+			first := len(s.landing)
+			for i := range Few {
+				s.do(context.Background(), i, 1)
+			}
+			time.Sleep(1)
+			ctx, cancel := context.WithCancel(context.Background())
+			left := s.do(ctx, 8, 1)
+			cancel()
+			require.False(t, <-left)
+			time.Sleep(slow - 2)
+			for i := range Few {
+				s.land(first+i, nil)
+			}
+			s.counts(0, 0)
+		}
+		busy() // the timer of the caller that left is on for another 2 ns
+		for i := range Few {
+			s.do(context.Background(), i, 1)
+		}
+		s.do(context.Background(), 9, 1)
+		time.Sleep(slow - 1)
+		synctest.Wait()
+		s.counts(Few, 1)
+		time.Sleep(1)
+		synctest.Wait()
+		s.counts(Few+1, 0)
+
+		// Nobody is left to go when the while of one that left is over.
+		ctx, cancel := context.WithCancel(context.Background())
+		left := s.do(ctx, 10, 1)
+		cancel()
+		require.False(t, <-left)
+		time.Sleep(2 * slow)
+		synctest.Wait()
+		s.counts(Few+1, 0)
+		for i := range Few + 1 {
+			s.land(Few+i, nil)
+		}
+	})
+}
+
 // TestDeadline checks that the deadline of a flight is the last one of its members, or none if
 // a member has none.
 func TestDeadline(t *testing.T) {
