@@ -140,7 +140,7 @@ func (b *breaker) forget(o *outage) bool {
 	if b.outage.Load() != o {
 		return false
 	}
-	b.failures.Store(tripAfter - 1)
+	// The failures still count, so the first run without an answer opens the breaker again.
 	b.become(BreakerEvent{State: BreakerHalfOpen}, nil)
 	return true
 }

@@ -294,6 +294,36 @@ func TestBreakerStaysClosed(t *testing.T) {
 	}
 }
 
+// TestBreakerIgnoresThePast checks that runs which began before the breaker closed, and end
+// later without an answer, do not open it again.
+func TestBreakerIgnoresThePast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m moody
+		var w witness
+		l := w.limiter(t, &m, ratelimit.WithoutBatching(), ratelimit.WithTimeout(10*time.Second))
+		m.set(func(context.Context, []string) error {
+			time.Sleep(5 * time.Second)
+			return errors.New("broken pipe")
+		})
+		var slow sync.WaitGroup
+		for range 10 {
+			slow.Go(func() { _, _ = l.Allow(context.Background(), "x") })
+		}
+		time.Sleep(time.Millisecond)
+		m.set(refuses)
+		for range 3 {
+			_, err := l.Allow(context.Background(), "x")
+			require.NoError(t, err)
+		}
+		m.set(nil)
+		time.Sleep(time.Second)
+		require.Equal(t, []ratelimit.BreakerState{ratelimit.BreakerOpen, ratelimit.BreakerClosed}, w.states())
+		slow.Wait()
+		require.Empty(t, w.class(t, l, "x"))
+		require.Empty(t, w.states())
+	})
+}
+
 // TestWithoutBreaker checks that without a breaker each call asks Redis.
 func TestWithoutBreaker(t *testing.T) {
 	var m moody
