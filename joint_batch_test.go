@@ -2,8 +2,10 @@ package ratelimit_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -208,10 +210,15 @@ func TestJointHung(t *testing.T) {
 // several decisions.
 func moving(decisions [][2]int64) ([]int64, error) {
 	if len(decisions) > 1 {
-		return nil, &store.ServerError{Message: "TRYAGAIN Multiple keys request during rehashing of slot"}
+		return nil, tryAgain
 	}
 	return nil, nil
 }
+
+var (
+	tryAgain  = &store.ServerError{Message: "TRYAGAIN Multiple keys request during rehashing of slot"}
+	crossSlot = &store.ServerError{Message: "CROSSSLOT Keys in request don't hash to the same slot"}
+)
 
 // TestJointFailures checks that what fails one decision fails no other, and that what fails a
 // run fails only the decisions in it.
@@ -271,8 +278,30 @@ func TestJointFailures(t *testing.T) {
 			},
 			func(i int) bool { return i > 2 }, []int{1, 1, 7},
 		},
+		"LongReply": {
+			func(decisions [][2]int64) ([]int64, error) {
+				if len(decisions) > 1 {
+					return slices.Repeat([]int64{1}, 1+6*len(decisions)+1), nil
+				}
+				return nil, nil
+			},
+			func(i int) bool { return i > 2 }, []int{1, 1, 7},
+		},
 		"Slot": {
 			moving,
+			func(int) bool { return false }, []int{1, 1, 7, 1, 1, 1, 1, 1, 1, 1},
+		},
+		"SlotNeverMoves": {
+			func([][2]int64) ([]int64, error) { return nil, tryAgain },
+			func(int) bool { return true }, []int{1, 1, 7, 1, 1, 1, 1, 1, 1, 1},
+		},
+		"Slots": {
+			func(decisions [][2]int64) ([]int64, error) {
+				if len(decisions) > 1 {
+					return nil, crossSlot
+				}
+				return nil, nil
+			},
 			func(int) bool { return false }, []int{1, 1, 7, 1, 1, 1, 1, 1, 1, 1},
 		},
 	} {
@@ -294,12 +323,124 @@ func TestJointFailures(t *testing.T) {
 				}
 				group.Wait()
 				require.Equal(t, c.runs, p.runs)
+				p.answer = nil
 				r, err := call(t.Context(), j, 1)
 				require.NoError(t, err)
 				requireOwn(t, 1, r)
 			})
 		})
 	}
+}
+
+// TestJointCrossSlot checks that observers are told what to do about limiters whose keys are in
+// several slots of a Cluster, if that was not known when they were joined.
+func TestJointCrossSlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pairs{answer: func([][2]int64) ([]int64, error) { return nil, crossSlot }}
+		var told []error
+		j := p.join(t, ratelimit.WithObserver(observerFunc(func(e ratelimit.Event) { told = append(told, e.Err) })))
+		r, err := call(t.Context(), j, 1)
+		require.NoError(t, err)
+		require.True(t, r.Degraded)
+		require.Len(t, told, 2)
+		require.ErrorIs(t, told[0], error(crossSlot))
+		require.ErrorContains(t, told[0], `namespaces with one hash tag, such as "{api}second" and "{api}day"`)
+	})
+}
+
+// TestJointExits checks that calls that wait while the store ends the goroutine of a run go in
+// the next one.
+func TestJointExits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pairs{answer: func(decisions [][2]int64) ([]int64, error) {
+			switch len(decisions) {
+			case 7:
+				runtime.Goexit()
+			case 1:
+				time.Sleep(9 * time.Second)
+			}
+			return nil, nil
+		}}
+		j := p.join(t)
+		var group sync.WaitGroup
+		for i := 1; i <= 110; i++ {
+			switch i {
+			case 10: // the fourth run, since the others are slow
+				time.Sleep(500 * time.Millisecond)
+			case 11: // all wait, until the run of seven has ended
+				time.Sleep(100 * time.Millisecond)
+			}
+			group.Go(func() {
+				r, err := call(t.Context(), j, i)
+				require.NoError(t, err)
+				require.Equal(t, 3 <= i && i <= 9, r.Degraded)
+			})
+			synctest.Wait()
+		}
+		group.Wait()
+		require.Equal(t, []int{1, 1, 7, 1}, p.runs[:4])
+		require.Greater(t, p.runs[4], 10)
+	})
+}
+
+// noting is pairs that notes the first key of each run, and of each probe.
+type noting struct {
+	pairs
+	mu            sync.Mutex
+	asked, probed []string
+}
+
+func (n *noting) Run(ctx context.Context, s *store.Script, keys []string, args []int64) ([]int64, error) {
+	n.mu.Lock()
+	if len(args) <= 8 { // of one limiter
+		n.probed = append(n.probed, keys[0])
+	} else {
+		n.asked = append(n.asked, keys[0])
+	}
+	n.mu.Unlock()
+	return n.pairs.Run(ctx, s, keys, args)
+}
+
+// TestJointBreaker checks that joint calls that wait when the breaker opens are not sent, and
+// that the breaker asks Redis for the identity of such a call.
+func TestJointBreaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &noting{pairs: pairs{answer: func([][2]int64) ([]int64, error) { return nil, errors.New("broken pipe") }}}
+		var w witness
+		one := w.limiter(t, s, ratelimit.WithTimeout(time.Minute), ratelimit.WithNamespace("one"))
+		all := w.limiter(t, s, ratelimit.WithTimeout(time.Minute), ratelimit.WithNamespace("all"))
+		j, err := ratelimit.Join(one, all)
+		require.NoError(t, err)
+		var group sync.WaitGroup
+		for i := 1; i <= 14; i++ {
+			switch i {
+			case 4: // the fourth run, since the others are slow
+				time.Sleep(500 * time.Millisecond)
+			case 5: // after the first two runs, while the third is in flight
+				time.Sleep(530 * time.Millisecond)
+			}
+			group.Go(func() {
+				r, err := j.Allow(context.Background(), "x")
+				require.NoError(t, err)
+				require.True(t, r.Degraded)
+			})
+			synctest.Wait()
+		}
+		group.Wait()
+		classes := map[ratelimit.ErrorClass]int{}
+		for _, e := range w.take() {
+			classes[e.Class]++
+		}
+		require.Equal(t, 2*10, classes[ratelimit.ClassBreaker], "%v", classes)
+		time.Sleep(time.Minute) // until nothing probes
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		require.Len(t, s.asked, 4)
+		require.NotEmpty(t, s.probed)
+		for _, key := range s.probed {
+			require.Equal(t, s.asked[0], key)
+		}
+	})
 }
 
 // TestJointMoves checks that while the slot of the keys moves, each call is answered as soon

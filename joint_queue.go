@@ -82,14 +82,14 @@ func (q *jointQueue) mayBegin(calls, most int) bool {
 
 // due begins a run if it may, and returns its calls, or nil.
 func (q *jointQueue) due(most int) []*jointCall {
-	if len(q.waiting) == 0 || !q.mayBegin(len(q.waiting), most) {
+	if !q.mayBegin(len(q.waiting), most) {
 		return nil
 	}
 	return q.take(most)
 }
 
-// take begins a run of calls that wait, and returns them, or nil if all their callers have
-// left.
+// take begins a run of calls that wait, and returns them, or nil if none waits or all callers
+// have left.
 func (q *jointQueue) take(most int) (calls []*jointCall) {
 	i := 0
 	for ; i < len(q.waiting) && len(calls) < most; i++ {

@@ -67,6 +67,11 @@ func TestJoint(t *testing.T) {
 		require.False(t, r.Results[0].Allowed)
 		require.Zero(t, r.Results[1].Remaining)
 		require.Zero(t, r.Results[2].Remaining)
+		r, err = j.AllowN(t.Context(), ratelimit.Part{Identity: "erin", N: 2}, ratelimit.Part{Identity: "erin", N: 1}, ratelimit.Part{Identity: "bob", N: 0})
+		require.NoError(t, err)
+		require.True(t, r.Allowed, "wherever it stands")
+		require.False(t, r.Results[2].Allowed)
+		require.Zero(t, r.Results[0].Remaining)
 
 		// Denied is the limiter that says no for longest, wherever it stands.
 		r, err = j.AllowN(t.Context(), ratelimit.Part{Identity: "alice", N: 1}, ratelimit.Part{Identity: "dave", N: 11}, ratelimit.Part{Identity: "bob", N: 1})
