@@ -298,7 +298,7 @@ func TestSlowAnew(t *testing.T) {
 			for i := range Few {
 				s.do(context.Background(), i, 1)
 			}
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			ctx, cancel := context.WithCancel(context.Background())
 			left := s.do(ctx, 8, 1)
 			cancel()
@@ -317,7 +317,7 @@ func TestSlowAnew(t *testing.T) {
 		time.Sleep(slow - 1)
 		synctest.Wait()
 		s.counts(Few, 1)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		s.counts(Few+1, 0)
 
