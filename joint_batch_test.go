@@ -392,7 +392,6 @@ func TestJointExits(t *testing.T) {
 // noting is pairs that notes the first key of each run, and of each probe.
 type noting struct {
 	pairs
-	mu            sync.Mutex
 	asked, probed []string
 }
 

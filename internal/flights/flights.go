@@ -48,7 +48,7 @@ type Flights[T any] struct {
 
 	mu      sync.Mutex
 	flying  int
-	landed  time.Time // when a flight landed last
+	landed  time.Time // when a flight landed last; zero if none has since the first of those under way began
 	waiting list.List // of *member[T], in the order in which they came
 	timer   *byte     // names the timer that calls tick; nil if none is on
 
@@ -149,9 +149,9 @@ func (f *Flights[T]) join(m *member[T]) (flying int) {
 	defer f.mu.Unlock()
 	if few, _ := f.bounds(); f.flying < few {
 		if f.flying == 0 {
-			// The timer on may be for callers that left long ago. Or it never fires, because
-			// it is of a testing/synctest bubble that is over.
-			f.timer = nil
+			// The timer may be for callers that left long ago, and both may be of a
+			// testing/synctest bubble that is over, where it was another time.
+			f.timer, f.landed = nil, time.Time{}
 		}
 		f.flying++
 		return f.flying

@@ -407,6 +407,7 @@ func TestTimerOfBubble(t *testing.T) {
 			s.do(context.Background(), i, 1)
 		}
 		s.counts(Few, 1)
+		time.Sleep(slow / 2) // it is later than when the next bubble begins
 		for i := range Few + 1 {
 			s.land(i, nil)
 		}
